@@ -1,0 +1,87 @@
+import { Context, type Effect, Schema } from "effect"
+import type { Identifier, RunId } from "../domain/ids.ts"
+import { Tokens } from "../domain/Tokens.ts"
+import type { WorkflowDefinition } from "../workflow/WorkflowConfig.ts"
+
+export class HandoffError extends Schema.TaggedError<HandoffError>()("HandoffError", {
+  /**
+   * `source`: the operator's repository or base branch is not as needed (configuration); `hostile`: the agent's
+   * repository is refused; `unverified`: the work is not what it must be, and the agent may mend it;
+   * `push`, `forge`: the remote said no; `io`: ours.
+   */
+  reason: Schema.Literals(["source", "hostile", "unverified", "push", "forge", "io"]),
+  /** Stable, for programs: `no_repository`, `fsck`, `base_not_ancestor`, `roundtrip`, `dirty`, … */
+  code: Schema.String,
+  detail: Schema.String,
+  hint: Schema.NullOr(Schema.String)
+}) {
+  override get message(): string {
+    return `handoff: ${this.detail}${this.hint === null ? "" : ` - ${this.hint}`}`
+  }
+}
+
+export interface HandoffRequest {
+  readonly runId: RunId
+  readonly identifier: Identifier
+  readonly branch: string
+  readonly workflow: WorkflowDefinition
+  /** Absolute. */
+  readonly workspace: string
+  readonly title: string
+  readonly summary: string
+  readonly tokens: typeof Tokens.Type
+  readonly startedAt: number
+}
+
+export const ChangedFile = Schema.Struct({
+  path: Schema.String,
+  added: Schema.NullOr(Schema.Int),
+  removed: Schema.NullOr(Schema.Int)
+})
+
+/** Something a reviewer must look at first: a protected path, a link, a rewritten message, uncommitted rest. */
+export const HandoffFlag = Schema.Struct({ kind: Schema.String, detail: Schema.String })
+
+/** What was taken out of the workspace and proven. */
+export const Exported = Schema.Struct({
+  /**
+   * `verified`: commits over the base whose patch series, applied to a clean base, gives the same tree, authors and
+   * count; `analysis`: no commit, the summary is the result.
+   */
+  verdict: Schema.Literals(["verified", "analysis"]),
+  base: Schema.String,
+  head: Schema.NullOr(Schema.String),
+  tree: Schema.NullOr(Schema.String),
+  commits: Schema.Int,
+  files: Schema.Array(ChangedFile),
+  flags: Schema.Array(HandoffFlag),
+  /** Absolute paths of what was written; null for `analysis` and for `handoff.mode: none`. */
+  patch: Schema.NullOr(Schema.String),
+  bundle: Schema.NullOr(Schema.String),
+  report: Schema.String
+})
+export type Exported = typeof Exported.Type
+
+export const Published = Schema.Struct({ url: Schema.NullOr(Schema.String), head: Schema.String })
+export type Published = typeof Published.Type
+
+/**
+ * Turns an agent's commits into something a person can trust. Host git never has the agent's repository as
+ * its git dir; each step is idempotent under the run's name, so that it may be asked for again after a crash.
+ */
+export class Handoff extends Context.Service<
+  Handoff,
+  {
+    /** Whether source repository and base branch are as needed, once before the first dispatch. */
+    readonly check: (workflow: WorkflowDefinition) => Effect.Effect<void, HandoffError>
+    /**
+     * Whether the workspace could be handed off now, for the answer to `mark_done`: what is `unverified` the
+     * agent can still mend. Writes nothing a reader would see.
+     */
+    readonly verify: (request: HandoffRequest) => Effect.Effect<"verified" | "analysis", HandoffError>
+    /** Imports to `refs/runs/<run>` of the quarantine, verifies, writes patch, bundle and report. */
+    readonly exportRun: (request: HandoffRequest) => Effect.Effect<Exported, HandoffError>
+    /** Pull request mode: pushes from the quarantine and opens or updates the pull request of the branch. */
+    readonly publish: (request: HandoffRequest, exported: Exported) => Effect.Effect<Published, HandoffError>
+  }
+>()("symphony/handoff/Handoff") {}

@@ -1,0 +1,102 @@
+import { Context, type Effect, type Redacted, Schema, type Scope, type Stream } from "effect"
+import type { Identifier, RunId } from "../domain/ids.ts"
+import type { SandboxKind, WorkflowDefinition } from "../workflow/WorkflowConfig.ts"
+
+export class SandboxError extends Schema.TaggedError<SandboxError>()("SandboxError", {
+  kind: Schema.Literals(["smolvm", "bubblewrap", "host"]),
+  /**
+   * `unavailable`: this machine cannot do it (configuration); `boot`, `boot_timeout`, `lost`, `name_taken`,
+   * `image`, `mount`: infrastructure; `spawn`: the command could not be started; `io`: its pipes broke.
+   */
+  reason: Schema.Literals([
+    "unavailable",
+    "boot",
+    "boot_timeout",
+    "lost",
+    "name_taken",
+    "image",
+    "mount",
+    "spawn",
+    "io"
+  ]),
+  detail: Schema.String,
+  /** What to do about it. */
+  hint: Schema.NullOr(Schema.String)
+}) {
+  override get message(): string {
+    return `sandbox ${this.kind}: ${this.detail}${this.hint === null ? "" : ` - ${this.hint}`}`
+  }
+}
+
+export interface SandboxRequest {
+  readonly runId: RunId
+  readonly identifier: Identifier
+  readonly workflow: WorkflowDefinition
+  /** Absolute host path, read-write in the sandbox at the same path. */
+  readonly workspace: string
+  /** Host folders the guest may read, at the same path. */
+  readonly readonlyPaths: ReadonlyArray<string>
+  /** Complete: nothing else of the host's environment reaches the guest but `PATH` and the locale. */
+  readonly env: Readonly<Record<string, string | Redacted.Redacted>>
+  /** Files placed into the guest before the first process starts, mode 0600, relative to the guest's HOME. */
+  readonly homeFiles: ReadonlyArray<{ readonly path: string; readonly content: Redacted.Redacted }>
+  /** Port of symphony's listener on the host's loopback. */
+  readonly listenerPort: number
+}
+
+export interface SandboxCommand {
+  /** Run as `<shell> -lc <line>` in the workspace. */
+  readonly shell: string
+  readonly line: string
+}
+
+/** A process inside a sandbox. Its bytes are untrusted. */
+export interface SandboxProcess {
+  /** Host pid, where the process has one. */
+  readonly pid: number | null
+  readonly stdout: Stream.Stream<Uint8Array, SandboxError>
+  readonly stderr: Stream.Stream<Uint8Array, SandboxError>
+  /** One writer at a time; back-pressured. */
+  readonly write: (bytes: Uint8Array) => Effect.Effect<void, SandboxError>
+  readonly closeStdin: Effect.Effect<void>
+  /** Waits for the end. `code` is null when a signal ended it or the sandbox was lost. */
+  readonly exit: Effect.Effect<{ readonly code: number | null; readonly detail: string }>
+}
+
+export interface Sandbox {
+  readonly kind: SandboxKind
+  /** Base URL of symphony's listener as the guest sees it, without a trailing slash. */
+  readonly listenerUrl: string
+  /** The guest's HOME. */
+  readonly home: string
+  /** Names the sandbox for people: pid, VM name. */
+  readonly name: string
+  /** Closing the scope ends the process: stdin closed → SIGTERM → SIGKILL to the group. */
+  readonly start: (command: SandboxCommand) => Effect.Effect<SandboxProcess, SandboxError, Scope.Scope>
+  /**
+   * Ends everything in the sandbox and tells whether it is dead. `unknown` (the machine does not answer) is
+   * not `dead`: ask again later, release nothing.
+   */
+  readonly stop: Effect.Effect<"dead" | "unknown">
+}
+
+/**
+ * Where agents run. A sandbox belongs to the scope it was acquired in; closing that stops it within a grace
+ * period. Never weaker than asked: a kind that this machine cannot offer is refused.
+ */
+export class Sandboxes extends Context.Service<
+  Sandboxes,
+  {
+    /** Whether this machine can offer the workflow's kind; fails with what is missing and how to get it. */
+    readonly check: (workflow: WorkflowDefinition) => Effect.Effect<void, SandboxError>
+    readonly acquire: (request: SandboxRequest) => Effect.Effect<Sandbox, SandboxError, Scope.Scope>
+    /**
+     * Ends what earlier runs of this tracker left behind, found by their recorded marker and never by guess.
+     * Answers, per leftover, whether it is dead now.
+     */
+    readonly reap: (
+      workflow: WorkflowDefinition,
+      leftover: ReadonlyArray<RunId>
+    ) => Effect.Effect<ReadonlyArray<{ readonly runId: RunId; readonly status: "dead" | "unknown" }>>
+  }
+>()("symphony/sandbox/Sandboxes") {}

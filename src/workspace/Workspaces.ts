@@ -1,0 +1,71 @@
+import { Context, type Effect, Schema } from "effect"
+import type { Identifier } from "../domain/ids.ts"
+import type { HookName, WorkflowDefinition } from "../workflow/WorkflowConfig.ts"
+
+export interface Workspace {
+  readonly identifier: Identifier
+  readonly key: string
+  /** Absolute, without links. */
+  readonly path: string
+}
+
+export class WorkspaceError extends Schema.TaggedError<WorkspaceError>()("WorkspaceError", {
+  reason: Schema.Literals(["symlink", "not_a_directory", "outside_root", "foreign_root", "not_empty", "io"]),
+  path: Schema.String,
+  detail: Schema.String
+}) {
+  override get message(): string {
+    return `workspace ${this.path}: ${this.detail}`
+  }
+}
+
+export class HookError extends Schema.TaggedError<HookError>()("HookError", {
+  hook: Schema.Literals(["after_create", "before_run", "after_run", "before_remove"]),
+  reason: Schema.Literals(["exit", "signal", "timeout", "spawn"]),
+  /** Exit code where there is one. */
+  code: Schema.NullOr(Schema.Int),
+  detail: Schema.String,
+  /** The end of what it printed, capped. Untrusted. */
+  output: Schema.String
+}) {
+  override get message(): string {
+    return `hook ${this.hook} ${this.detail}${this.output === "" ? "" : `: ${this.output}`}`
+  }
+}
+
+/** What a hook is told, beside the operator's own environment. */
+export interface HookContext {
+  readonly workspace: Workspace
+  readonly workflow: WorkflowDefinition
+  /** `SYMPHONY_…` variables of this run, complete. */
+  readonly env: Readonly<Record<string, string>>
+}
+
+/**
+ * The folder that an issue's agent works in, `<workspace.root>/<key>`. The root carries the name of its
+ * tracker and a foreign root is refused; no path is followed through a symbolic link.
+ */
+export class Workspaces extends Context.Service<
+  Workspaces,
+  {
+    /**
+     * Makes the folder and runs `after_create` when it is not there, reuses it otherwise. A folder whose
+     * `after_create` did not succeed is removed, so that the next attempt starts anew.
+     */
+    readonly ensure: (
+      identifier: Identifier,
+      workflow: WorkflowDefinition,
+      env: Readonly<Record<string, string>>
+    ) => Effect.Effect<Workspace & { readonly created: boolean }, WorkspaceError | HookError>
+    /** The folder where it would be; no I/O. */
+    readonly locate: (identifier: Identifier, workflow: WorkflowDefinition) => Workspace
+    readonly exists: (
+      workspace: Workspace,
+      workflow: WorkflowDefinition
+    ) => Effect.Effect<boolean, WorkspaceError>
+    /** Runs a hook with a time limit; a hook that is not configured succeeds. Output is logged, capped and escaped. */
+    readonly runHook: (hook: HookName, context: HookContext) => Effect.Effect<void, HookError>
+    /** Runs `before_remove` (a failure is logged and ignored), then removes the folder. Nothing there is a success. */
+    readonly remove: (context: HookContext) => Effect.Effect<void, WorkspaceError>
+  }
+>()("symphony/workspace/Workspaces") {}
