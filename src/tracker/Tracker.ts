@@ -10,7 +10,9 @@ export interface TrackerSnapshot {
   readonly byId: ReadonlyMap<IssueId, Issue>
   /** Files and folders that could not be read or are refused, each named. */
   readonly problems: ReadonlyArray<Problem>
-  /** Epoch milliseconds of the scan. */
+  /** Names of the issue files behind those problems: what they hold is not known, which is not the same as gone. */
+  readonly unreadable: ReadonlySet<string>
+  /** Epoch milliseconds when the scan began: what happened later may not be in it. */
   readonly scannedAt: number
 }
 

@@ -1,0 +1,71 @@
+import { Context, type Effect, Schema, type Stream } from "effect"
+import type { IssueId, QuestionId } from "../domain/ids.ts"
+import type { Problem } from "../domain/Problem.ts"
+import type { Observation } from "./eligibility.ts"
+import type { SchedulerState } from "./state.ts"
+
+/** What an operator may ask for. Each is journaled before it is answered and survives a restart. */
+export type OperatorCommand =
+  /** Start nothing new; what runs goes on. */
+  | { readonly _tag: "Pause" }
+  /** As `Pause`, in order to end the program when nothing runs any more. */
+  | { readonly _tag: "Drain" }
+  | { readonly _tag: "Resume" }
+  /** Ends the issue's run and holds the issue until it is retried by hand or its text changes. */
+  | { readonly _tag: "Stop"; readonly issue: IssueId }
+  /** Lifts a hold, forgets the failures in a row and ends a wait. */
+  | { readonly _tag: "RetryNow"; readonly issue: IssueId }
+  /** `question: null` answers whatever is open. */
+  | {
+      readonly _tag: "Answer"
+      readonly issue: IssueId
+      readonly question: QuestionId | null
+      readonly text: string
+    }
+  | { readonly _tag: "Move"; readonly issue: IssueId; readonly to: string }
+
+export class CommandRefused extends Schema.TaggedError<CommandRefused>()("CommandRefused", {
+  reason: Schema.Literals([
+    "issue_not_found",
+    "no_pending_steering",
+    "already_answered",
+    "not_running",
+    "unknown_state",
+    "name_taken",
+    "run_active",
+    "not_durable",
+    "stopping"
+  ]),
+  message: Schema.String
+}) {}
+
+/** The scheduler's memory and what it looked at, both of one moment. */
+export interface SchedulerView {
+  readonly state: SchedulerState
+  readonly observation: Observation
+  /** The scheduler's own troubles, such as a journal that cannot be written. */
+  readonly problems: ReadonlyArray<Problem>
+  /** Epoch milliseconds. */
+  readonly at: number
+}
+
+/**
+ * Owns all scheduling state. One fiber takes inputs, journals what follows from them, and only then lets it
+ * take effect.
+ */
+export class Scheduler extends Context.Service<
+  Scheduler,
+  {
+    readonly view: Effect.Effect<SchedulerView>
+    /** The present view, then each that follows. A slow reader skips to the newest. */
+    readonly views: Stream.Stream<SchedulerView>
+    readonly command: (command: OperatorCommand) => Effect.Effect<void, CommandRefused>
+    /** Scans and decides now. `coalesced`: one that is under way already does it. */
+    readonly refresh: Effect.Effect<{ readonly coalesced: boolean }>
+    /**
+     * Graceful stop: nothing new is started, sessions are cancelled, hooks and hand-overs get their time, what
+     * is left is interrupted and recovered at the next start. Idempotent.
+     */
+    readonly shutdown: Effect.Effect<void>
+  }
+>()("symphony/scheduler/Scheduler") {}

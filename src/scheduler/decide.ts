@@ -1,0 +1,262 @@
+import { Duration } from "effect"
+import type { IssueId, RunId } from "../domain/ids.ts"
+import type { Issue } from "../domain/Issue.ts"
+import type { CancelReason } from "../domain/Outcome.ts"
+import { parkingState, roleOf, sameState, stateKey } from "../domain/State.ts"
+import {
+  capacityInUse,
+  capacityObstacle,
+  claimability,
+  dispatchOrder,
+  explain,
+  keepsSlot,
+  type Observation,
+  observed
+} from "./eligibility.ts"
+import type { RunKind } from "./events.ts"
+import { adapterFor } from "./policy.ts"
+import { type IssueRecord, liveRunOf, parks, type RunRecord, type SchedulerState } from "./state.ts"
+
+/** What is to be done now, each with the reason why. */
+export type Decision =
+  | {
+      readonly _tag: "StartRun"
+      readonly issue: Issue
+      readonly kind: RunKind
+      readonly retryAttempt: number | null
+      readonly adapter: string
+      readonly reason: string
+    }
+  | {
+      readonly _tag: "CancelRun"
+      readonly run: RunId
+      readonly cancel: CancelReason
+      readonly reason: string
+    }
+  | { readonly _tag: "TrackState"; readonly run: RunId; readonly state: string; readonly reason: string }
+  | {
+      readonly _tag: "Park"
+      readonly issue: Issue
+      readonly to: string
+      readonly reason: string
+    }
+  | { readonly _tag: "LiftHold"; readonly issue: IssueId; readonly reason: string }
+  | { readonly _tag: "DropRetry"; readonly issue: IssueId; readonly reason: string }
+  | { readonly _tag: "RemoveWorkspace"; readonly record: IssueRecord; readonly reason: string }
+  | { readonly _tag: "Forget"; readonly issue: IssueId; readonly reason: string }
+
+/**
+ * How long an issue's file may be away before its run is ended: some editors move the file aside and write
+ * a new one.
+ */
+export const MISSING_GRACE = Duration.millis(1500)
+
+/** Records of finished issues that are kept for people to look at. */
+export const KEPT_FINISHED = 500
+
+/** Since when (epoch milliseconds) the file of a run's issue has not been seen. */
+export type MissingSince = ReadonlyMap<IssueId, number>
+
+/** Whether what the agent does still matters: it has not signalled, was not cancelled and has not concluded. */
+const isOpenEnded = (run: RunRecord): boolean =>
+  run.done === null && run.cancel === null && run.conclusion === null
+
+const reconcileRun = (
+  state: SchedulerState,
+  observation: Observation,
+  missingSince: MissingSince,
+  now: number,
+  run: RunRecord
+): Decision | undefined => {
+  const cancel = (reason: CancelReason, why: string): Decision => ({
+    _tag: "CancelRun",
+    run: run.run,
+    cancel: reason,
+    reason: why
+  })
+  const issue = observed(state, observation, run.issue)
+  if (issue === undefined) {
+    const since = missingSince.get(run.issue)
+    return since !== undefined && now - since >= Duration.toMillis(MISSING_GRACE)
+      ? cancel("issue_missing", "its file is gone")
+      : undefined
+  }
+  const role = roleOf(observation.policy.states, issue.state)
+  if (role === "terminal") return cancel("moved_to_terminal", `it was moved to ${issue.state}`)
+  if (role === "holding") return cancel("moved_to_inactive", `it was moved to ${issue.state}`)
+  const missing = observation.policy.requiredLabels.filter((label) => !issue.labels.includes(label))
+  if (missing.length > 0) return cancel("moved_to_inactive", `it lost the label ${missing.join(", ")}`)
+  return sameState(issue.state, run.state)
+    ? undefined
+    : { _tag: "TrackState", run: run.run, state: issue.state, reason: `it was moved to ${issue.state}` }
+}
+
+const reconcileHold = (
+  state: SchedulerState,
+  observation: Observation,
+  record: IssueRecord
+): Decision | undefined => {
+  const hold = record.hold
+  const issue = observed(state, observation, record.id)
+  if (hold === null || issue === undefined || liveRunOf(state, record.id) !== undefined) return undefined
+  if (record.relocation !== null) return undefined
+  const role = roleOf(observation.policy.states, issue.state)
+  if (parks(hold.reason)) {
+    if (hold.parkedIn === null) {
+      return role === "active"
+        ? {
+            _tag: "Park",
+            issue,
+            to: parkingState(observation.policy.states),
+            reason: hold.message
+          }
+        : { _tag: "LiftHold", issue: record.id, reason: `it was moved to ${issue.state}` }
+    }
+    return stateKey(issue.state) === stateKey(hold.parkedIn)
+      ? undefined
+      : { _tag: "LiftHold", issue: record.id, reason: `it was moved to ${issue.state}` }
+  }
+  return hold.contentHash !== null && hold.contentHash !== issue.contentHash
+    ? { _tag: "LiftHold", issue: record.id, reason: "its text was changed" }
+    : undefined
+}
+
+const reconcileRecord = (
+  state: SchedulerState,
+  observation: Observation,
+  record: IssueRecord
+): Decision | undefined => {
+  if (liveRunOf(state, record.id) !== undefined || record.relocation !== null) return undefined
+  const issue = observed(state, observation, record.id)
+  const role = issue === undefined ? undefined : roleOf(observation.policy.states, issue.state)
+  if (record.retry !== null && role !== "active" && issue !== undefined) {
+    return { _tag: "DropRetry", issue: record.id, reason: `it is in ${issue.state}` }
+  }
+  if (role === "terminal" && record.workspace !== null && record.handoff !== null) {
+    return { _tag: "RemoveWorkspace", record, reason: "it is finished and its work was handed over" }
+  }
+  return undefined
+}
+
+/** Finished or vanished issues beyond what is kept, the longest finished first. */
+const forgettable = (state: SchedulerState, observation: Observation): ReadonlyArray<Decision> => {
+  const idle = Object.values(state.issues).filter((record) => {
+    if (liveRunOf(state, record.id) !== undefined || record.relocation !== null) return false
+    const issue = observed(state, observation, record.id)
+    return issue === undefined
+      ? record.workspace === null && observation.tracker.unreadable.size === 0
+      : roleOf(observation.policy.states, issue.state) === "terminal" && record.workspace === null
+  })
+  const endedAt = (record: IssueRecord): number => record.history.at(-1)?.endedAt ?? 0
+  return idle
+    .sort((left, right) => endedAt(right) - endedAt(left))
+    .slice(KEPT_FINISHED)
+    .map((record) => ({
+      _tag: "Forget",
+      issue: record.id,
+      reason: `more than ${KEPT_FINISHED} are finished`
+    }))
+}
+
+const dispatch = (state: SchedulerState, observation: Observation, now: number): ReadonlyArray<Decision> => {
+  if (observation.obstacle !== null || state.mode !== "running") return []
+  const ready = [...observation.tracker.byId.keys()]
+    .flatMap((id) => {
+      const issue = observed(state, observation, id)
+      if (issue === undefined) return []
+      const claim = claimability(state, observation, issue, now)
+      return claim._tag === "Ready" ? [{ issue, kind: claim.kind, retryAttempt: claim.retryAttempt }] : []
+    })
+    .sort(dispatchOrder)
+  const used = capacityInUse(state, observation)
+  const byState = new Map(used.byState)
+  let total = used.total
+  let memory = observation.memorySlots
+  const decisions: Array<Decision> = []
+  for (const { issue, kind, retryAttempt } of ready) {
+    const keeps = keepsSlot(state, issue.id)
+    if (capacityObstacle(observation, { total, byState }, issue, keeps) !== undefined) continue
+    if (memory !== null && memory <= 0) break
+    if (!keeps) {
+      total++
+      byState.set(stateKey(issue.state), (byState.get(stateKey(issue.state)) ?? 0) + 1)
+    }
+    if (memory !== null) memory--
+    decisions.push({
+      _tag: "StartRun",
+      issue,
+      kind,
+      retryAttempt,
+      adapter: adapterFor(observation.policy, issue.state),
+      reason: kind === "first" ? `it is in ${issue.state} and a slot is free` : `${kind} is due`
+    })
+  }
+  return decisions
+}
+
+/** Everything that is to be done now. Looks at the present only, never at how it came about. */
+export const decide = (
+  state: SchedulerState,
+  observation: Observation,
+  missingSince: MissingSince,
+  now: number
+): ReadonlyArray<Decision> => {
+  const records = Object.values(state.issues)
+  const upkeep = [
+    ...Object.values(state.runs)
+      .filter(isOpenEnded)
+      .map((run) => reconcileRun(state, observation, missingSince, now, run)),
+    ...records.map((record) => reconcileHold(state, observation, record)),
+    ...records.map((record) => reconcileRecord(state, observation, record)),
+    ...forgettable(state, observation)
+  ].filter((decision) => decision !== undefined)
+  return [...upkeep, ...dispatch(state, observation, now)]
+}
+
+/** Issues of open-ended runs whose file is neither listed nor merely unreadable. */
+export const missingNow = (state: SchedulerState, observation: Observation): ReadonlySet<IssueId> =>
+  new Set(
+    Object.values(state.runs)
+      .filter(
+        (run) =>
+          isOpenEnded(run) &&
+          !observation.tracker.byId.has(run.issue) &&
+          !observation.tracker.unreadable.has(run.fileName)
+      )
+      .map((run) => run.issue)
+  )
+
+/** The next moment (epoch milliseconds) at which time alone changes a decision; null when nothing is due. */
+export const nextDue = (state: SchedulerState, missingSince: MissingSince, now: number): number | null => {
+  const due = [
+    ...Object.values(state.issues).flatMap((record) =>
+      record.retry !== null && record.retry.dueAt > now ? [record.retry.dueAt] : []
+    ),
+    ...[...missingSince.values()].map((since) => since + Duration.toMillis(MISSING_GRACE))
+  ].filter((time) => time > now)
+  return due.length === 0 ? null : Math.min(...due)
+}
+
+/** Whether nothing more will happen unless a person, the tracker or the settings change something. */
+export const isQuiet = (state: SchedulerState, observation: Observation, now: number): boolean =>
+  Object.keys(state.runs).length === 0 &&
+  Object.values(state.issues).every((record) => record.relocation === null) &&
+  [...observation.tracker.byId.keys()].every((id) => {
+    const issue = observed(state, observation, id)
+    if (issue === undefined) return true
+    switch (explain(state, observation, issue, now)._tag) {
+      case "Running":
+      case "Moving":
+      case "Backoff":
+      case "RateLimited":
+      case "Ready":
+      case "StateCap":
+      case "GlobalCap":
+      case "MemoryCap":
+      case "Obstacle":
+        return false
+      default:
+        return true
+    }
+  }) &&
+  decide(state, observation, new Map(), now).length === 0

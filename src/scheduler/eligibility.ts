@@ -1,0 +1,199 @@
+import type { IssueId } from "../domain/ids.ts"
+import { Issue } from "../domain/Issue.ts"
+import { policyOf, roleOf, stateKey } from "../domain/State.ts"
+import type { TrackerSnapshot } from "../tracker/Tracker.ts"
+import type { RunKind } from "./events.ts"
+import { adapterFor, type Policy } from "./policy.ts"
+import { holdsSlot, liveRunOf, type RunRecord, type SchedulerState } from "./state.ts"
+
+/** What the rules look at beside the scheduler's own memory. */
+export interface Observation {
+  readonly tracker: TrackerSnapshot
+  readonly policy: Policy
+  /** How many more sandboxes the host's memory allows; null when nobody counts. */
+  readonly memorySlots: number | null
+  /** Why nothing may be started at all, such as an unreadable tracker or a full disk; null when all is well. */
+  readonly obstacle: string | null
+}
+
+/** Exactly one reason why an issue is or is not running. The first that applies, in this order. */
+export type Explanation =
+  | { readonly _tag: "Running"; readonly run: RunRecord }
+  | { readonly _tag: "Finished"; readonly state: string }
+  | { readonly _tag: "NotActive"; readonly state: string }
+  | { readonly _tag: "Held"; readonly reason: string; readonly message: string }
+  | { readonly _tag: "WaitingForHuman"; readonly question: string }
+  | { readonly _tag: "Moving"; readonly to: string }
+  | { readonly _tag: "MissingLabels"; readonly labels: ReadonlyArray<string> }
+  | { readonly _tag: "Blocked"; readonly by: ReadonlyArray<string>; readonly cycle: boolean }
+  | { readonly _tag: "AdapterBlocked"; readonly adapter: string; readonly message: string }
+  | { readonly _tag: "Backoff"; readonly until: number; readonly error: string | null }
+  | { readonly _tag: "RateLimited"; readonly until: number }
+  | { readonly _tag: "Obstacle"; readonly message: string }
+  | { readonly _tag: "Paused"; readonly mode: "paused" | "draining" }
+  | { readonly _tag: "StateCap"; readonly state: string; readonly cap: number }
+  | { readonly _tag: "GlobalCap"; readonly cap: number }
+  | { readonly _tag: "MemoryCap" }
+  | { readonly _tag: "Ready"; readonly kind: RunKind; readonly retryAttempt: number | null }
+
+/**
+ * The issue as we know it: a scan that began before our own last move of it does not tell its state.
+ * Undefined when the tracker does not hold it.
+ */
+export const observed = (state: SchedulerState, observation: Observation, id: IssueId): Issue | undefined => {
+  const issue = observation.tracker.byId.get(id)
+  const move = state.issues[id]?.lastMove ?? null
+  return issue === undefined || move === null || observation.tracker.scannedAt > move.at
+    ? issue
+    : new Issue({ ...issue, state: move.state })
+}
+
+const isOpen = (observation: Observation, blocker: Issue["blockedBy"][number]): boolean =>
+  blocker.state === null || roleOf(observation.policy.states, blocker.state) !== "terminal"
+
+/** Whether following the open blockers of an issue leads back to it. */
+const isInCycle = (observation: Observation, start: Issue): boolean => {
+  const seen = new Set<IssueId>()
+  const pending = [...start.blockedBy]
+  for (let blocker = pending.pop(); blocker !== undefined; blocker = pending.pop()) {
+    if (blocker.id === null || !isOpen(observation, blocker)) continue
+    if (blocker.id === start.id) return true
+    if (seen.has(blocker.id)) continue
+    seen.add(blocker.id)
+    pending.push(...(observation.tracker.byId.get(blocker.id)?.blockedBy ?? []))
+  }
+  return false
+}
+
+/** Why the issue may not be claimed, whatever the capacity; `Ready` when it may. */
+export const claimability = (
+  state: SchedulerState,
+  observation: Observation,
+  issue: Issue,
+  now: number
+): Explanation => {
+  const { policy } = observation
+  const record = state.issues[issue.id]
+  const live = liveRunOf(state, issue.id)
+  if (live !== undefined) return { _tag: "Running", run: live }
+  const role = roleOf(policy.states, issue.state)
+  if (role === "terminal") return { _tag: "Finished", state: issue.state }
+  if (record?.hold != null) return { _tag: "Held", reason: record.hold.reason, message: record.hold.message }
+  const steering = record?.steering ?? null
+  if (steering !== null && steering.reply === null)
+    return { _tag: "WaitingForHuman", question: steering.text }
+  if (role === "holding") return { _tag: "NotActive", state: issue.state }
+  if (record?.relocation != null) return { _tag: "Moving", to: record.relocation.to }
+  const missing = policy.requiredLabels.filter((label) => !issue.labels.includes(label))
+  if (missing.length > 0) return { _tag: "MissingLabels", labels: missing }
+  const blockers = issue.blockedBy.filter((blocker) => isOpen(observation, blocker))
+  if (blockers.length > 0) {
+    return {
+      _tag: "Blocked",
+      by: blockers.map((blocker) => blocker.identifier),
+      cycle: isInCycle(observation, issue)
+    }
+  }
+  const adapter = adapterFor(policy, issue.state)
+  const blocked = state.blockedAdapters[adapter]
+  if (blocked !== undefined) return { _tag: "AdapterBlocked", adapter, message: blocked }
+  if (steering !== null) return { _tag: "Ready", kind: "reply", retryAttempt: record?.retry?.attempt ?? 1 }
+  const retry = record?.retry ?? null
+  if (retry === null) {
+    return { _tag: "Ready", kind: "first", retryAttempt: null }
+  }
+  if (retry.dueAt > now) {
+    return retry.class === "rate_limit"
+      ? { _tag: "RateLimited", until: retry.dueAt }
+      : { _tag: "Backoff", until: retry.dueAt, error: retry.error }
+  }
+  return { _tag: "Ready", kind: retry.kind, retryAttempt: retry.attempt }
+}
+
+/** Slots in use and kept: a run until its sandbox is dead, a continuation until it is dispatched. */
+export interface Capacity {
+  readonly total: number
+  readonly byState: ReadonlyMap<string, number>
+}
+
+export const capacityInUse = (state: SchedulerState, observation: Observation): Capacity => {
+  const byState = new Map<string, number>()
+  let total = 0
+  const add = (name: string) => {
+    total++
+    byState.set(stateKey(name), (byState.get(stateKey(name)) ?? 0) + 1)
+  }
+  for (const run of Object.values(state.runs)) if (holdsSlot(run)) add(run.state)
+  for (const record of Object.values(state.issues)) {
+    if (!keepsSlot(state, record.id)) continue
+    const issue = observed(state, observation, record.id)
+    if (issue !== undefined && roleOf(observation.policy.states, issue.state) === "active") add(issue.state)
+  }
+  return { total, byState }
+}
+
+/** A continuation keeps the slot of the session before it, so that nobody is put in between. */
+export const keepsSlot = (state: SchedulerState, id: IssueId): boolean => {
+  const record = state.issues[id]
+  return (
+    record?.retry?.kind === "continuation" &&
+    record.hold === null &&
+    record.steering === null &&
+    liveRunOf(state, id) === undefined
+  )
+}
+
+/** Why capacity does not admit the issue now; undefined when it does. */
+export const capacityObstacle = (
+  observation: Observation,
+  used: Capacity,
+  issue: Issue,
+  keepsOwnSlot: boolean
+): Explanation | undefined => {
+  const { policy } = observation
+  const own = keepsOwnSlot ? 1 : 0
+  if (used.total - own >= policy.maxConcurrent) return { _tag: "GlobalCap", cap: policy.maxConcurrent }
+  const cap = policyOf(policy.states, issue.state)?.maxConcurrent ?? null
+  if (cap !== null && (used.byState.get(stateKey(issue.state)) ?? 0) - own >= cap) {
+    return { _tag: "StateCap", state: issue.state, cap }
+  }
+  return undefined
+}
+
+const rank: Record<RunKind, number> = { reply: 0, continuation: 1, retry: 2, first: 2 }
+
+const compareNullable = <A>(
+  left: A | null,
+  right: A | null,
+  compare: (left: A, right: A) => number
+): number => (left === null ? (right === null ? 0 : 1) : right === null ? -1 : compare(left, right))
+
+const compareText = (left: string, right: string): number => (left < right ? -1 : left > right ? 1 : 0)
+
+/** Replies, then continuations, then by priority, age and identifier: total, so that order is deterministic. */
+export const dispatchOrder = (
+  left: { readonly issue: Issue; readonly kind: RunKind },
+  right: { readonly issue: Issue; readonly kind: RunKind }
+): number =>
+  rank[left.kind] - rank[right.kind] ||
+  compareNullable(left.issue.priority, right.issue.priority, (a, b) => a - b) ||
+  compareNullable(left.issue.createdAt, right.issue.createdAt, compareText) ||
+  compareText(left.issue.identifier, right.issue.identifier) ||
+  compareText(left.issue.id, right.issue.id)
+
+/** The one reason why an issue is or is not running. The same rules as dispatch. */
+export const explain = (
+  state: SchedulerState,
+  observation: Observation,
+  issue: Issue,
+  now: number
+): Explanation => {
+  const claim = claimability(state, observation, issue, now)
+  if (claim._tag !== "Ready") return claim
+  if (observation.obstacle !== null) return { _tag: "Obstacle", message: observation.obstacle }
+  if (state.mode !== "running") return { _tag: "Paused", mode: state.mode }
+  const used = capacityInUse(state, observation)
+  const capped = capacityObstacle(observation, used, issue, keepsSlot(state, issue.id))
+  if (capped !== undefined) return capped
+  return observation.memorySlots !== null && observation.memorySlots <= 0 ? { _tag: "MemoryCap" } : claim
+}

@@ -1,0 +1,154 @@
+import { Schema } from "effect"
+import { Identifier, IssueId, QuestionId, RunId } from "../domain/ids.ts"
+import { CancelReason, FailureClass, RunOutcome } from "../domain/Outcome.ts"
+import { Tokens } from "../domain/Tokens.ts"
+
+/** Why a run was started; `reply` and `continuation` take up the session before where the agent can. */
+export const RunKind = Schema.Literals(["first", "continuation", "retry", "reply"])
+export type RunKind = typeof RunKind.Type
+
+/** Why an issue is not retried until its input changes or a person says so. */
+export const HoldReason = Schema.Literals([
+  "breaker",
+  "sessions",
+  "configuration",
+  "handoff",
+  "operator_stop"
+])
+export type HoldReason = typeof HoldReason.Type
+
+/** What follows the end of a run; fixed when it ends, so that a later change of settings does not alter it. */
+export const NextStep = Schema.TaggedUnion({
+  None: {},
+  Retry: {
+    kind: Schema.Literals(["continuation", "retry"]),
+    /** What the prompt is told as `attempt`. */
+    attempt: Schema.Int,
+    /** Epoch milliseconds. */
+    dueAt: Schema.Number,
+    class: Schema.NullOr(FailureClass),
+    error: Schema.NullOr(Schema.String)
+  },
+  Hold: { reason: HoldReason, message: Schema.String }
+})
+export type NextStep = typeof NextStep.Type
+
+/** How the conversation of a run ended, before anything was done about it. */
+export const Conclusion = Schema.TaggedUnion({
+  /** The agent signalled: `target` is where the issue goes. */
+  Done: {},
+  /** Nothing to hand over; the run ends so. */
+  Ended: { outcome: RunOutcome }
+})
+export type Conclusion = typeof Conclusion.Type
+
+export const DoneClaim = Schema.Struct({
+  signal: Schema.Literals(["mark_done", "transition"]),
+  /** The state the issue goes to. */
+  target: Schema.String,
+  title: Schema.String,
+  summary: Schema.String
+})
+export type DoneClaim = typeof DoneClaim.Type
+
+/** What was handed over, as far as the scheduler and those who look at it need to know. */
+export const HandoffRecord = Schema.Struct({
+  verdict: Schema.Literals(["verified", "analysis", "none"]),
+  head: Schema.NullOr(Schema.String),
+  commits: Schema.Int,
+  files: Schema.Int,
+  flags: Schema.Array(Schema.String),
+  patch: Schema.NullOr(Schema.String),
+  report: Schema.NullOr(Schema.String)
+})
+export type HandoffRecord = typeof HandoffRecord.Type
+
+const at = Schema.Number
+const run = RunId
+
+/**
+ * Everything that changes the scheduler's memory. Journaled before its effect; replaying them gives the state
+ * at the moment of a crash.
+ */
+export const SchedulerEvent = Schema.TaggedUnion({
+  Booted: { at, epoch: Schema.Int },
+  RunStarted: {
+    at,
+    run,
+    issue: IssueId,
+    identifier: Identifier,
+    title: Schema.String,
+    state: Schema.String,
+    fileName: Schema.String,
+    /** Of the issue's text that this run works on. */
+    contentHash: Schema.String,
+    /** 1-based number of this run among those of the issue. */
+    attempt: Schema.Int,
+    kind: RunKind,
+    /** What the prompt is told as `attempt`: null on the first run. */
+    retryAttempt: Schema.NullOr(Schema.Int),
+    adapter: Schema.String
+  },
+  WorkspaceReady: { at, run, path: Schema.String },
+  SessionOpened: { at, run, session: Schema.String, resumed: Schema.Boolean },
+  TurnStarted: { at, run, turn: Schema.Int },
+  TurnEnded: { at, run, turn: Schema.Int, tokens: Tokens },
+  StateChanged: { at, run, state: Schema.String },
+  SteeringAsked: {
+    at,
+    run,
+    question: QuestionId,
+    text: Schema.String,
+    context: Schema.NullOr(Schema.String)
+  },
+  SteeringAnswered: { at, issue: IssueId, question: QuestionId, reply: Schema.String },
+  SteeringDelivered: { at, run, question: QuestionId },
+  DoneClaimed: { at, run, claim: DoneClaim },
+  CancelRequested: { at, run, reason: CancelReason },
+  /** The sandbox is confirmed dead and every token of the run revoked: its slot is free. */
+  Quiesced: { at, run, conclusion: Conclusion },
+  Exported: { at, run, handoff: HandoffRecord },
+  MoveIntended: {
+    at,
+    run,
+    from: Schema.String,
+    to: Schema.String,
+    fileName: Schema.String,
+    inode: Schema.String
+  },
+  /** `state`: where the issue is now, null when a person removed it. */
+  Moved: { at, run, state: Schema.NullOr(Schema.String), byUs: Schema.Boolean },
+  HookStarted: { at, run },
+  HookEnded: { at, run, error: Schema.NullOr(Schema.String) },
+  PublishIntended: { at, run },
+  Published: { at, run, url: Schema.NullOr(Schema.String) },
+  RunEnded: { at, run, outcome: RunOutcome, next: NextStep },
+  /** The issue's own text or the settings changed, or a person asked: what held it back no longer does. */
+  HoldLifted: { at, issue: IssueId, why: Schema.String },
+  /** A move of an issue that no run is working on: to park it, or because the operator asked. */
+  RelocationIntended: {
+    at,
+    issue: IssueId,
+    identifier: Identifier,
+    title: Schema.String,
+    why: Schema.Literals(["park", "operator"]),
+    from: Schema.String,
+    to: Schema.String,
+    fileName: Schema.String,
+    inode: Schema.String
+  },
+  /** `state`: where the issue is now, null when a person removed it or the move was refused. */
+  Relocated: { at, issue: IssueId, state: Schema.NullOr(Schema.String) },
+  RetryRequeued: { at, issue: IssueId, dueAt: Schema.Number, error: Schema.String },
+  RetryDropped: { at, issue: IssueId, why: Schema.String },
+  RetryNow: { at, issue: IssueId },
+  OperatorStopped: { at, issue: IssueId, contentHash: Schema.String },
+  WorkspaceRemoved: { at, issue: IssueId },
+  AdapterBlocked: { at, adapter: Schema.String, message: Schema.String },
+  AdapterUnblocked: { at, adapter: Schema.String },
+  /** `running`: dispatch; `paused`: start nothing, keep what runs; `draining`: as paused, until told otherwise. */
+  ModeSet: { at, mode: Schema.Literals(["running", "paused", "draining"]) },
+  /** Nothing more is to be remembered of an issue that is finished or gone. */
+  Forgotten: { at, issue: IssueId }
+})
+export type SchedulerEvent = typeof SchedulerEvent.Type

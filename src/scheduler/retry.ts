@@ -1,0 +1,101 @@
+import { Duration } from "effect"
+import type { FailedOutcome, RunOutcome } from "../domain/Outcome.ts"
+import type { NextStep } from "./events.ts"
+import type { Policy } from "./policy.ts"
+import type { IssueRecord, RunRecord } from "./state.ts"
+
+export const CONTINUATION_DELAY = Duration.seconds(1)
+export const FIRST_BACKOFF = Duration.seconds(10)
+/** Waiting for a rate limit without a stated reset. */
+export const RATE_LIMIT_DELAY = Duration.minutes(1)
+/** A stated reset further away than this is not believed at once: look again after it. */
+export const LONGEST_RATE_LIMIT_WAIT = Duration.hours(6)
+
+/** Milliseconds before the n-th retry in a row, from 1: `min(10 s · 2^(n−1), cap)`. */
+export const backoff = (n: number, capMs: number): number =>
+  Math.min(Duration.toMillis(FIRST_BACKOFF) * 2 ** Math.min(Math.max(n, 1) - 1, 30), capMs)
+
+const failed = (
+  issue: IssueRecord,
+  run: RunRecord,
+  outcome: FailedOutcome,
+  policy: Policy,
+  now: number
+): NextStep => {
+  const again = (dueAt: number): NextStep => ({
+    _tag: "Retry",
+    kind: "retry",
+    attempt: (run.retryAttempt ?? 0) + 1,
+    dueAt,
+    class: outcome.class,
+    error: outcome.message
+  })
+  switch (outcome.class) {
+    case "configuration":
+      return { _tag: "Hold", reason: "configuration", message: outcome.message }
+    case "rate_limit": {
+      const reset = outcome.resetAt ?? now + Duration.toMillis(RATE_LIMIT_DELAY)
+      return again(
+        Math.min(
+          Math.max(reset, now + Duration.toMillis(CONTINUATION_DELAY)),
+          now + Duration.toMillis(LONGEST_RATE_LIMIT_WAIT)
+        )
+      )
+    }
+    case "agent":
+    case "infrastructure": {
+      const failures = issue.failures + 1
+      return policy.breakerThreshold > 0 && failures >= policy.breakerThreshold
+        ? {
+            _tag: "Hold",
+            reason: outcome.reason.startsWith("handoff_") ? "handoff" : "breaker",
+            message: `${failures} runs failed in a row; the last one: ${outcome.message}`
+          }
+        : again(now + backoff(failures, policy.maxRetryBackoffMs))
+    }
+  }
+}
+
+/** What follows the end of a run. Each failure in a row counts, whatever its reason. */
+export const afterRun = (
+  issue: IssueRecord,
+  run: RunRecord,
+  outcome: RunOutcome,
+  policy: Policy,
+  now: number
+): NextStep => {
+  switch (outcome._tag) {
+    case "Completed":
+      return { _tag: "None" }
+    case "Waiting":
+      return { _tag: "None" }
+    case "Continue":
+      return issue.sessions + 1 >= policy.maxSessions
+        ? {
+            _tag: "Hold",
+            reason: "sessions",
+            message: `${issue.sessions + 1} sessions ended without the agent saying that it is done`
+          }
+        : {
+            _tag: "Retry",
+            kind: "continuation",
+            attempt: 1,
+            dueAt: now + Duration.toMillis(CONTINUATION_DELAY),
+            class: null,
+            error: null
+          }
+    case "Failed":
+      return failed(issue, run, outcome, policy, now)
+    case "Cancelled":
+      return outcome.reason === "shutdown"
+        ? {
+            _tag: "Retry",
+            kind: "continuation",
+            attempt: run.retryAttempt ?? 1,
+            dueAt: now,
+            class: null,
+            error: null
+          }
+        : { _tag: "None" }
+  }
+}

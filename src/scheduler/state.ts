@@ -1,0 +1,532 @@
+import { Schema } from "effect"
+import { Identifier, IssueId, makeQuestionId, makeRunId, QuestionId, RunId } from "../domain/ids.ts"
+import { CancelReason, FailureClass, RunOutcome } from "../domain/Outcome.ts"
+import { addTokens, noTokens, Tokens } from "../domain/Tokens.ts"
+import { Conclusion, DoneClaim, HandoffRecord, HoldReason, RunKind, SchedulerEvent } from "./events.ts"
+
+/** How far a run has come. From `exporting` on it has no sandbox and holds no slot. */
+export const RunStage = Schema.Literals([
+  "preparing",
+  "conversing",
+  "waiting",
+  "quiescing",
+  "exporting",
+  "moving",
+  "finishing",
+  "publishing",
+  "releasing"
+])
+export type RunStage = typeof RunStage.Type
+
+export const Move = Schema.Struct({
+  from: Schema.String,
+  to: Schema.String,
+  fileName: Schema.String,
+  inode: Schema.String
+})
+
+/** A run that has not ended: from its claim until everything about it is done. */
+export const RunRecord = Schema.Struct({
+  run: RunId,
+  issue: IssueId,
+  identifier: Identifier,
+  title: Schema.String,
+  /** The issue's state as last seen by the run. */
+  state: Schema.String,
+  fileName: Schema.String,
+  contentHash: Schema.String,
+  attempt: Schema.Int,
+  kind: RunKind,
+  retryAttempt: Schema.NullOr(Schema.Int),
+  adapter: Schema.String,
+  startedAt: Schema.Number,
+  stage: RunStage,
+  workspace: Schema.NullOr(Schema.String),
+  session: Schema.NullOr(Schema.String),
+  turn: Schema.Int,
+  tokens: Tokens,
+  /** Questions asked so far, to number the next. */
+  questions: Schema.Int,
+  done: Schema.NullOr(DoneClaim),
+  cancel: Schema.NullOr(CancelReason),
+  conclusion: Schema.NullOr(Conclusion),
+  handoff: Schema.NullOr(HandoffRecord),
+  move: Schema.NullOr(Move),
+  moved: Schema.Boolean,
+  hookStarted: Schema.Boolean,
+  hookEnded: Schema.Boolean,
+  published: Schema.NullOr(Schema.Struct({ url: Schema.NullOr(Schema.String) }))
+})
+export type RunRecord = typeof RunRecord.Type
+
+export const Relocation = Schema.Struct({
+  why: Schema.Literals(["park", "operator"]),
+  ...Move.fields
+})
+export type Relocation = typeof Relocation.Type
+
+export const Retry = Schema.Struct({
+  kind: Schema.Literals(["continuation", "retry"]),
+  attempt: Schema.Int,
+  dueAt: Schema.Number,
+  class: Schema.NullOr(FailureClass),
+  error: Schema.NullOr(Schema.String)
+})
+export type Retry = typeof Retry.Type
+
+/** A steering request: outlives the run and the process. */
+export const Steering = Schema.Struct({
+  question: QuestionId,
+  run: RunId,
+  text: Schema.String,
+  context: Schema.NullOr(Schema.String),
+  askedAt: Schema.Number,
+  reply: Schema.NullOr(Schema.String),
+  answeredAt: Schema.NullOr(Schema.Number)
+})
+export type Steering = typeof Steering.Type
+
+export const Hold = Schema.Struct({
+  reason: HoldReason,
+  message: Schema.String,
+  at: Schema.Number,
+  /** The issue's text that led to the hold: another text lifts it. Parking writes into the issue, so it needs none. */
+  contentHash: Schema.NullOr(Schema.String),
+  /** The holding state that the issue was parked in: moving it back lifts the hold. */
+  parkedIn: Schema.NullOr(Schema.String)
+})
+export type Hold = typeof Hold.Type
+
+/** One ended run, for people. */
+export const Attempt = Schema.Struct({
+  run: RunId,
+  attempt: Schema.Int,
+  kind: RunKind,
+  startedAt: Schema.Number,
+  endedAt: Schema.Number,
+  outcome: RunOutcome,
+  tokens: Tokens,
+  turns: Schema.Int
+})
+export type Attempt = typeof Attempt.Type
+
+/** What is remembered of an issue that was ever claimed. */
+export const IssueRecord = Schema.Struct({
+  id: IssueId,
+  identifier: Identifier,
+  title: Schema.String,
+  attempts: Schema.Int,
+  /** In a row, of any reason; a signalled end resets it. */
+  failures: Schema.Int,
+  /** Sessions in a row that ended without a signal. */
+  sessions: Schema.Int,
+  retry: Schema.NullOr(Retry),
+  hold: Schema.NullOr(Hold),
+  steering: Schema.NullOr(Steering),
+  session: Schema.NullOr(Schema.String),
+  workspace: Schema.NullOr(Schema.String),
+  handoff: Schema.NullOr(HandoffRecord),
+  pullRequest: Schema.NullOr(Schema.String),
+  /** A move of ours that is under way while no run is. */
+  relocation: Schema.NullOr(Relocation),
+  /** Where we last put it, and when: holds against any scan that began before. */
+  lastMove: Schema.NullOr(Schema.Struct({ state: Schema.String, at: Schema.Number })),
+  tokens: Tokens,
+  /** Seconds of all its runs. */
+  seconds: Schema.Number,
+  /** The newest last, at most 20. */
+  history: Schema.Array(Attempt)
+})
+export type IssueRecord = typeof IssueRecord.Type
+
+export const Mode = Schema.Literals(["running", "paused", "draining"])
+export type Mode = typeof Mode.Type
+
+export const SchedulerState = Schema.Struct({
+  epoch: Schema.Int,
+  /** Number of the next run of this epoch. */
+  nextRun: Schema.Int,
+  mode: Mode,
+  issues: Schema.Record(Schema.String, IssueRecord),
+  runs: Schema.Record(Schema.String, RunRecord),
+  /** Adapters that cannot work until the configuration changes, with what is wrong. */
+  blockedAdapters: Schema.Record(Schema.String, Schema.String),
+  totals: Schema.Struct({ tokens: Tokens, seconds: Schema.Number, runs: Schema.Int, completed: Schema.Int })
+})
+export type SchedulerState = typeof SchedulerState.Type
+
+export const emptyState: SchedulerState = {
+  epoch: 0,
+  nextRun: 1,
+  mode: "running",
+  issues: {},
+  runs: {},
+  blockedAdapters: {},
+  totals: { tokens: noTokens, seconds: 0, runs: 0, completed: 0 }
+}
+
+const KEPT_ATTEMPTS = 20
+
+/** Holds that move the issue to a holding state, with the reason written into it. */
+export const parks = (reason: Hold["reason"]): boolean =>
+  reason === "breaker" || reason === "sessions" || reason === "handoff"
+
+/** Stages in which a run has, or may have, a sandbox; each such run holds a slot. */
+export const holdsSlot = (run: RunRecord): boolean => run.conclusion === null
+
+/** The run of an issue that has not ended: there is at most one. */
+export const liveRunOf = (state: SchedulerState, issue: IssueId): RunRecord | undefined =>
+  Object.values(state.runs).find((run) => run.issue === issue)
+
+export const nextRunId = (state: SchedulerState): RunId => makeRunId(state.epoch, state.nextRun)
+
+export const nextQuestionId = (run: RunRecord): QuestionId => makeQuestionId(run.run, run.questions + 1)
+
+const newIssueRecord = (id: IssueId, identifier: Identifier, title: string): IssueRecord => ({
+  id,
+  identifier,
+  title,
+  attempts: 0,
+  failures: 0,
+  sessions: 0,
+  retry: null,
+  hold: null,
+  steering: null,
+  session: null,
+  workspace: null,
+  handoff: null,
+  pullRequest: null,
+  relocation: null,
+  lastMove: null,
+  tokens: noTokens,
+  seconds: 0,
+  history: []
+})
+
+const patchRun = (state: SchedulerState, id: RunId, patch: Partial<RunRecord>): SchedulerState => {
+  const run = state.runs[id]
+  return run === undefined ? state : { ...state, runs: { ...state.runs, [id]: { ...run, ...patch } } }
+}
+
+const patchIssue = (state: SchedulerState, id: IssueId, patch: Partial<IssueRecord>): SchedulerState => {
+  const issue = state.issues[id]
+  return issue === undefined ? state : { ...state, issues: { ...state.issues, [id]: { ...issue, ...patch } } }
+}
+
+const patchIssueOf = (
+  state: SchedulerState,
+  id: RunId,
+  patch: (issue: IssueRecord, run: RunRecord) => Partial<IssueRecord>
+): SchedulerState => {
+  const run = state.runs[id]
+  const issue = run === undefined ? undefined : state.issues[run.issue]
+  return run === undefined || issue === undefined ? state : patchIssue(state, run.issue, patch(issue, run))
+}
+
+const omit = <A>(record: Readonly<Record<string, A>>, key: string): Readonly<Record<string, A>> =>
+  Object.fromEntries(Object.entries(record).filter(([name]) => name !== key))
+
+type EventOf<Tag extends SchedulerEvent["_tag"]> = Extract<SchedulerEvent, { readonly _tag: Tag }>
+
+const runStarted = (state: SchedulerState, event: EventOf<"RunStarted">): SchedulerState => {
+  const issue = state.issues[event.issue] ?? newIssueRecord(event.issue, event.identifier, event.title)
+  const record: RunRecord = {
+    run: event.run,
+    issue: event.issue,
+    identifier: event.identifier,
+    title: event.title,
+    state: event.state,
+    fileName: event.fileName,
+    contentHash: event.contentHash,
+    attempt: event.attempt,
+    kind: event.kind,
+    retryAttempt: event.retryAttempt,
+    adapter: event.adapter,
+    startedAt: event.at,
+    stage: "preparing",
+    workspace: null,
+    session: null,
+    turn: 0,
+    tokens: noTokens,
+    questions: 0,
+    done: null,
+    cancel: null,
+    conclusion: null,
+    handoff: null,
+    move: null,
+    moved: false,
+    hookStarted: false,
+    hookEnded: false,
+    published: null
+  }
+  return {
+    ...state,
+    nextRun: state.nextRun + 1,
+    runs: { ...state.runs, [event.run]: record },
+    issues: {
+      ...state.issues,
+      [event.issue]: {
+        ...issue,
+        identifier: event.identifier,
+        title: event.title,
+        attempts: event.attempt,
+        retry: null,
+        handoff: null
+      }
+    },
+    totals: { ...state.totals, runs: state.totals.runs + 1 }
+  }
+}
+
+/** Failures and sessions in a row, after a run that ended so. */
+const counters = (issue: IssueRecord, outcome: RunOutcome): Pick<IssueRecord, "failures" | "sessions"> => {
+  switch (outcome._tag) {
+    case "Completed":
+      return { failures: 0, sessions: 0 }
+    case "Continue":
+      return { failures: 0, sessions: issue.sessions + 1 }
+    case "Waiting":
+      return { failures: 0, sessions: issue.sessions }
+    case "Failed":
+      return outcome.class === "agent" || outcome.class === "infrastructure"
+        ? { failures: issue.failures + 1, sessions: issue.sessions }
+        : { failures: issue.failures, sessions: issue.sessions }
+    case "Cancelled":
+      return { failures: issue.failures, sessions: issue.sessions }
+  }
+}
+
+const runEnded = (state: SchedulerState, event: EventOf<"RunEnded">): SchedulerState => {
+  const run = state.runs[event.run]
+  const issue = run === undefined ? undefined : state.issues[run.issue]
+  if (run === undefined || issue === undefined) return state
+  const seconds = Math.max(0, event.at - run.startedAt) / 1000
+  const attempt: Attempt = {
+    run: run.run,
+    attempt: run.attempt,
+    kind: run.kind,
+    startedAt: run.startedAt,
+    endedAt: event.at,
+    outcome: event.outcome,
+    tokens: run.tokens,
+    turns: run.turn
+  }
+  const retry: Retry | null =
+    event.next._tag === "Retry"
+      ? {
+          kind: event.next.kind,
+          attempt: event.next.attempt,
+          dueAt: event.next.dueAt,
+          class: event.next.class,
+          error: event.next.error
+        }
+      : null
+  const hold: Hold | null =
+    event.next._tag === "Hold"
+      ? {
+          reason: event.next.reason,
+          message: event.next.message,
+          at: event.at,
+          contentHash: parks(event.next.reason) ? null : run.contentHash,
+          parkedIn: null
+        }
+      : issue.hold
+  return {
+    ...state,
+    runs: omit(state.runs, event.run),
+    issues: {
+      ...state.issues,
+      [run.issue]: {
+        ...issue,
+        ...counters(issue, event.outcome),
+        retry,
+        hold,
+        session: run.session ?? issue.session,
+        seconds: issue.seconds + seconds,
+        history: [...issue.history, attempt].slice(-KEPT_ATTEMPTS)
+      }
+    },
+    totals: {
+      ...state.totals,
+      seconds: state.totals.seconds + seconds,
+      completed: state.totals.completed + (event.outcome._tag === "Completed" ? 1 : 0)
+    }
+  }
+}
+
+/** The state after an event. Total: an event of a run or issue that is not there changes nothing. */
+export const evolve = (state: SchedulerState, event: SchedulerEvent): SchedulerState => {
+  switch (event._tag) {
+    case "Booted":
+      return { ...state, epoch: event.epoch, nextRun: 1, blockedAdapters: {} }
+    case "RunStarted":
+      return runStarted(state, event)
+    case "WorkspaceReady":
+      return patchIssueOf(
+        patchRun(state, event.run, { workspace: event.path, stage: "preparing" }),
+        event.run,
+        () => ({ workspace: event.path })
+      )
+    case "SessionOpened":
+      return patchIssueOf(
+        patchRun(state, event.run, { session: event.session, stage: "conversing" }),
+        event.run,
+        () => ({ session: event.session })
+      )
+    case "TurnStarted":
+      return patchRun(state, event.run, { turn: event.turn, stage: "conversing" })
+    case "TurnEnded": {
+      const run = state.runs[event.run]
+      if (run === undefined) return state
+      const counted = patchRun(state, event.run, { tokens: addTokens(run.tokens, event.tokens) })
+      return {
+        ...patchIssueOf(counted, event.run, (issue) => ({ tokens: addTokens(issue.tokens, event.tokens) })),
+        totals: { ...state.totals, tokens: addTokens(state.totals.tokens, event.tokens) }
+      }
+    }
+    case "StateChanged":
+      return patchRun(state, event.run, { state: event.state })
+    case "SteeringAsked": {
+      const run = state.runs[event.run]
+      if (run === undefined) return state
+      return patchIssueOf(
+        patchRun(state, event.run, { questions: run.questions + 1, stage: "waiting" }),
+        event.run,
+        () => ({
+          steering: {
+            question: event.question,
+            run: event.run,
+            text: event.text,
+            context: event.context,
+            askedAt: event.at,
+            reply: null,
+            answeredAt: null
+          }
+        })
+      )
+    }
+    case "SteeringAnswered": {
+      const steering = state.issues[event.issue]?.steering
+      return steering?.question === event.question
+        ? patchIssue(state, event.issue, {
+            steering: { ...steering, reply: event.reply, answeredAt: event.at }
+          })
+        : state
+    }
+    case "SteeringDelivered":
+      return patchIssueOf(state, event.run, (issue) =>
+        issue.steering?.question === event.question ? { steering: null } : {}
+      )
+    case "DoneClaimed":
+      return patchIssueOf(
+        patchRun(state, event.run, { done: event.claim, stage: "quiescing" }),
+        event.run,
+        () => ({ steering: null })
+      )
+    case "CancelRequested":
+      return patchRun(state, event.run, { cancel: event.reason })
+    case "Quiesced":
+      return patchRun(state, event.run, { conclusion: event.conclusion, stage: "exporting" })
+    case "Exported":
+      return patchIssueOf(
+        patchRun(state, event.run, { handoff: event.handoff, stage: "moving" }),
+        event.run,
+        () => ({ handoff: event.handoff })
+      )
+    case "MoveIntended": {
+      const { from, to, fileName, inode } = event
+      return patchRun(state, event.run, { move: { from, to, fileName, inode } })
+    }
+    case "Moved": {
+      const run = state.runs[event.run]
+      if (run === undefined) return state
+      const moved = { state: event.state ?? run.state, move: null }
+      return patchIssueOf(
+        patchRun(
+          state,
+          event.run,
+          run.conclusion === null ? moved : { ...moved, moved: true, stage: "finishing" }
+        ),
+        event.run,
+        () => (event.state === null ? {} : { lastMove: { state: event.state, at: event.at } })
+      )
+    }
+    case "HookStarted":
+      return patchRun(state, event.run, { hookStarted: true, stage: "finishing" })
+    case "HookEnded":
+      return patchRun(state, event.run, { hookEnded: true })
+    case "PublishIntended":
+      return patchRun(state, event.run, { stage: "publishing" })
+    case "Published":
+      return patchIssueOf(
+        patchRun(state, event.run, { published: { url: event.url }, stage: "releasing" }),
+        event.run,
+        () => ({ pullRequest: event.url })
+      )
+    case "RunEnded":
+      return runEnded(state, event)
+    case "HoldLifted":
+      return patchIssue(state, event.issue, { hold: null, failures: 0, sessions: 0 })
+    case "RelocationIntended": {
+      const issue = state.issues[event.issue] ?? newIssueRecord(event.issue, event.identifier, event.title)
+      const { why, from, to, fileName, inode } = event
+      return {
+        ...state,
+        issues: {
+          ...state.issues,
+          [event.issue]: { ...issue, relocation: { why, from, to, fileName, inode } }
+        }
+      }
+    }
+    case "Relocated": {
+      const issue = state.issues[event.issue]
+      if (issue === undefined || issue.relocation === null) return state
+      const parked = issue.relocation.why === "park" && issue.hold !== null
+      return patchIssue(state, event.issue, {
+        relocation: null,
+        lastMove: event.state === null ? issue.lastMove : { state: event.state, at: event.at },
+        hold: parked && issue.hold !== null ? { ...issue.hold, parkedIn: event.state ?? "" } : issue.hold
+      })
+    }
+    case "RetryRequeued": {
+      const retry = state.issues[event.issue]?.retry
+      return retry == null
+        ? state
+        : patchIssue(state, event.issue, { retry: { ...retry, dueAt: event.dueAt, error: event.error } })
+    }
+    case "RetryDropped":
+      return patchIssue(state, event.issue, { retry: null })
+    case "RetryNow": {
+      const retry = state.issues[event.issue]?.retry
+      return patchIssue(state, event.issue, {
+        hold: null,
+        failures: 0,
+        sessions: 0,
+        ...(retry == null ? {} : { retry: { ...retry, dueAt: event.at } })
+      })
+    }
+    case "OperatorStopped": {
+      const hold: Hold = {
+        reason: "operator_stop",
+        message: "stopped by the operator",
+        at: event.at,
+        contentHash: event.contentHash,
+        parkedIn: null
+      }
+      return patchIssue(state, event.issue, { hold, retry: null })
+    }
+    case "WorkspaceRemoved":
+      return patchIssue(state, event.issue, { workspace: null })
+    case "AdapterBlocked":
+      return {
+        ...state,
+        blockedAdapters: { ...state.blockedAdapters, [event.adapter]: event.message }
+      }
+    case "AdapterUnblocked":
+      return { ...state, blockedAdapters: omit(state.blockedAdapters, event.adapter) }
+    case "ModeSet":
+      return { ...state, mode: event.mode }
+    case "Forgotten":
+      return { ...state, issues: omit(state.issues, event.issue) }
+  }
+}
