@@ -158,7 +158,7 @@ export class RunTools extends Context.Service<
           Effect.annotateLogs(effect, {
             issue: grant.identifier,
             run: grant.runId,
-            tool: name in TOOL_TEXTS ? name : "unknown"
+            tool: Object.hasOwn(TOOL_TEXTS, name) ? name : "unknown"
           })
       )
 

@@ -1,0 +1,235 @@
+import {
+  createMcpHandler,
+  type McpHttpHandler,
+  ProtocolError,
+  ProtocolErrorCode
+} from "@modelcontextprotocol/server"
+import { Cause, Context, Effect, FiberMap, FiberSet, Layer, Option, Ref, Schema } from "effect"
+import { HttpRouter, HttpServerRequest, HttpServerResponse } from "effect/http"
+import type { RunId } from "../domain/ids.ts"
+import { RunSignals } from "../scheduler/RunSignals.ts"
+import { makeMcpServer } from "./mcpServer.ts"
+import { type Grant, RunGrants } from "./RunGrants.ts"
+import { RunTools } from "./RunTools.ts"
+
+/** Longest body of a call, in bytes. */
+export const MAX_BODY_BYTES = 1024 * 1024
+/** Subscriptions that one run may hold open; agents use one. */
+const MAX_SUBSCRIPTIONS = 4
+
+const ROUTE = "/api/v1/issues/:identifier/mcp"
+const PATH = /^\/api\/v1\/issues\/([^/]+)\/mcp$/
+
+/** A request that never reaches the protocol. */
+class Refused extends Schema.TaggedError<Refused>()("Refused", {
+  status: Schema.Literals([401, 403, 404, 405, 503]),
+  code: Schema.String,
+  message: Schema.String,
+  headers: Schema.Record(Schema.String, Schema.String)
+}) {
+  static readonly method = new Refused({
+    status: 405,
+    code: "method_not_allowed",
+    message: "Send calls with POST.",
+    headers: { allow: "POST" }
+  })
+  static readonly noToken = new Refused({
+    status: 401,
+    code: "unauthorized",
+    message: "Send the run's token as Authorization: Bearer.",
+    headers: { "www-authenticate": 'Bearer realm="symphony"' }
+  })
+  static readonly unknownToken = new Refused({
+    status: 401,
+    code: "unauthorized",
+    message: "This token opens nothing: it was never given out, or its run has ended.",
+    headers: { "www-authenticate": 'Bearer realm="symphony", error="invalid_token"' }
+  })
+  static readonly otherIssue = new Refused({
+    status: 403,
+    code: "forbidden",
+    message: "This token is not for the tools of this issue.",
+    headers: {}
+  })
+  static readonly ended = new Refused({
+    status: 404,
+    code: "not_found",
+    message: "The run of this token has ended.",
+    headers: {}
+  })
+  static readonly stopping = new Refused({
+    status: 503,
+    code: "stopping",
+    message: "Symphony is stopping.",
+    headers: {}
+  })
+
+  toResponse(): Response {
+    return Response.json(
+      { error: { code: this.code, message: this.message } },
+      { status: this.status, headers: { "cache-control": "no-store", ...this.headers } }
+    )
+  }
+}
+
+const bearerOf = (request: Request): Option.Option<string> =>
+  Option.fromNullishOr(/^bearer +([^\s]+)$/i.exec(request.headers.get("authorization") ?? "")?.[1])
+
+/** Empty where the path names no issue; such a path fits no grant. */
+const identifierOf = (request: Request): string => {
+  const encoded = PATH.exec(new URL(request.url).pathname)?.[1] ?? ""
+  return Option.getOrElse(Option.liftThrowable(decodeURIComponent)(encoded), () => "")
+}
+
+/**
+ * The tools of a run over MCP: `POST /api/v1/issues/<identifier>/mcp`, under the run's own token. Stateless;
+ * serves the revisions 2025-06-18 to 2026-07-28.
+ *
+ * Told apart: 401, no token or one that opens nothing (also once its run has ended and it was revoked); 403, a
+ * token of another issue or for another purpose; 404, a token still held whose run has ended; 405, any other
+ * method than POST.
+ */
+export class McpEndpoint extends Context.Service<
+  McpEndpoint,
+  {
+    /** Answers one request whole: method, token and protocol. Needs no listener. */
+    readonly handle: (request: Request) => Effect.Effect<Response>
+    /**
+     * Ends every open subscription and refuses what comes after with 503. A subscription is a response without
+     * an end: without this an HTTP server that waits for its responses would not stop.
+     */
+    readonly drain: Effect.Effect<void>
+  }
+>()("symphony/mcp/McpEndpoint") {
+  /** `version` is symphony's own, shown to agents. */
+  static readonly layer = (
+    version: string
+  ): Layer.Layer<McpEndpoint, never, RunGrants | RunTools | RunSignals> =>
+    Layer.effect(
+      McpEndpoint,
+      Effect.gen(function* () {
+        const grants = yield* RunGrants
+        const tools = yield* RunTools
+        const signals = yield* RunSignals
+        /** The SDK calls back into these: ended with the layer. A client that hangs up does not undo its call. */
+        const runPromise = yield* FiberSet.makeRuntimePromise()
+        const log = yield* FiberSet.makeRuntime()
+        /** One fiber a run, which closes the run's handler once its tokens are revoked. */
+        const closers = yield* FiberMap.make<RunId, void, never>()
+        const handlers = new Map<RunId, McpHttpHandler>()
+        const draining = yield* Ref.make(false)
+
+        const promised = <A>(effect: Effect.Effect<A>): Promise<A> =>
+          runPromise(
+            effect.pipe(
+              Effect.catchCause((cause) =>
+                Effect.andThen(
+                  Cause.hasInterruptsOnly(cause) ? Effect.void : Effect.logError("an MCP call failed", cause),
+                  Effect.fail(new ProtocolError(ProtocolErrorCode.InternalError, "Internal error"))
+                )
+              )
+            )
+          )
+
+        const makeHandler = (grant: Grant): McpHttpHandler =>
+          createMcpHandler(
+            () =>
+              makeMcpServer(version, {
+                list: () => promised(Effect.andThen(grants.markToolsListed(grant.runId), tools.list(grant))),
+                offers: (name) =>
+                  promised(
+                    Effect.map(tools.list(grant), (offered) => offered.some((tool) => tool.name === name))
+                  ),
+                call: (name, args) => promised(tools.call(grant, name, args))
+              }),
+            {
+              maxRequestBodySize: MAX_BODY_BYTES,
+              maxSubscriptions: MAX_SUBSCRIPTIONS,
+              onerror: (error) =>
+                log(
+                  Effect.logDebug("an MCP request was refused", error).pipe(
+                    Effect.annotateLogs({ issue: grant.identifier, run: grant.runId })
+                  )
+                )
+            }
+          )
+
+        const close = (runId: RunId, handler: McpHttpHandler) =>
+          Effect.andThen(
+            Effect.sync(() => handlers.delete(runId)),
+            Effect.promise(() => handler.close())
+          )
+
+        const handlerOf = Effect.fnUntraced(function* (grant: Grant) {
+          const open = handlers.get(grant.runId)
+          if (open !== undefined) return open
+          const handler = makeHandler(grant)
+          handlers.set(grant.runId, handler)
+          yield* FiberMap.run(
+            closers,
+            grant.runId,
+            grants.awaitRevoked(grant.runId).pipe(Effect.ensuring(close(grant.runId, handler))),
+            { startImmediately: true }
+          )
+          return handler
+        }, Effect.uninterruptible)
+
+        const authorize = Effect.fnUntraced(function* (request: Request) {
+          if (request.method !== "POST") return yield* Refused.method
+          if (yield* Ref.get(draining)) return yield* Refused.stopping
+          const token = bearerOf(request)
+          if (Option.isNone(token)) return yield* Refused.noToken
+          const found = yield* grants.find(token.value)
+          if (Option.isNone(found)) return yield* Refused.unknownToken
+          const grant = found.value
+          if (grant.purpose !== "mcp" || grant.identifier !== identifierOf(request)) {
+            yield* Effect.logWarning("a run's token was used where it opens nothing").pipe(
+              Effect.annotateLogs({ issue: grant.identifier, run: grant.runId, purpose: grant.purpose })
+            )
+            return yield* Refused.otherIssue
+          }
+          yield* signals.view(grant.runId).pipe(Effect.mapError(() => Refused.ended))
+          return grant
+        })
+
+        const handle = Effect.fn("McpEndpoint.handle")(
+          function* (request: Request) {
+            const grant = yield* authorize(request)
+            const handler = yield* handlerOf(grant)
+            return yield* Effect.tryPromise({
+              try: () => handler.fetch(request),
+              // Closed between the look at the token and now; everything else is answered, not thrown.
+              catch: () => Refused.ended
+            })
+          },
+          Effect.catchTag("Refused", (refused) => Effect.succeed(refused.toResponse()))
+        )
+
+        const drain = Effect.andThen(Ref.set(draining, true), FiberMap.clear(closers))
+
+        return McpEndpoint.of({ handle, drain })
+      })
+    )
+
+  /** Mounts the endpoint; 405 for other methods comes from `handle`. */
+  static readonly routes = HttpRouter.add(
+    "*",
+    ROUTE,
+    Effect.gen(function* () {
+      const endpoint = yield* McpEndpoint
+      const request = yield* HttpServerRequest.HttpServerRequest
+      const response = yield* Effect.flatMap(HttpServerRequest.toWeb(request), endpoint.handle)
+      return HttpServerResponse.fromWeb(response)
+    }).pipe(
+      Effect.catchTag("RequestParseError", () => Effect.succeed(HttpServerResponse.empty({ status: 400 })))
+    )
+  )
+
+  /** Drains when its scope closes: build it after the server, so that it goes first. */
+  static readonly drainOnRelease: Layer.Layer<never, never, McpEndpoint> = Layer.effectDiscard(
+    Effect.gen(function* () {
+      const endpoint = yield* McpEndpoint
+      yield* Effect.addFinalizer(() => endpoint.drain)
+    })
+  )
+}
