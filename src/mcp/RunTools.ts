@@ -1,5 +1,6 @@
 import { Cache, Context, Effect, Layer, type Schema } from "effect"
 import type { RunId } from "../domain/ids.ts"
+import { sameState } from "../domain/State.ts"
 import { RunSignal, RunSignals, type SignalRefused } from "../scheduler/RunSignals.ts"
 import { Tracker } from "../tracker/Tracker.ts"
 import { Workflow } from "../workflow/Workflow.ts"
@@ -104,7 +105,8 @@ export class RunTools extends Context.Service<
           return refused("Your issue may not be moved by you. Call mark_done when the work is finished.")
         }
         const { notes, to_state } = yield* decodeArguments(transitionTo(transitions))(args)
-        return yield* submit(grant, RunSignal.cases.Transition.make({ toState: to_state, notes }))
+        const declared = transitions.find((name) => sameState(name, to_state)) ?? to_state
+        return yield* submit(grant, RunSignal.cases.Transition.make({ toState: declared, notes }))
       })
 
       const dispatch = Effect.fnUntraced(function* (grant: Grant, name: string, args: unknown) {
