@@ -30,7 +30,7 @@ export class FileError extends Schema.TaggedError<FileError>()("FileError", {
   ]),
   path: Schema.String,
   /**
-   * `link`: a component is a symbolic link; `kind`: not a regular file (or folder) where one is needed;
+   * `missing`: nothing there; `exists`: the name is taken; `link`: a component is a symbolic link; `kind`: not a regular file (or folder) where one is needed;
    * `too_large`: over the cap; `outside`: the path leaves its root; `full`: no space left.
    */
   reason: Schema.Literals([
@@ -51,6 +51,10 @@ export class FileError extends Schema.TaggedError<FileError>()("FileError", {
   }
 }
 
+export interface FileEntry extends FileStat {
+  readonly name: string
+}
+
 /** A place that paths are relative to. Nothing outside of `root` is reached through it. */
 export interface Place {
   /** Absolute; may itself be reached through links, which belong to the operator. */
@@ -67,11 +71,8 @@ export class SafeFiles extends Context.Service<
   {
     /** `null` when nothing is there. */
     readonly stat: (place: Place, path: string) => Effect.Effect<FileStat | null, FileError>
-    /** Names in a folder in byte order, with their kind. */
-    readonly list: (
-      place: Place,
-      path: string
-    ) => Effect.Effect<ReadonlyArray<{ readonly name: string; readonly kind: FileKind }>, FileError>
+    /** What lies in a folder, in byte order of the names. */
+    readonly list: (place: Place, path: string) => Effect.Effect<ReadonlyArray<FileEntry>, FileError>
     /** The whole file, at most `maxBytes`. */
     readonly read: (place: Place, path: string, maxBytes: number) => Effect.Effect<Uint8Array, FileError>
     /** As `read`, decoded as UTF-8; also tells inode and time of exactly what was read. */
@@ -80,7 +81,10 @@ export class SafeFiles extends Context.Service<
       path: string,
       maxBytes: number
     ) => Effect.Effect<{ readonly text: string; readonly stat: FileStat }, FileError>
-    /** Replaces the file as a whole. `mode` defaults to 0o644. Folders on the way are made. */
+    /**
+     * Replaces the file as a whole; nothing but a regular file is replaced. `mode` defaults to that of the
+     * file replaced, else 0o644. Folders on the way are made.
+     */
     readonly writeAtomic: (
       place: Place,
       path: string,
@@ -106,11 +110,12 @@ export class SafeFiles extends Context.Service<
       path: string,
       options?: { readonly mode?: number }
     ) => Effect.Effect<void, FileError>
-    /** An append-only file. */
+    /** An append-only file, made when missing (0o600). Folders on the way are made. */
     readonly openAppend: (place: Place, path: string) => Effect.Effect<AppendFile, FileError, Scope.Scope>
     /**
-     * Emits the name of what changed in one folder, not below it. A hint, not a record: events may be merged
-     * or lost, so scan after subscribing and poll as the net. Fails when the folder goes away.
+     * Emits the name of what changed in one folder, not below it. The first element is `""` and says that the
+     * watch is in place: look now. A hint, not a record: events may be merged or lost, so poll as the net.
+     * Fails when the folder goes away.
      */
     readonly watch: (place: Place, path: string) => Stream.Stream<string, FileError>
   }

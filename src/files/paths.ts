@@ -1,0 +1,48 @@
+import { Result } from "effect"
+import { FileError, type Place } from "./SafeFiles.ts"
+
+export type Operation = FileError["operation"]
+export type Reason = FileError["reason"]
+
+const DETAILS: Record<Reason, string> = {
+  missing: "it does not exist",
+  exists: "it exists already",
+  link: "it is, or lies behind, a symbolic link, and links are not followed",
+  kind: "it is not a regular file or folder",
+  too_large: "it is too large",
+  outside: "the path leaves its root",
+  denied: "permission denied",
+  full: "no space left",
+  io: "input/output error"
+}
+
+export const fileError = (
+  operation: Operation,
+  place: Place,
+  path: string,
+  reason: Reason,
+  detail = DETAILS[reason]
+): FileError =>
+  new FileError({ operation, path: path === "" ? place.root : `${place.root}/${path}`, reason, detail })
+
+/** The names on the way from the root, outermost first; none for the root itself. */
+export const namesOf = (
+  operation: Operation,
+  place: Place,
+  path: string
+): Result.Result<ReadonlyArray<string>, FileError> => {
+  if (path === "" || path === ".") return Result.succeed([])
+  const names = path.split("/")
+  const plain = names.every((name) => name !== "" && name !== "." && name !== ".." && !name.includes("\0"))
+  return plain ? Result.succeed(names) : Result.fail(fileError(operation, place, path, "outside"))
+}
+
+/** Byte order of UTF-8, the same on every machine. */
+export const byteOrder = (left: string, right: string): number =>
+  Buffer.compare(Buffer.from(left), Buffer.from(right))
+
+/** Name of the file that becomes another; hidden, so that no reader of folders takes it for content. */
+export const temporaryName = (random: number): string =>
+  `.symphony-${Math.floor(random * 2 ** 48)
+    .toString(16)
+    .padStart(12, "0")}.tmp`
