@@ -1,0 +1,110 @@
+import type { AdapterName } from "../workflow/WorkflowConfig.ts"
+import { demoCommand, demoPaths } from "./demo/launch.ts"
+
+/** What the `usage` of a prompt's answer means. */
+export type UsageSemantics =
+  /** The sum over the turn's requests; a finished turn without it means that no request succeeded. */
+  | "turn"
+  /** As `turn`, but one of the packages of that name never reports: only `null` and 0 mean failure. */
+  | "turn_or_absent"
+  /** The last request only: a lower bound. */
+  | "last_request"
+  /** Made up by a script. */
+  | "scripted"
+
+/** An agent program as data. What differs between agents is here and nowhere else. */
+export interface Adapter {
+  readonly name: AdapterName
+  /** Shell line that starts it in a sandbox. */
+  readonly command: string
+  /** How a person gets it; for messages. */
+  readonly install: string
+  /** Modes in which it asks nobody, best first. Empty: its default asks nobody. */
+  readonly unattendedModes: ReadonlyArray<string>
+  /** A model that it would choose by itself although nobody asked for it; such a session is refused. */
+  readonly unwantedModel: RegExp | null
+  /** Variables that its process always gets. */
+  readonly env: Readonly<Record<string, string>>
+  /** Forwarded variables of which one is a credential; `any`: its provider is the operator's choice. */
+  readonly apiKeys: ReadonlyArray<string> | "any"
+  /** `authenticate` methods that take such a variable, tried once when a session is refused for want of one. */
+  readonly apiKeyMethods: ReadonlyArray<string>
+  /** The one file it signs in with, relative to HOME, on the host and in the guest. */
+  readonly credentialFile: string | null
+  /** Needs no credential at all. */
+  readonly offline: boolean
+  readonly usage: UsageSemantics
+  /** Host files and folders that its process must be able to read at the same path. */
+  readonly readonlyPaths: ReadonlyArray<string>
+}
+
+const adapters: Readonly<Record<AdapterName, Adapter>> = {
+  claude: {
+    name: "claude",
+    command: "exec claude-agent-acp",
+    install: "npm install -g @agentclientprotocol/claude-agent-acp",
+    unattendedModes: ["bypassPermissions"],
+    unwantedModel: null,
+    // As root, and without IS_SANDBOX, it does not offer bypassPermissions. Its default of many retries is
+    // silence for minutes.
+    env: {
+      IS_SANDBOX: "1",
+      DISABLE_AUTOUPDATER: "1",
+      CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC: "1",
+      CLAUDE_CODE_MAX_RETRIES: "2"
+    },
+    apiKeys: ["ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "CLAUDE_CODE_OAUTH_TOKEN"],
+    apiKeyMethods: [],
+    credentialFile: ".claude/.credentials.json",
+    offline: false,
+    usage: "turn",
+    readonlyPaths: []
+  },
+  codex: {
+    name: "codex",
+    command: "exec codex-acp",
+    install: "npm install -g @agentclientprotocol/codex-acp",
+    unattendedModes: ["agent-full-access", "full-access"],
+    unwantedModel: null,
+    env: {},
+    apiKeys: ["OPENAI_API_KEY", "CODEX_API_KEY"],
+    apiKeyMethods: ["openai-api-key", "api-key", "codex-api-key"],
+    credentialFile: ".codex/auth.json",
+    offline: false,
+    usage: "turn_or_absent",
+    readonlyPaths: []
+  },
+  opencode: {
+    name: "opencode",
+    command: "exec opencode acp",
+    install: "npm install -g opencode-ai",
+    unattendedModes: [],
+    // Without a configured provider it uses its vendor's hosted free model.
+    unwantedModel: /^opencode\//,
+    env: { OPENCODE_DISABLE_AUTOUPDATE: "1" },
+    apiKeys: "any",
+    apiKeyMethods: [],
+    credentialFile: ".local/share/opencode/auth.json",
+    offline: false,
+    usage: "last_request",
+    readonlyPaths: []
+  },
+  demo: {
+    name: "demo",
+    command: demoCommand,
+    install: "npm run build",
+    unattendedModes: ["unattended"],
+    unwantedModel: null,
+    env: {},
+    apiKeys: [],
+    apiKeyMethods: [],
+    credentialFile: null,
+    offline: true,
+    usage: "scripted",
+    readonlyPaths: demoPaths
+  }
+}
+
+export const adapterNames: ReadonlyArray<AdapterName> = ["claude", "codex", "opencode", "demo"]
+
+export const adapterOf = (name: AdapterName): Adapter => adapters[name]

@@ -1,0 +1,120 @@
+import { type McpServer, methods } from "@agentclientprotocol/sdk"
+import { Effect, Redacted, Schema } from "effect"
+import type { AcpConnection } from "./AcpConnection.ts"
+import type { Adapter } from "./adapters.ts"
+import { AgentError, type AgentSessionOptions } from "./AgentSessions.ts"
+import { makeAsk, refusal } from "./ask.ts"
+import { agentFailure } from "./failures.ts"
+import type { Observer } from "./observer.ts"
+import { InitializeAnswer, NewSessionAnswer, settingsOf, TakenUpAnswer } from "./protocol.ts"
+import { configure } from "./settings.ts"
+
+const PROTOCOL_VERSION = 1
+
+export interface OpenSession {
+  readonly sessionId: string
+  readonly resumed: boolean
+}
+
+/** From a started process to a session that is ready for its first prompt. */
+export const shakeHands = Effect.fnUntraced(function* (
+  connection: AcpConnection,
+  adapter: Adapter,
+  observer: Observer,
+  options: AgentSessionOptions
+) {
+  const ask = makeAsk(connection, adapter, options.acp.readTimeoutMs)
+  const refusedBy = refusal(adapter)
+
+  const hello = yield* ask("initialize", InitializeAnswer, (agent) =>
+    agent.request(methods.agent.initialize, {
+      protocolVersion: PROTOCOL_VERSION,
+      clientCapabilities: {},
+      clientInfo: { name: "symphony", version: "0.2.0" }
+    })
+  ).pipe(
+    Effect.catchTag("PeerRefused", refusedBy("initialize")),
+    Effect.mapError((error) =>
+      error.reason === "exit"
+        ? new AgentError({ reason: "launch", detail: error.detail, resetAt: null })
+        : error
+    )
+  )
+  if (hello.protocolVersion !== PROTOCOL_VERSION)
+    return yield* agentFailure(
+      "protocol",
+      `${adapter.name} speaks ACP version ${hello.protocolVersion}, symphony ${PROTOCOL_VERSION}`
+    )
+  const can = hello.agentCapabilities
+  if (can?.mcpCapabilities?.http !== true)
+    return yield* agentFailure(
+      "capability",
+      `${adapter.name} cannot use MCP over HTTP, without which it cannot say that it is done; update it: ${adapter.install}`
+    )
+
+  const place = {
+    cwd: options.cwd,
+    mcpServers: [
+      {
+        type: "http",
+        name: "symphony",
+        url: options.mcp.url,
+        headers: [{ name: "Authorization", value: `Bearer ${Redacted.value(options.mcp.token)}` }]
+      }
+    ] satisfies Array<McpServer>
+  }
+
+  const start = ask("session/new", NewSessionAnswer, (agent) =>
+    agent.request(methods.agent.session.new, place)
+  ).pipe(
+    Effect.map((answer) => ({ sessionId: answer.sessionId, resumed: false, settings: settingsOf(answer) }))
+  )
+
+  /** Some agents take a forwarded key only when asked to. */
+  const startSignedIn = start.pipe(
+    Effect.catchTag("PeerRefused", (error) => {
+      const method = (hello.authMethods ?? []).find(({ id }) => adapter.apiKeyMethods.includes(id))
+      if (error.code !== -32_000 || method === undefined) return Effect.fail(error)
+      return ask("authenticate", Schema.Unknown, (agent) =>
+        agent.request(methods.agent.authenticate, { methodId: method.id })
+      ).pipe(Effect.andThen(start))
+    }),
+    Effect.catchTag("PeerRefused", refusedBy("session/new"))
+  )
+
+  const takeUp = (sessionId: string) => {
+    if (typeof can.sessionCapabilities?.resume === "object" && can.sessionCapabilities.resume !== null)
+      return ask("session/resume", TakenUpAnswer, (agent) =>
+        agent.request(methods.agent.session.resume, { sessionId, ...place })
+      )
+    if (can.loadSession === true)
+      return Effect.sync(() => observer.mute(true)).pipe(
+        Effect.andThen(
+          ask("session/load", TakenUpAnswer, (agent) =>
+            agent.request(methods.agent.session.load, { sessionId, ...place })
+          )
+        ),
+        Effect.ensuring(Effect.sync(() => observer.mute(false)))
+      )
+    return null
+  }
+
+  const resuming = options.resume === null ? null : takeUp(options.resume)
+  const sessionId = options.resume ?? ""
+  const session =
+    resuming === null
+      ? yield* startSignedIn
+      : yield* resuming.pipe(
+          Effect.map((answer) => ({ sessionId, resumed: true, settings: settingsOf(answer) })),
+          Effect.catchTag("PeerRefused", (error) =>
+            Effect.logInfo("the agent does not know its old session; starting a new one", {
+              adapter: adapter.name,
+              code: error.code
+            }).pipe(Effect.andThen(startSignedIn))
+          )
+        )
+
+  yield* configure(ask, adapter, session.sessionId, session.settings, options.model)
+  const result: OpenSession = { sessionId: session.sessionId, resumed: session.resumed }
+  return result
+})

@@ -1,0 +1,50 @@
+import type { AgentEvent } from "./AgentSessions.ts"
+import type { ReadUpdate } from "./updates.ts"
+
+const MAX_TITLES = 1000
+const MAX_REMEMBERED = 2000
+
+/** What a session has to remember of its agent's updates. */
+export interface Observer {
+  readonly onUpdate: (update: ReadUpdate) => void
+  readonly toolTitle: (id: string) => string | undefined
+  /** While an agent replays an old session, its updates are no news. */
+  readonly mute: (muted: boolean) => void
+  readonly startTurn: () => void
+  /** Of the present turn: the end of what the agent said, and whether it called itself broken. */
+  readonly turn: () => { readonly said: string; readonly systemError: boolean }
+}
+
+export const makeObserver = (emit: (event: AgentEvent) => void): Observer => {
+  const titles = new Map<string, string>()
+  let muted = false
+  let said = ""
+  let systemError = false
+
+  const remember = (id: string, title: string): void => {
+    titles.set(id, title)
+    const [oldest] = titles.keys()
+    if (titles.size > MAX_TITLES && oldest !== undefined) titles.delete(oldest)
+  }
+
+  return {
+    onUpdate: (update) => {
+      if (muted) return
+      systemError ||= update.systemError
+      if (update.event === null) return
+      if (update.event._tag === "ToolCall" && update.event.title !== "")
+        remember(update.event.id, update.event.title)
+      if (update.event._tag === "Message") said = `${said}${update.event.text}`.slice(-MAX_REMEMBERED)
+      emit(update.event)
+    },
+    toolTitle: (id) => titles.get(id),
+    mute: (value) => {
+      muted = value
+    },
+    startTurn: () => {
+      said = ""
+      systemError = false
+    },
+    turn: () => ({ said, systemError })
+  }
+}

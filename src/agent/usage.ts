@@ -1,0 +1,35 @@
+import { noTokens, type Tokens, type TokenSource } from "../domain/Tokens.ts"
+import type { UsageSemantics } from "./adapters.ts"
+import type { Usage } from "./protocol.ts"
+
+const sources: Readonly<Record<UsageSemantics, TokenSource>> = {
+  turn: "reported",
+  turn_or_absent: "reported",
+  last_request: "partial",
+  scripted: "scripted"
+}
+
+const count = (value: number | null | undefined): number =>
+  typeof value === "number" && Number.isFinite(value) && value > 0 ? Math.round(value) : 0
+
+/**
+ * Tokens of one turn. Some agents count cached input apart from `inputTokens` and some within; the stated
+ * total decides.
+ */
+export const tokensOf = (usage: Usage | null | undefined, semantics: UsageSemantics): Tokens => {
+  if (usage === null || usage === undefined) return noTokens
+  const output = count(usage.outputTokens)
+  const apart = count(usage.inputTokens) + count(usage.cachedReadTokens) + count(usage.cachedWriteTokens)
+  const total = count(usage.totalTokens) || count(usage.inputTokens) + output
+  const input = Math.max(count(usage.inputTokens), Math.min(apart, total - output))
+  return { input, output, total: Math.max(total, input + output), source: sources[semantics] }
+}
+
+/**
+ * Whether a turn that "ended well" cannot have reached its model. Some agents report a dead provider as a
+ * chat message and `end_turn`, with no usage.
+ */
+export const nothingUsed = (usage: Usage | null | undefined, semantics: UsageSemantics): boolean =>
+  usage === undefined
+    ? semantics !== "turn_or_absent"
+    : usage === null || tokensOf(usage, semantics).total === 0
