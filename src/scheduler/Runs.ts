@@ -5,7 +5,7 @@ import type { CancelReason, RunOutcome } from "../domain/Outcome.ts"
 import type { WorkflowDefinition } from "../workflow/WorkflowConfig.ts"
 import type { DoneClaim, SchedulerEvent } from "./events.ts"
 import type { SignalRefused } from "./RunSignals.ts"
-import type { RunRecord, Steering } from "./state.ts"
+import type { IssueRecord, RunRecord, Steering } from "./state.ts"
 
 type Reported =
   | "WorkspaceReady"
@@ -58,7 +58,7 @@ export interface RunOrder {
 export type RunMessage =
   | { readonly _tag: "DoneAccepted"; readonly claim: DoneClaim }
   | { readonly _tag: "QuestionAccepted"; readonly question: QuestionId }
-  | { readonly _tag: "Reply"; readonly question: QuestionId; readonly text: string; readonly reply: string }
+  | { readonly _tag: "Reply"; readonly steering: Steering }
   | { readonly _tag: "Cancel"; readonly reason: CancelReason }
 
 /** What a run does just now, for people. Not journaled; gone with the process. */
@@ -83,6 +83,8 @@ export class Runs extends Context.Service<
     readonly tell: (run: RunId, message: RunMessage) => Effect.Effect<void>
     /** Whether the work could be handed over now; refuses with what the agent can mend. */
     readonly verify: (run: RunId, claim: DoneClaim) => Effect.Effect<void, SignalRefused>
+    /** Removes a finished issue's workspace; false when that has to be tried again later. Logged, never fails. */
+    readonly cleanUp: (record: IssueRecord, workflow: WorkflowDefinition) => Effect.Effect<boolean>
     readonly progress: Effect.Effect<ReadonlyMap<RunId, RunProgress>>
     /** Emits the run whose progress changed. */
     readonly progressChanges: Stream.Stream<RunId>

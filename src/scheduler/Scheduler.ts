@@ -67,5 +67,7 @@ export class Scheduler extends Context.Service<
      * is left is interrupted and recovered at the next start. Idempotent.
      */
     readonly shutdown: Effect.Effect<void>
+    /** Does not return; dies when the scheduler's loop does, so that the program can end with it. */
+    readonly died: Effect.Effect<never>
   }
 >()("symphony/scheduler/Scheduler") {}

@@ -127,6 +127,7 @@ const reconcileRecord = (
   record: IssueRecord
 ): Decision | undefined => {
   if (liveRunOf(state, record.id) !== undefined || record.relocation !== null) return undefined
+  if (observation.busy.has(record.id)) return undefined
   const issue = observed(state, observation, record.id)
   const role = issue === undefined ? undefined : roleOf(observation.policy.states, issue.state)
   if (record.retry !== null && role !== "active" && issue !== undefined) {

@@ -12,6 +12,8 @@ export interface Observation {
   readonly policy: Policy
   /** How many more sandboxes the host's memory allows; null when nobody counts. */
   readonly memorySlots: number | null
+  /** Issues that we are moving or cleaning up after right now. */
+  readonly busy: ReadonlySet<IssueId>
   /** Why nothing may be started at all, such as an unreadable tracker or a full disk; null when all is well. */
   readonly obstacle: string | null
 }
@@ -84,6 +86,7 @@ export const claimability = (
     return { _tag: "WaitingForHuman", question: steering.text }
   if (role === "holding") return { _tag: "NotActive", state: issue.state }
   if (record?.relocation != null) return { _tag: "Moving", to: record.relocation.to }
+  if (observation.busy.has(issue.id)) return { _tag: "Moving", to: issue.state }
   const missing = policy.requiredLabels.filter((label) => !issue.labels.includes(label))
   if (missing.length > 0) return { _tag: "MissingLabels", labels: missing }
   const blockers = issue.blockedBy.filter((blocker) => isOpen(observation, blocker))

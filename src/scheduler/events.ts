@@ -137,7 +137,7 @@ export const SchedulerEvent = Schema.TaggedUnion({
     fileName: Schema.String,
     inode: Schema.String
   },
-  /** `state`: where the issue is now, null when a person removed it or the move was refused. */
+  /** `state`: where the issue is now, null when a person removed it. */
   Relocated: { at, issue: IssueId, state: Schema.NullOr(Schema.String) },
   RetryRequeued: { at, issue: IssueId, dueAt: Schema.Number, error: Schema.String },
   RetryDropped: { at, issue: IssueId, why: Schema.String },

@@ -485,7 +485,10 @@ export const evolve = (state: SchedulerState, event: SchedulerEvent): SchedulerS
       return patchIssue(state, event.issue, {
         relocation: null,
         lastMove: event.state === null ? issue.lastMove : { state: event.state, at: event.at },
-        hold: parked && issue.hold !== null ? { ...issue.hold, parkedIn: event.state ?? "" } : issue.hold
+        hold:
+          parked && issue.hold !== null
+            ? { ...issue.hold, parkedIn: event.state ?? issue.relocation.from }
+            : issue.hold
       })
     }
     case "RetryRequeued": {

@@ -1,0 +1,505 @@
+import {
+  Clock,
+  Context,
+  Deferred,
+  Duration,
+  Effect,
+  Fiber,
+  FiberHandle,
+  FiberMap,
+  Layer,
+  Queue,
+  Schedule,
+  Stream,
+  SubscriptionRef
+} from "effect"
+import type { IssueId, RunId } from "../domain/ids.ts"
+import type { Problem } from "../domain/Problem.ts"
+import { Journal, type JournalError } from "../journal/Journal.ts"
+import { Tracker } from "../tracker/Tracker.ts"
+import { Workflow } from "../workflow/Workflow.ts"
+import type { WorkflowDefinition } from "../workflow/WorkflowConfig.ts"
+import { type Act, actsOf, eventsOf, recoveryActs } from "./acts.ts"
+import { decide, missingNow, nextDue } from "./decide.ts"
+import type { Observation } from "./eligibility.ts"
+import type { SchedulerEvent } from "./events.ts"
+import { entryOf, remember, snapshotOf } from "./memory.ts"
+import { type Policy, policyFrom } from "./policy.ts"
+import {
+  claimOf,
+  type Reaction,
+  reactToCommand,
+  reactToReport,
+  reactToSettings,
+  reactToSignal,
+  transitionsOf
+} from "./react.ts"
+import { type RunFenced, type RunReport, Runs } from "./Runs.ts"
+import { type RunSignal, RunSignals, SignalRefused } from "./RunSignals.ts"
+import { CommandRefused, type OperatorCommand, Scheduler, type SchedulerView } from "./Scheduler.ts"
+import { evolve, type SchedulerState } from "./state.ts"
+
+type Input =
+  | { readonly _tag: "Wake" }
+  | { readonly _tag: "Settings" }
+  | {
+      readonly _tag: "Command"
+      readonly command: OperatorCommand
+      readonly reply: Deferred.Deferred<void, CommandRefused>
+    }
+  | {
+      readonly _tag: "Signal"
+      readonly run: RunId
+      readonly signal: RunSignal
+      readonly reply: Deferred.Deferred<string, SignalRefused>
+    }
+  | {
+      readonly _tag: "Report"
+      readonly run: RunId
+      readonly report: RunReport
+      readonly reply: Deferred.Deferred<void, RunFenced>
+    }
+  | { readonly _tag: "Relocated"; readonly issue: IssueId; readonly state: string | null }
+  | { readonly _tag: "CleanedUp"; readonly issue: IssueId; readonly removed: boolean }
+  | { readonly _tag: "Stop"; readonly done: Deferred.Deferred<void> }
+
+/** Entries after which the journal is replaced by one snapshot. */
+const COMPACT_AFTER = 2_000
+/** Pause before what could not be journaled is tried again. */
+const JOURNAL_RETRY = Duration.seconds(1)
+/** Pause before a workspace that could not be removed is tried again. */
+const CLEAN_UP_RETRY = Duration.minutes(1)
+/** Rounds of deciding within one step; each round sees what the one before did. */
+const ROUNDS = 4
+/** Time that runs have to end by themselves at a graceful stop. */
+const SHUTDOWN_GRACE = Duration.seconds(4)
+/** Timers sleep no longer than this and then look again: a changed wall clock cannot make them miss. */
+const LONGEST_SLEEP = Duration.minutes(10)
+
+const notDurable = "could not be written down; the disk may be full. Try again."
+
+const make = Effect.gen(function* () {
+  const journal = yield* Journal
+  const tracker = yield* Tracker
+  const workflow = yield* Workflow
+  const runs = yield* Runs
+
+  const inputs = yield* Queue.unbounded<Input>()
+  const timer = yield* FiberHandle.make<void, never>()
+  const chores = yield* FiberMap.make<IssueId, void, never>()
+
+  let state = yield* remember
+  let problems: ReadonlyArray<Problem> = []
+  let trackerDown: string | null = null
+  let stopping = false
+  let wakePending = false
+  const busy = new Set<IssueId>()
+  const missingSince = new Map<IssueId, number>()
+  /** Inputs that could not be journaled and must not be lost. */
+  let postponed: Array<Input> = []
+  /** The settings that each live run started with. */
+  const settings = new Map<RunId, WorkflowDefinition>()
+
+  const wake = Effect.suspend(() => {
+    if (wakePending) return Effect.succeed({ coalesced: true })
+    wakePending = true
+    return Effect.as(Queue.offer(inputs, { _tag: "Wake" }), { coalesced: false })
+  })
+
+  const observe = Effect.gen(function* () {
+    const { config } = yield* workflow.current
+    const observation: Observation = {
+      tracker: yield* tracker.snapshot,
+      policy: policyFrom(config),
+      memorySlots: null,
+      busy: new Set(busy),
+      obstacle: stopping
+        ? "symphony is stopping"
+        : trackerDown === null
+          ? null
+          : `the tracker cannot be read: ${trackerDown}`
+    }
+    return observation
+  })
+
+  const policyOfRun = (run: RunId, current: Policy): Policy => {
+    const definition = settings.get(run)
+    return definition === undefined ? current : policyFrom(definition.config)
+  }
+
+  const first: SchedulerView = {
+    state,
+    observation: yield* observe,
+    problems,
+    at: yield* Clock.currentTimeMillis
+  }
+  const views = yield* SubscriptionRef.make(first)
+
+  // ── acting ────────────────────────────────────────────────────────────────────────────────────────
+
+  const report = (run: RunId) => (what: RunReport) =>
+    Effect.gen(function* () {
+      const reply = yield* Deferred.make<void, RunFenced>()
+      yield* Queue.offer(inputs, { _tag: "Report", run, report: what, reply })
+      return yield* Deferred.await(reply)
+    })
+
+  const startRun = Effect.fnUntraced(function* (act: Extract<Act, { readonly _tag: "Start" }>) {
+    const { record, recovering } = act
+    const definition = yield* workflow.current
+    settings.set(record.run, definition)
+    const issue = (yield* tracker.snapshot).byId.get(record.issue) ?? null
+    const memory = state.issues[record.issue]
+    yield* Effect.logInfo(recovering ? "run recovered" : "run started").pipe(
+      Effect.annotateLogs({
+        issue_id: record.issue,
+        issue_identifier: record.identifier,
+        run: record.run,
+        attempt: record.attempt,
+        kind: record.kind
+      })
+    )
+    yield* runs.start(
+      {
+        record,
+        issue,
+        workflow: definition,
+        steering: memory?.steering ?? null,
+        resumeSession: record.kind === "first" ? null : (memory?.session ?? null),
+        recovering
+      },
+      report(record.run)
+    )
+  })
+
+  const relocate = Effect.fnUntraced(function* (act: Extract<Act, { readonly _tag: "Relocate" }>) {
+    const { issue, relocation, note } = act
+    if (note !== null) {
+      yield* tracker.append(issue, {
+        key: `parked-${relocation.inode}-${relocation.from}`,
+        heading: "Parked by symphony",
+        text: `${note}\n\nMove this file back to ${relocation.from} to have it tried again.`
+      })
+    }
+    const result = yield* tracker
+      .move({ id: issue, ...relocation })
+      .pipe(
+        Effect.catchTag("IssueNameTaken", (error) =>
+          Effect.logWarning("issue stays where it is", error).pipe(
+            Effect.as({ _tag: "elsewhere" as const, state: relocation.from })
+          )
+        )
+      )
+    return result.state
+  })
+
+  const relocateUntilKnown = (act: Extract<Act, { readonly _tag: "Relocate" }>) =>
+    relocate(act).pipe(
+      Effect.catchTag(["IssueNotFound", "IssueUnreadable"], (error) =>
+        Effect.logWarning("issue cannot be moved", error).pipe(Effect.as(act.relocation.from))
+      ),
+      Effect.tapError((error) => Effect.logWarning("issue is not moved yet", error)),
+      Effect.retry(Schedule.min([Schedule.exponential("500 millis"), Schedule.spaced("30 seconds")])),
+      // A tracker that stays down is retried for as long as we live.
+      Effect.catch(() => Effect.succeed(act.relocation.from)),
+      Effect.flatMap((where) => Queue.offer(inputs, { _tag: "Relocated", issue: act.issue, state: where })),
+      Effect.asVoid
+    )
+
+  const cleanUp = (act: Extract<Act, { readonly _tag: "CleanUp" }>) =>
+    Effect.gen(function* () {
+      const removed = yield* runs.cleanUp(act.record, yield* workflow.current)
+      if (!removed) yield* Effect.sleep(CLEAN_UP_RETRY)
+      yield* Queue.offer(inputs, { _tag: "CleanedUp", issue: act.record.id, removed })
+    })
+
+  const perform = (act: Act): Effect.Effect<void> => {
+    switch (act._tag) {
+      case "Start":
+        return startRun(act)
+      case "Tell":
+        return runs.tell(act.run, act.message)
+      case "Relocate":
+        busy.add(act.issue)
+        return Effect.asVoid(FiberMap.run(chores, act.issue, relocateUntilKnown(act)))
+      case "CleanUp":
+        busy.add(act.record.id)
+        return Effect.asVoid(FiberMap.run(chores, act.record.id, cleanUp(act)))
+    }
+  }
+
+  // ── one step ──────────────────────────────────────────────────────────────────────────────────────
+
+  /** What a step has come to so far; nothing of it is true before it is journaled. */
+  interface Draft {
+    state: SchedulerState
+    readonly events: Array<SchedulerEvent>
+    readonly acts: Array<Act>
+    /** Once durable. */
+    readonly answers: Array<Effect.Effect<unknown>>
+    /** When it cannot be made durable: refuse, … */
+    readonly setbacks: Array<Effect.Effect<unknown>>
+    /** … or try again later. */
+    readonly postponed: Array<Input>
+  }
+
+  const record = (draft: Draft, events: ReadonlyArray<SchedulerEvent>): void => {
+    for (const event of events) {
+      draft.state = evolve(draft.state, event)
+      draft.events.push(event)
+      draft.acts.push(...actsOf(event, draft.state))
+    }
+  }
+
+  const take = <Answer, Refusal>(
+    draft: Draft,
+    reaction: Reaction<Answer, Refusal>,
+    reply: Deferred.Deferred<Answer, Refusal>
+  ): void => {
+    if (reaction._tag === "Refused") {
+      draft.answers.push(Deferred.fail(reply, reaction.refusal))
+      return
+    }
+    record(draft, reaction.events)
+    draft.answers.push(Deferred.succeed(reply, reaction.answer))
+  }
+
+  const apply = (draft: Draft, input: Input, observation: Observation, now: number): void => {
+    switch (input._tag) {
+      case "Wake":
+        return
+      case "Settings":
+        draft.postponed.push(input)
+        return record(draft, reactToSettings(draft.state, now))
+      case "Command":
+        draft.setbacks.push(
+          Deferred.fail(
+            input.reply,
+            new CommandRefused({ reason: "not_durable", message: `this ${notDurable}` })
+          )
+        )
+        return take(draft, reactToCommand(draft.state, observation, input.command, now), input.reply)
+      case "Signal": {
+        draft.setbacks.push(
+          Deferred.fail(
+            input.reply,
+            new SignalRefused({ reason: "not_durable", message: `This ${notDurable}` })
+          )
+        )
+        const policy = policyOfRun(input.run, observation.policy)
+        return take(draft, reactToSignal(draft.state, policy, input.run, input.signal, now), input.reply)
+      }
+      case "Report":
+        draft.postponed.push(input)
+        return take(
+          draft,
+          reactToReport(draft.state, observation.policy, input.run, input.report, now),
+          input.reply
+        )
+      case "Relocated":
+        draft.postponed.push(input)
+        return record(draft, [{ _tag: "Relocated", at: now, issue: input.issue, state: input.state }])
+      case "CleanedUp":
+        if (input.removed) record(draft, [{ _tag: "WorkspaceRemoved", at: now, issue: input.issue }])
+        return
+      case "Stop":
+        draft.answers.push(Deferred.succeed(input.done, undefined))
+        draft.setbacks.push(Deferred.succeed(input.done, undefined))
+        return record(
+          draft,
+          Object.values(draft.state.runs)
+            .filter((run) => run.done === null && run.cancel === null && run.conclusion === null)
+            .map((run) => ({ _tag: "CancelRequested", at: now, run: run.run, reason: "shutdown" }))
+        )
+    }
+  }
+
+  const noteMissing = (observation: Observation, now: number): void => {
+    const missing = missingNow(state, observation)
+    for (const issue of missingSince.keys()) if (!missing.has(issue)) missingSince.delete(issue)
+    for (const issue of missing) if (!missingSince.has(issue)) missingSince.set(issue, now)
+  }
+
+  const settle = (draft: Draft, observation: Observation, now: number): void => {
+    for (let round = 0; round < ROUNDS; round++) {
+      const decisions = decide(draft.state, observation, missingSince, now)
+      if (decisions.length === 0) return
+      const before = draft.events.length
+      for (const decision of decisions) {
+        record(draft, eventsOf(decision, draft.state, now))
+        if (decision._tag === "RemoveWorkspace" && round === 0) {
+          draft.acts.push({ _tag: "CleanUp", record: decision.record })
+        }
+      }
+      if (draft.events.length === before) return
+    }
+  }
+
+  const publish = (observation: Observation, now: number) =>
+    SubscriptionRef.set(views, { state, observation, problems, at: now })
+
+  const schedule = Effect.fnUntraced(function* (now: number) {
+    const due = nextDue(state, missingSince, now)
+    if (due === null) return yield* FiberHandle.clear(timer)
+    const wait = Math.min(due - now, Duration.toMillis(LONGEST_SLEEP))
+    yield* FiberHandle.run(
+      timer,
+      Effect.sleep(Duration.millis(wait)).pipe(Effect.andThen(wake), Effect.asVoid)
+    )
+  })
+
+  const compactWhenLong = Effect.gen(function* () {
+    if ((yield* journal.length) < COMPACT_AFTER) return
+    yield* journal
+      .compact(snapshotOf(state))
+      .pipe(Effect.catch((error) => Effect.logWarning("journal is not compacted", error)))
+  })
+
+  const journalFailed = Effect.fnUntraced(function* (draft: Draft, error: JournalError) {
+    yield* Effect.logError("the journal cannot be written; nothing takes effect until it can", error)
+    problems = [
+      {
+        source: "journal",
+        severity: "error",
+        where: error.path,
+        message: error.detail,
+        hint: error.hint ?? "free some space; symphony goes on by itself"
+      }
+    ]
+    postponed = draft.postponed
+    yield* Effect.forEach(draft.setbacks, (setback) => setback, { discard: true })
+    yield* FiberHandle.run(timer, Effect.sleep(JOURNAL_RETRY).pipe(Effect.andThen(wake), Effect.asVoid))
+  })
+
+  /** Takes inputs, writes down what follows from them, and only then lets it take effect. */
+  const step = Effect.fnUntraced(function* (fresh: ReadonlyArray<Input>) {
+    wakePending = false
+    const batch = [...postponed, ...fresh]
+    postponed = []
+    for (const input of batch) {
+      if (input._tag === "Relocated" || input._tag === "CleanedUp") busy.delete(input.issue)
+      if (input._tag === "Stop") stopping = true
+    }
+    const now = yield* Clock.currentTimeMillis
+    const observation = yield* observe
+    noteMissing(observation, now)
+    const draft: Draft = { state, events: [], acts: [], answers: [], setbacks: [], postponed: [] }
+    for (const input of batch) apply(draft, input, observation, now)
+    settle(draft, observation, now)
+    if (draft.events.length > 0) {
+      const written = yield* Effect.result(journal.append(draft.events.map(entryOf)))
+      if (written._tag === "Failure") {
+        yield* journalFailed(draft, written.failure)
+        return yield* publish({ ...observation, obstacle: written.failure.message }, now)
+      }
+      problems = []
+    }
+    state = draft.state
+    for (const run of settings.keys()) if (state.runs[run] === undefined) settings.delete(run)
+    yield* Effect.forEach(draft.answers, (answer) => answer, { discard: true })
+    yield* Effect.forEach(draft.acts, perform, { discard: true })
+    yield* publish(yield* observe, now)
+    yield* schedule(now)
+    yield* compactWhenLong
+  })
+
+  // ── life ──────────────────────────────────────────────────────────────────────────────────────────
+
+  const booted: SchedulerEvent = {
+    _tag: "Booted",
+    at: yield* Clock.currentTimeMillis,
+    epoch: state.epoch + 1
+  }
+  yield* journal.append([entryOf(booted)])
+  state = evolve(state, booted)
+
+  const loop = yield* Queue.takeAll(inputs).pipe(Effect.flatMap(step), Effect.forever, Effect.forkScoped)
+
+  const shutdown = Effect.gen(function* () {
+    const done = yield* Deferred.make<void>()
+    yield* Queue.offer(inputs, { _tag: "Stop", done })
+    yield* Deferred.await(done).pipe(Effect.andThen(runs.awaitEmpty), Effect.timeoutOption(SHUTDOWN_GRACE))
+    yield* runs.interruptAll
+  })
+  // Registered after the loop, so that it runs before the loop is interrupted.
+  yield* Effect.addFinalizer(() => shutdown)
+
+  const poll = Effect.gen(function* () {
+    const scanned = yield* Effect.result(tracker.refresh)
+    trackerDown = scanned._tag === "Failure" ? scanned.failure.message : null
+    yield* wake
+    const { config } = yield* workflow.current
+    yield* Effect.sleep(Duration.millis(config.polling.intervalMs))
+  })
+
+  yield* Effect.forEach(recoveryActs(state), perform, { discard: true })
+  yield* Effect.forkScoped(Effect.forever(poll))
+  yield* tracker.changes.pipe(
+    Stream.runForEach(() => wake),
+    Effect.forkScoped
+  )
+  yield* workflow.changes.pipe(
+    Stream.drop(1),
+    Stream.runForEach(() => Queue.offer(inputs, { _tag: "Settings" })),
+    Effect.forkScoped
+  )
+
+  const command = Effect.fn("Scheduler.command")(function* (what: OperatorCommand) {
+    if (stopping) {
+      return yield* new CommandRefused({ reason: "stopping", message: "symphony is stopping" })
+    }
+    const reply = yield* Deferred.make<void, CommandRefused>()
+    yield* Queue.offer(inputs, { _tag: "Command", command: what, reply })
+    return yield* Deferred.await(reply)
+  })
+
+  const ended = (run: RunId): SignalRefused =>
+    new SignalRefused({ reason: "run_ended", message: `This run (${run}) has ended. Stop.` })
+
+  const viewOf = Effect.fn("RunSignals.view")(function* (run: RunId) {
+    const { config } = yield* workflow.current
+    const found = state.runs[run]
+    if (found === undefined) return yield* ended(run)
+    return {
+      runId: run,
+      issueId: found.issue,
+      identifier: found.identifier,
+      state: found.state,
+      transitions: transitionsOf(found, policyOfRun(run, policyFrom(config)))
+    }
+  })
+
+  const submit = Effect.fn("RunSignals.submit")(function* (run: RunId, signal: RunSignal) {
+    const found = state.runs[run]
+    if (found === undefined) return yield* ended(run)
+    if (signal._tag !== "AskHuman" && found.done === null) {
+      const { config } = yield* workflow.current
+      const claim = claimOf(found, policyOfRun(run, policyFrom(config)), signal)
+      if (claim instanceof SignalRefused) return yield* claim
+      yield* runs.verify(run, claim)
+    }
+    const reply = yield* Deferred.make<string, SignalRefused>()
+    yield* Queue.offer(inputs, { _tag: "Signal", run, signal, reply })
+    return yield* Deferred.await(reply)
+  })
+
+  return Context.make(
+    Scheduler,
+    Scheduler.of({
+      view: SubscriptionRef.get(views),
+      views: SubscriptionRef.changes(views).pipe(Stream.buffer({ capacity: 1, strategy: "sliding" })),
+      command,
+      refresh: Effect.gen(function* () {
+        const scanned = yield* Effect.result(tracker.refresh)
+        trackerDown = scanned._tag === "Failure" ? scanned.failure.message : null
+        return yield* wake
+      }),
+      shutdown,
+      died: Fiber.join(loop)
+    })
+  ).pipe(Context.add(RunSignals, RunSignals.of({ view: viewOf, submit })))
+})
+
+/** The loop and the way up for agents: two faces of one state. */
+export const layer: Layer.Layer<Scheduler | RunSignals, JournalError, Journal | Tracker | Workflow | Runs> =
+  Layer.effectContext(make)

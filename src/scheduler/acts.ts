@@ -1,0 +1,118 @@
+import type { IssueId, RunId } from "../domain/ids.ts"
+import type { Decision } from "./decide.ts"
+import type { SchedulerEvent } from "./events.ts"
+import { relocation } from "./react.ts"
+import type { RunMessage } from "./Runs.ts"
+import {
+  type IssueRecord,
+  liveRunOf,
+  nextRunId,
+  type Relocation,
+  type RunRecord,
+  type SchedulerState
+} from "./state.ts"
+
+/** An effect on the world, taken only after the event it follows from is durable. */
+export type Act =
+  | { readonly _tag: "Start"; readonly record: RunRecord; readonly recovering: boolean }
+  | { readonly _tag: "Tell"; readonly run: RunId; readonly message: RunMessage }
+  | {
+      readonly _tag: "Relocate"
+      readonly issue: IssueId
+      readonly relocation: Relocation
+      readonly note: string | null
+    }
+  | { readonly _tag: "CleanUp"; readonly record: IssueRecord }
+
+/** What a decision writes into the journal; `state` is the one it is applied to. */
+export const eventsOf = (
+  decision: Decision,
+  state: SchedulerState,
+  at: number
+): ReadonlyArray<SchedulerEvent> => {
+  switch (decision._tag) {
+    case "StartRun": {
+      const { issue, kind, retryAttempt, adapter } = decision
+      return [
+        {
+          _tag: "RunStarted",
+          at,
+          run: nextRunId(state),
+          issue: issue.id,
+          identifier: issue.identifier,
+          title: issue.title,
+          state: issue.state,
+          fileName: issue.fileName,
+          contentHash: issue.contentHash,
+          attempt: (state.issues[issue.id]?.attempts ?? 0) + 1,
+          kind,
+          retryAttempt,
+          adapter
+        }
+      ]
+    }
+    case "CancelRun":
+      return [{ _tag: "CancelRequested", at, run: decision.run, reason: decision.cancel }]
+    case "TrackState":
+      return [{ _tag: "StateChanged", at, run: decision.run, state: decision.state }]
+    case "Park":
+      return [relocation(decision.issue, "park", decision.to, at)]
+    case "LiftHold":
+      return [{ _tag: "HoldLifted", at, issue: decision.issue, why: decision.reason }]
+    case "DropRetry":
+      return [{ _tag: "RetryDropped", at, issue: decision.issue, why: decision.reason }]
+    case "Forget":
+      return [{ _tag: "Forgotten", at, issue: decision.issue }]
+    case "RemoveWorkspace":
+      return []
+  }
+}
+
+/** What an event asks for once it is durable; `state` is the one after it. */
+export const actsOf = (event: SchedulerEvent, state: SchedulerState): ReadonlyArray<Act> => {
+  switch (event._tag) {
+    case "RunStarted": {
+      const record = state.runs[event.run]
+      return record === undefined ? [] : [{ _tag: "Start", record, recovering: false }]
+    }
+    case "CancelRequested":
+      return [{ _tag: "Tell", run: event.run, message: { _tag: "Cancel", reason: event.reason } }]
+    case "DoneClaimed":
+      return [{ _tag: "Tell", run: event.run, message: { _tag: "DoneAccepted", claim: event.claim } }]
+    case "SteeringAsked":
+      return [
+        { _tag: "Tell", run: event.run, message: { _tag: "QuestionAccepted", question: event.question } }
+      ]
+    case "SteeringAnswered": {
+      const run = liveRunOf(state, event.issue)
+      const steering = state.issues[event.issue]?.steering ?? null
+      return run === undefined || steering === null
+        ? []
+        : [{ _tag: "Tell", run: run.run, message: { _tag: "Reply", steering } }]
+    }
+    case "RelocationIntended":
+      return relocate(state, event.issue)
+    default:
+      return []
+  }
+}
+
+const relocate = (state: SchedulerState, issue: IssueId): ReadonlyArray<Act> => {
+  const record = state.issues[issue]
+  if (record === undefined || record.relocation === null) return []
+  const parking = record.relocation.why === "park" && record.hold !== null
+  return [
+    {
+      _tag: "Relocate",
+      issue,
+      relocation: record.relocation,
+      note: parking ? (record.hold?.message ?? null) : null
+    }
+  ]
+}
+
+/** What an earlier process left undone: every claim goes on at its last stage, every move is finished. */
+export const recoveryActs = (state: SchedulerState): ReadonlyArray<Act> => [
+  ...Object.values(state.runs).map((record): Act => ({ _tag: "Start", record, recovering: true })),
+  ...Object.values(state.issues).flatMap((record) => relocate(state, record.id))
+]

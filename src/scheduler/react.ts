@@ -1,0 +1,344 @@
+import type { IssueId, RunId } from "../domain/ids.ts"
+import type { Issue } from "../domain/Issue.ts"
+import { doneState, policyOf, roleOf, sameState, statesWithRole } from "../domain/State.ts"
+import { type Observation, observed } from "./eligibility.ts"
+import type { DoneClaim, SchedulerEvent } from "./events.ts"
+import type { Policy } from "./policy.ts"
+import { afterRun } from "./retry.ts"
+import { type RunReport, RunFenced } from "./Runs.ts"
+import { type RunSignal, SignalRefused } from "./RunSignals.ts"
+import { CommandRefused, type OperatorCommand } from "./Scheduler.ts"
+import { type IssueRecord, liveRunOf, nextQuestionId, type RunRecord, type SchedulerState } from "./state.ts"
+
+/** What follows from an input: events to journal, or a refusal and no event at all. */
+export type Reaction<Answer, Refusal> =
+  | { readonly _tag: "Accepted"; readonly events: ReadonlyArray<SchedulerEvent>; readonly answer: Answer }
+  | { readonly _tag: "Refused"; readonly refusal: Refusal }
+
+const accepted = <Answer>(
+  events: ReadonlyArray<SchedulerEvent>,
+  answer: Answer
+): Reaction<Answer, never> => ({
+  _tag: "Accepted",
+  events,
+  answer
+})
+
+const refused = <Refusal>(refusal: Refusal): Reaction<never, Refusal> => ({ _tag: "Refused", refusal })
+
+/** States that the agent of a run may move its issue to. */
+export const transitionsOf = (run: RunRecord, policy: Policy): ReadonlyArray<string> =>
+  policyOf(policy.states, run.state)?.transitions ??
+  policy.states.map((state) => state.name).filter((name) => !sameState(name, run.state))
+
+/** The claim that a signal makes, or why the policy does not allow it. */
+export const claimOf = (
+  run: RunRecord,
+  policy: Policy,
+  signal: Extract<RunSignal, { readonly _tag: "MarkDone" | "Transition" }>
+): DoneClaim | SignalRefused => {
+  if (signal._tag === "MarkDone") {
+    return {
+      signal: "mark_done",
+      target: doneState(policy.states) ?? "Done",
+      title: signal.title,
+      summary: signal.summary
+    }
+  }
+  const allowed = transitionsOf(run, policy)
+  const target = allowed.find((name) => sameState(name, signal.toState))
+  return target === undefined
+    ? new SignalRefused({
+        reason: "not_allowed",
+        message: `This issue cannot be moved to ${JSON.stringify(signal.toState)}. Possible: ${allowed.join(", ") || "none"}.`
+      })
+    : { signal: "transition", target, title: run.title, summary: signal.notes }
+}
+
+const answerTo = (run: RunRecord, claim: DoneClaim): string =>
+  claim.signal === "mark_done"
+    ? `${run.identifier} is marked as done and moves to ${claim.target} once your work is verified. Stop now: end your turn.`
+    : `${run.identifier} moves to ${claim.target} with your notes. Stop now: end your turn.`
+
+const runEnded = (run: RunId): SignalRefused =>
+  new SignalRefused({
+    reason: "run_ended",
+    message: `This run (${run}) has ended; nothing you do counts any more. Stop.`
+  })
+
+/** An agent's signal. A repeated one gets the answer of the first; one of an older generation is refused. */
+export const reactToSignal = (
+  state: SchedulerState,
+  policy: Policy,
+  id: RunId,
+  signal: RunSignal,
+  at: number
+): Reaction<string, SignalRefused> => {
+  const run = state.runs[id]
+  if (run === undefined) return refused(runEnded(id))
+  if (run.done !== null) {
+    return signal._tag === (run.done.signal === "mark_done" ? "MarkDone" : "Transition")
+      ? accepted([], answerTo(run, run.done))
+      : refused(
+          new SignalRefused({
+            reason: "already_done",
+            message: `You have already signalled the end of this run. Stop now: end your turn.`
+          })
+        )
+  }
+  if (run.cancel !== null || run.conclusion !== null) return refused(runEnded(id))
+  if (signal._tag === "AskHuman") {
+    return (state.issues[run.issue]?.steering ?? null) !== null
+      ? refused(
+          new SignalRefused({
+            reason: "already_asked",
+            message:
+              "Your question is already with a human. End your turn now; the reply is your next prompt."
+          })
+        )
+      : accepted(
+          [
+            {
+              _tag: "SteeringAsked",
+              at,
+              run: id,
+              question: nextQuestionId(run),
+              text: signal.question,
+              context: signal.context
+            }
+          ],
+          "Your question is with a human. End your turn now; the reply is your next prompt."
+        )
+  }
+  const claim = claimOf(run, policy, signal)
+  return claim instanceof SignalRefused
+    ? refused(claim)
+    : accepted([{ _tag: "DoneClaimed", at, run: id, claim }], answerTo(run, claim))
+}
+
+/** Failures that every issue of the adapter would meet: they stop the adapter and are not the issue's fault. */
+const blocksAdapter = (reason: string): boolean =>
+  reason === "agent_auth" || reason === "credential_missing" || reason === "sandbox_unavailable"
+
+/** A report of a run. A run that the state does not know is fenced. */
+export const reactToReport = (
+  state: SchedulerState,
+  policy: Policy,
+  id: RunId,
+  report: RunReport,
+  at: number
+): Reaction<void, RunFenced> => {
+  const run = state.runs[id]
+  const issue = run === undefined ? undefined : state.issues[run.issue]
+  if (run === undefined || issue === undefined) return refused(new RunFenced({ run: id }))
+  if (report._tag === "WorkspaceRemoved") {
+    return accepted([{ _tag: "WorkspaceRemoved", at, issue: run.issue }], undefined)
+  }
+  if (report._tag !== "RunEnded") return accepted([{ ...report, at, run: id }], undefined)
+  const { outcome } = report
+  if (outcome._tag === "Failed" && outcome.class === "configuration" && blocksAdapter(outcome.reason)) {
+    const again = {
+      _tag: "Retry",
+      kind: "retry",
+      attempt: run.retryAttempt ?? 1,
+      dueAt: at,
+      class: outcome.class,
+      error: outcome.message
+    } as const
+    return accepted(
+      [
+        { _tag: "AdapterBlocked", at, adapter: run.adapter, message: outcome.message },
+        { _tag: "RunEnded", at, run: id, outcome, next: again }
+      ],
+      undefined
+    )
+  }
+  const next = afterRun(issue, run, outcome, policy, at)
+  return accepted([{ _tag: "RunEnded", at, run: id, outcome, next }], undefined)
+}
+
+const reactToAnswer = (
+  state: SchedulerState,
+  command: Extract<OperatorCommand, { readonly _tag: "Answer" }>,
+  at: number
+): Reaction<void, CommandRefused> => {
+  const steering = state.issues[command.issue]?.steering ?? null
+  if (steering === null || (command.question !== null && command.question !== steering.question)) {
+    return refused(
+      new CommandRefused({ reason: "no_pending_steering", message: `no question of this issue is open` })
+    )
+  }
+  return steering.reply !== null
+    ? refused(
+        new CommandRefused({ reason: "already_answered", message: "this question was answered already" })
+      )
+    : accepted(
+        [
+          {
+            _tag: "SteeringAnswered",
+            at,
+            issue: command.issue,
+            question: steering.question,
+            reply: command.text
+          }
+        ],
+        undefined
+      )
+}
+
+const notFound = (issue: IssueId): CommandRefused =>
+  new CommandRefused({ reason: "issue_not_found", message: `no issue ${issue}` })
+
+const reactToMove = (
+  state: SchedulerState,
+  observation: Observation,
+  command: Extract<OperatorCommand, { readonly _tag: "Move" }>,
+  at: number
+): Reaction<void, CommandRefused> => {
+  const issue = observed(state, observation, command.issue)
+  if (issue === undefined) return refused(notFound(command.issue))
+  const target = policyOf(observation.policy.states, command.to)
+  if (target === undefined) {
+    const names = observation.policy.states.map((state) => state.name).join(", ")
+    return refused(
+      new CommandRefused({ reason: "unknown_state", message: `no state ${command.to}; declared: ${names}` })
+    )
+  }
+  if (sameState(issue.state, target.name)) return accepted([], undefined)
+  const record = state.issues[command.issue]
+  const finishing = liveRunOf(state, command.issue)
+  if ((record?.relocation ?? null) !== null || (finishing !== undefined && finishing.done !== null)) {
+    return refused(
+      new CommandRefused({
+        reason: "run_active",
+        message: "the issue is being moved already; try again in a moment"
+      })
+    )
+  }
+  return accepted([relocation(issue, "operator", target.name, at)], undefined)
+}
+
+/** An operator's command. What was asked for twice is done once. */
+export const reactToCommand = (
+  state: SchedulerState,
+  observation: Observation,
+  command: OperatorCommand,
+  at: number
+): Reaction<void, CommandRefused> => {
+  switch (command._tag) {
+    case "Pause":
+      return accepted(state.mode === "paused" ? [] : [{ _tag: "ModeSet", at, mode: "paused" }], undefined)
+    case "Drain":
+      return accepted(state.mode === "draining" ? [] : [{ _tag: "ModeSet", at, mode: "draining" }], undefined)
+    case "Resume":
+      return accepted(
+        [
+          ...(state.mode === "running" ? [] : [{ _tag: "ModeSet", at, mode: "running" } as const]),
+          ...unblockAdapters(state, at)
+        ],
+        undefined
+      )
+    case "Answer":
+      return reactToAnswer(state, command, at)
+    case "Move":
+      return reactToMove(state, observation, command, at)
+    case "Stop": {
+      const run = liveRunOf(state, command.issue)
+      const issue = observation.tracker.byId.get(command.issue)
+      if (run === undefined && state.issues[command.issue]?.retry == null) {
+        return refused(
+          issue === undefined
+            ? notFound(command.issue)
+            : new CommandRefused({
+                reason: "not_running",
+                message: "nothing of this issue is running or waiting to run"
+              })
+        )
+      }
+      return accepted(
+        [
+          ...(run === undefined || run.done !== null || run.cancel !== null || run.conclusion !== null
+            ? []
+            : [{ _tag: "CancelRequested", at, run: run.run, reason: "operator_stop" } as const]),
+          {
+            _tag: "OperatorStopped",
+            at,
+            issue: command.issue,
+            contentHash: issue?.contentHash ?? run?.contentHash ?? ""
+          }
+        ],
+        undefined
+      )
+    }
+    case "RetryNow": {
+      const record = state.issues[command.issue]
+      if (record === undefined) {
+        return observation.tracker.byId.has(command.issue)
+          ? accepted([], undefined)
+          : refused(notFound(command.issue))
+      }
+      return accepted(
+        [
+          { _tag: "RetryNow", at, issue: command.issue },
+          ...unblockAdapters(state, at),
+          ...backFromParking(state, observation, record, at)
+        ],
+        undefined
+      )
+    }
+  }
+}
+
+/** A parked issue that is to be retried goes back to where issues are dispatched from. */
+const backFromParking = (
+  state: SchedulerState,
+  observation: Observation,
+  record: IssueRecord,
+  at: number
+): ReadonlyArray<SchedulerEvent> => {
+  const issue = observed(state, observation, record.id)
+  const target = statesWithRole(observation.policy.states, "active")[0]
+  return issue === undefined ||
+    target === undefined ||
+    record.relocation !== null ||
+    record.hold?.parkedIn == null ||
+    !sameState(record.hold.parkedIn, issue.state) ||
+    roleOf(observation.policy.states, issue.state) === "active"
+    ? []
+    : [relocation(issue, "operator", target, at)]
+}
+
+/** The intent to move an issue that no run is working on. */
+export const relocation = (
+  issue: Issue,
+  why: "park" | "operator",
+  to: string,
+  at: number
+): Extract<SchedulerEvent, { readonly _tag: "RelocationIntended" }> => ({
+  _tag: "RelocationIntended",
+  at,
+  issue: issue.id,
+  identifier: issue.identifier,
+  title: issue.title,
+  why,
+  from: issue.state,
+  to,
+  fileName: issue.fileName,
+  inode: issue.inode
+})
+
+const unblockAdapters = (state: SchedulerState, at: number): ReadonlyArray<SchedulerEvent> =>
+  Object.keys(state.blockedAdapters).map((adapter) => ({ _tag: "AdapterUnblocked", at, adapter }))
+
+/** New settings may mend what was wrong with the old ones. */
+export const reactToSettings = (state: SchedulerState, at: number): ReadonlyArray<SchedulerEvent> => [
+  ...unblockAdapters(state, at),
+  ...Object.values(state.issues)
+    .filter((record) => record.hold?.reason === "configuration")
+    .map((record): SchedulerEvent => ({
+      _tag: "HoldLifted",
+      at,
+      issue: record.id,
+      why: "the settings changed"
+    }))
+]
