@@ -1,7 +1,9 @@
 import { crc32 } from "node:zlib"
+import { NodeFileSystem } from "@effect/platform-node"
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Fiber, Layer, Logger, Result, Schema } from "effect"
+import { Effect, Fiber, FileSystem, Layer, Logger, Result, Schema } from "effect"
 import * as fc from "fast-check"
+import * as NodeSafeFiles from "../../src/files/NodeSafeFiles.ts"
 import * as FileJournal from "../../src/journal/FileJournal.ts"
 import { readFile, writeFile, writeGroup } from "../../src/journal/format.ts"
 import { Journal, type JournalEntry } from "../../src/journal/Journal.ts"
@@ -249,5 +251,26 @@ describe("a disk that fails", () => {
       )
       assert.deepStrictEqual(disk.files.get(FILE), fileOf([[1], [2]]))
     })
+  )
+})
+
+describe("a real disk", () => {
+  it.live("appends, compacts and is opened again", () =>
+    Effect.gen(function* () {
+      const fs = yield* FileSystem.FileSystem
+      const stateRoot = yield* fs.makeTempDirectoryScoped()
+      const journal = FileJournal.layer({ stateRoot, trackerRoot: TRACKER }).pipe(
+        Layer.provide(NodeSafeFiles.layer)
+      )
+      const process = <A, E>(use: (journal: Journal["Service"]) => Effect.Effect<A, E>) =>
+        Effect.flatMap(Journal, use).pipe(Effect.provide(journal, { local: true }))
+
+      yield* process((journal) => Effect.andThen(journal.append([1, 2]), journal.compact({ sum: 3 })))
+      yield* process((journal) => journal.append([4]))
+      yield* fs.writeFileString(`${stateRoot}/${FILE}`, "deadbeef [5", { flag: "a" })
+      assert.deepStrictEqual(yield* process((journal) => journal.replay), [{ sum: 3 }, 4])
+      assert.deepStrictEqual(yield* fs.readDirectory(stateRoot), [FILE])
+      assert.strictEqual((yield* fs.stat(`${stateRoot}/${FILE}`)).mode & 0o777, 0o600)
+    }).pipe(Effect.provide([NodeFileSystem.layer, Logger.layer([])]))
   )
 })

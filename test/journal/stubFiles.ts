@@ -33,6 +33,18 @@ export const makeStubFiles = () => {
         if (content.length > maxBytes) return Effect.fail(error("read", path, "too_large"))
         return failing.has("read") ? Effect.fail(error("read", path)) : Effect.succeed(content)
       }),
+    list: (_, path) =>
+      Effect.sync(() =>
+        [...files.keys()]
+          .filter((name) => name.startsWith(`${path}/`))
+          .map((name) => ({
+            name: name.slice(path.length + 1),
+            kind: "file" as const,
+            size: 0,
+            inode: "1",
+            modifiedAt: 0
+          }))
+      ),
     makeDirectory: () => Effect.void,
     writeAtomic: (_, path, content) =>
       Effect.suspend(() => {
