@@ -54,12 +54,16 @@ export interface SandboxCommand {
 export interface SandboxProcess {
   /** Host pid, where the process has one. */
   readonly pid: number | null
+  /** Back-pressured; each is to be consumed once, and to the end, or the guest waits. */
   readonly stdout: Stream.Stream<Uint8Array, SandboxError>
   readonly stderr: Stream.Stream<Uint8Array, SandboxError>
   /** One writer at a time; back-pressured. */
   readonly write: (bytes: Uint8Array) => Effect.Effect<void, SandboxError>
   readonly closeStdin: Effect.Effect<void>
-  /** Waits for the end. `code` is null when a signal ended it or the sandbox was lost. */
+  /**
+   * Waits for the end. `code` is null when a signal ended it or the sandbox was lost; where an init of the
+   * guest stands between, a signal is told as 128 plus its number.
+   */
   readonly exit: Effect.Effect<{ readonly code: number | null; readonly detail: string }>
 }
 

@@ -1,0 +1,159 @@
+import { Effect, FileSystem, Option, Redacted, Ref, type Scope, Semaphore } from "effect"
+import { type ChildProcess, ChildProcessSpawner } from "effect/process"
+import { type FileError, SafeFiles } from "../files/SafeFiles.ts"
+import type { SandboxKind } from "../workflow/WorkflowConfig.ts"
+import { sweep } from "./endProcesses.ts"
+import { type GuestProcess, spawnGuest } from "./guestProcess.ts"
+import { ProcessTable } from "./ProcessTable.ts"
+import { forgetRun, homePath, identityPath, runMarker, writeRunRecord } from "./RunRecord.ts"
+import { SandboxError, type SandboxProcess, type SandboxRequest } from "./Sandboxes.ts"
+
+/** How long a guest has to end by itself after its stdin is closed, and then after SIGTERM. */
+export const STDIN_GRACE = "500 millis"
+export const TERM_GRACE = "1500 millis"
+
+/** What the sandboxes need that run a guest's processes on this machine's kernel. */
+export interface LocalMachine {
+  readonly spawner: ChildProcessSpawner.ChildProcessSpawner["Service"]
+  readonly table: ProcessTable["Service"]
+  readonly files: SafeFiles["Service"]
+  readonly fs: FileSystem.FileSystem
+}
+
+export const localMachine: Effect.Effect<
+  LocalMachine,
+  never,
+  ChildProcessSpawner.ChildProcessSpawner | ProcessTable | SafeFiles | FileSystem.FileSystem
+> = Effect.all({
+  spawner: ChildProcessSpawner.ChildProcessSpawner,
+  table: ProcessTable,
+  files: SafeFiles,
+  fs: FileSystem.FileSystem
+})
+
+export interface LocalRun {
+  /** The private HOME as the host names it. */
+  readonly home: string
+  /** A folder for what the host tells the guest about itself, relative to the state root; goes with the run. */
+  readonly identity: string
+  readonly marker: string
+  readonly start: (
+    command: ChildProcess.StandardCommand
+  ) => Effect.Effect<SandboxProcess, SandboxError, Scope.Scope>
+  readonly stop: Effect.Effect<"dead" | "unknown">
+}
+
+interface Started {
+  readonly guest: GuestProcess
+  readonly startTime: string | null
+}
+
+/**
+ * A run's private HOME, its durable record and the ending of its processes, which the `host` and `bubblewrap`
+ * sandboxes share. `terminate` asks the processes under a group leader to end.
+ */
+export const acquireLocalRun = Effect.fnUntraced(function* (
+  machine: LocalMachine,
+  kind: SandboxKind,
+  request: SandboxRequest,
+  terminate: (leader: number) => Effect.Effect<void>
+): Effect.fn.Return<LocalRun, SandboxError, Scope.Scope> {
+  const { files, fs, spawner, table } = machine
+  const { workflow, runId } = request
+  const { config } = workflow
+  const place = { root: config.state.root }
+  const fileProblem = (error: FileError) =>
+    new SandboxError({ kind, reason: "io", detail: error.message, hint: null })
+
+  const started = yield* Ref.make<ReadonlyArray<Started>>([])
+  const firstStart = yield* Ref.make<string | null>(null)
+  const recording = yield* Semaphore.make(1)
+  const bootId = yield* table.bootId
+
+  const record = (marker: string) =>
+    recording.withPermit(
+      Effect.flatMap(Ref.get(started), (all) =>
+        writeRunRecord(files, config, {
+          version: 1,
+          runId,
+          marker,
+          bootId,
+          processes: all.map(({ guest, startTime }) => ({ pid: guest.pid, startTime }))
+        })
+      )
+    )
+
+  /** The pid of a leader that has exited may belong to a stranger by now. */
+  const stillOurs = Effect.fnUntraced(function* ({ guest, startTime }: Started) {
+    if (yield* guest.isRunning) return true
+    const present = yield* table.find(guest.pid)
+    return present === null || present.startTime === startTime
+  })
+
+  const leave = Effect.fnUntraced(function* ({ guest }: Started) {
+    yield* guest.dropStdin
+    if (yield* exitsWithin(guest, STDIN_GRACE)) return
+    yield* terminate(guest.pid)
+    if (yield* exitsWithin(guest, TERM_GRACE)) return
+    yield* table.signal(-guest.pid, "SIGKILL")
+  })
+
+  /** Ends `which`; with the last of the run everything else that carries the run's marker goes too. */
+  const end = Effect.fnUntraced(function* (marker: string, which: ReadonlyArray<Started>) {
+    yield* Effect.forEach(which, leave, { concurrency: "unbounded", discard: true })
+    const others = (yield* Ref.get(started)).filter((one) => !which.includes(one))
+    const leaders = yield* Effect.filter(which, stillOurs)
+    const verdict = yield* sweep(table, {
+      marker: others.length === 0 ? marker : null,
+      leaders: leaders.map(({ guest }) => guest.pid),
+      since: yield* Ref.get(firstStart)
+    })
+    if (verdict === "dead") yield* Ref.update(started, (all) => all.filter((one) => !which.includes(one)))
+    else yield* Effect.logError("processes of the run outlive SIGKILL")
+    return verdict
+  }, Effect.annotateLogs({ runId }))
+
+  yield* files.removeTree(place, homePath(runId)).pipe(
+    Effect.andThen(files.makeDirectory(place, homePath(runId), { mode: 0o700 })),
+    Effect.andThen(
+      Effect.forEach(
+        request.homeFiles,
+        (file) =>
+          files.writeAtomic(place, `${homePath(runId)}/${file.path}`, Redacted.value(file.content), {
+            mode: 0o600
+          }),
+        { discard: true }
+      )
+    ),
+    Effect.mapError(fileProblem)
+  )
+  const marker = yield* runMarker(fs, config, runId)
+
+  const stop = Effect.flatMap(Ref.get(started), (all) => end(marker, all))
+  yield* Effect.acquireRelease(Effect.mapError(record(marker), fileProblem), () =>
+    Effect.flatMap(stop, (verdict) => (verdict === "dead" ? forgetRun(files, config, runId) : Effect.void))
+  )
+
+  const start = Effect.fnUntraced(function* (command: ChildProcess.StandardCommand) {
+    const { guest } = yield* Effect.acquireRelease(
+      Effect.gen(function* () {
+        const guest = yield* spawnGuest(spawner, kind, command)
+        const startTime = (yield* table.find(guest.pid))?.startTime ?? null
+        const one = { guest, startTime }
+        yield* Ref.update(started, (all) => [...all, one])
+        yield* Ref.update(firstStart, (first) => first ?? startTime)
+        return one
+      }),
+      (one) =>
+        Effect.flatMap(Ref.get(started), (all) => (all.includes(one) ? end(marker, [one]) : Effect.void))
+    )
+    yield* Effect.mapError(record(marker), fileProblem)
+    return guest.process
+  })
+
+  return { home: `${place.root}/${homePath(runId)}`, identity: identityPath(runId), marker, start, stop }
+})
+
+/** Also in a finalizer, where nothing else can be interrupted. */
+const exitsWithin = (guest: GuestProcess, grace: "500 millis" | "1500 millis") =>
+  Effect.map(Effect.timeoutOption(Effect.interruptible(guest.process.exit), grace), Option.isSome)

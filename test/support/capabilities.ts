@@ -1,0 +1,39 @@
+import { spawnSync } from "node:child_process"
+
+/** Why this machine cannot run something, or null when it can. */
+type Lack = string | null
+
+const demanded = process.env["SYMPHONY_TEST_ALL"] === "1"
+
+/**
+ * Whether to run a block of tests that needs something of the machine. What is lacking is printed, once for
+ * each block; with `SYMPHONY_TEST_ALL=1` it is a failure instead of a skip.
+ */
+const requires = (what: string, lack: Lack): boolean => {
+  if (lack === null) return true
+  if (demanded) throw new Error(`SYMPHONY_TEST_ALL=1, but ${what} cannot be tested: ${lack}`)
+  process.stderr.write(`skipped: ${what}: ${lack}\n`)
+  return false
+}
+
+const bubblewrapLack = (): Lack => {
+  const probe = spawnSync(
+    "bwrap",
+    ["--unshare-user", "--unshare-pid", "--unshare-net", "--ro-bind", "/", "/", "--proc", "/proc", "true"],
+    { encoding: "utf8" }
+  )
+  if (probe.error !== undefined) return "`bwrap` is not installed (apt-get install bubblewrap)"
+  return probe.status === 0 ? null : `\`bwrap\` cannot make namespaces here: ${probe.stderr.trim()}`
+}
+
+const procLack = (): Lack => (process.platform === "linux" ? null : "needs /proc (Linux)")
+
+let bubblewrap: { readonly lack: Lack } | undefined
+
+/** For `describe.skipIf(!canBubblewrap("…"))`. */
+export const canBubblewrap = (what: string): boolean => {
+  bubblewrap ??= { lack: bubblewrapLack() }
+  return requires(what, bubblewrap.lack)
+}
+
+export const hasProcessTable = (what: string): boolean => requires(what, procLack())
