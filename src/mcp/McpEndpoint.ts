@@ -1,12 +1,6 @@
-import {
-  createMcpHandler,
-  type McpHttpHandler,
-  ProtocolError,
-  ProtocolErrorCode
-} from "@modelcontextprotocol/server"
-import { Cause, Context, Effect, FiberMap, FiberSet, Layer, Option, Ref, Schema } from "effect"
+import { createMcpHandler, ProtocolError, ProtocolErrorCode } from "@modelcontextprotocol/server"
+import { Cause, Context, Effect, FiberSet, Layer, Option, Schema } from "effect"
 import { HttpRouter, HttpServerRequest, HttpServerResponse } from "effect/http"
-import type { RunId } from "../domain/ids.ts"
 import { RunSignals } from "../scheduler/RunSignals.ts"
 import { makeMcpServer } from "./mcpServer.ts"
 import { type Grant, RunGrants } from "./RunGrants.ts"
@@ -14,15 +8,13 @@ import { RunTools } from "./RunTools.ts"
 
 /** Longest body of a call, in bytes. */
 export const MAX_BODY_BYTES = 1024 * 1024
-/** Subscriptions that one run may hold open; agents use one. */
-const MAX_SUBSCRIPTIONS = 4
 
 const ROUTE = "/api/v1/issues/:identifier/mcp"
 const PATH = /^\/api\/v1\/issues\/([^/]+)\/mcp$/
 
 /** A request that never reaches the protocol. */
 class Refused extends Schema.TaggedError<Refused>()("Refused", {
-  status: Schema.Literals([401, 403, 404, 405, 503]),
+  status: Schema.Literals([401, 403, 404, 405]),
   code: Schema.String,
   message: Schema.String,
   headers: Schema.Record(Schema.String, Schema.String)
@@ -57,13 +49,6 @@ class Refused extends Schema.TaggedError<Refused>()("Refused", {
     message: "The run of this token has ended.",
     headers: {}
   })
-  static readonly stopping = new Refused({
-    status: 503,
-    code: "stopping",
-    message: "Symphony is stopping.",
-    headers: {}
-  })
-
   toResponse(): Response {
     return Response.json(
       { error: { code: this.code, message: this.message } },
@@ -94,11 +79,6 @@ export class McpEndpoint extends Context.Service<
   {
     /** Answers one request whole: method, token and protocol. Needs no listener. */
     readonly handle: (request: Request) => Effect.Effect<Response>
-    /**
-     * Ends every open subscription and refuses what comes after with 503. A subscription is a response without
-     * an end: without this an HTTP server that waits for its responses would not stop.
-     */
-    readonly drain: Effect.Effect<void>
   }
 >()("symphony/mcp/McpEndpoint") {
   /** `version` is symphony's own, shown to agents. */
@@ -114,11 +94,6 @@ export class McpEndpoint extends Context.Service<
         /** The SDK calls back into these: ended with the layer. A client that hangs up does not undo its call. */
         const runPromise = yield* FiberSet.makeRuntimePromise()
         const log = yield* FiberSet.makeRuntime()
-        /** One fiber a run, which closes the run's handler once its tokens are revoked. */
-        const closers = yield* FiberMap.make<RunId, void, never>()
-        const handlers = new Map<RunId, McpHttpHandler>()
-        const draining = yield* Ref.make(false)
-
         const promised = <A>(effect: Effect.Effect<A>): Promise<A> =>
           runPromise(
             effect.pipe(
@@ -131,7 +106,11 @@ export class McpEndpoint extends Context.Service<
             )
           )
 
-        const makeHandler = (grant: Grant): McpHttpHandler =>
+        /**
+         * A handler for one request. The list of tools never changes during a run, so no subscription is
+         * offered: one that is opened all the same is acknowledged and ends, and nothing outlives its request.
+         */
+        const serve = (grant: Grant, request: Request): Promise<Response> =>
           createMcpHandler(
             () =>
               makeMcpServer(version, {
@@ -144,7 +123,6 @@ export class McpEndpoint extends Context.Service<
               }),
             {
               maxRequestBodySize: MAX_BODY_BYTES,
-              maxSubscriptions: MAX_SUBSCRIPTIONS,
               onerror: (error) =>
                 log(
                   Effect.logDebug("an MCP request was refused", error).pipe(
@@ -152,31 +130,10 @@ export class McpEndpoint extends Context.Service<
                   )
                 )
             }
-          )
-
-        const close = (runId: RunId, handler: McpHttpHandler) =>
-          Effect.andThen(
-            Effect.sync(() => handlers.delete(runId)),
-            Effect.promise(() => handler.close())
-          )
-
-        const handlerOf = Effect.fnUntraced(function* (grant: Grant) {
-          const open = handlers.get(grant.runId)
-          if (open !== undefined) return open
-          const handler = makeHandler(grant)
-          handlers.set(grant.runId, handler)
-          yield* FiberMap.run(
-            closers,
-            grant.runId,
-            grants.awaitRevoked(grant.runId).pipe(Effect.ensuring(close(grant.runId, handler))),
-            { startImmediately: true }
-          )
-          return handler
-        }, Effect.uninterruptible)
+          ).fetch(request)
 
         const authorize = Effect.fnUntraced(function* (request: Request) {
           if (request.method !== "POST") return yield* Refused.method
-          if (yield* Ref.get(draining)) return yield* Refused.stopping
           const token = bearerOf(request)
           if (Option.isNone(token)) return yield* Refused.noToken
           const found = yield* grants.find(token.value)
@@ -195,19 +152,15 @@ export class McpEndpoint extends Context.Service<
         const handle = Effect.fn("McpEndpoint.handle")(
           function* (request: Request) {
             const grant = yield* authorize(request)
-            const handler = yield* handlerOf(grant)
-            return yield* Effect.tryPromise({
-              try: () => handler.fetch(request),
-              // Closed between the look at the token and now; everything else is answered, not thrown.
-              catch: () => Refused.ended
-            })
+            const response = yield* Effect.promise(() => serve(grant, request))
+            // The rest of the body is never read, so nothing else can come over this connection.
+            if (response.status === 413) response.headers.set("connection", "close")
+            return response
           },
           Effect.catchTag("Refused", (refused) => Effect.succeed(refused.toResponse()))
         )
 
-        const drain = Effect.andThen(Ref.set(draining, true), FiberMap.clear(closers))
-
-        return McpEndpoint.of({ handle, drain })
+        return McpEndpoint.of({ handle })
       })
     )
 
@@ -223,13 +176,5 @@ export class McpEndpoint extends Context.Service<
     }).pipe(
       Effect.catchTag("RequestParseError", () => Effect.succeed(HttpServerResponse.empty({ status: 400 })))
     )
-  )
-
-  /** Drains when its scope closes: build it after the server, so that it goes first. */
-  static readonly drainOnRelease: Layer.Layer<never, never, McpEndpoint> = Layer.effectDiscard(
-    Effect.gen(function* () {
-      const endpoint = yield* McpEndpoint
-      yield* Effect.addFinalizer(() => endpoint.drain)
-    })
   )
 }

@@ -21,7 +21,6 @@ interface Held {
 interface HolderRun {
   readonly held: Set<Held>
   readonly listed: Latch.Latch
-  readonly revoked: Latch.Latch
 }
 
 /** Of equal length whatever was presented, so that the comparison tells nothing about the token. */
@@ -40,8 +39,6 @@ export class RunGrants extends Context.Service<
     /** Compared in constant time. */
     readonly find: (token: string) => Effect.Effect<Option.Option<Grant>>
     readonly revoke: (runId: RunId) => Effect.Effect<void>
-    /** Returns once the run holds no token, at once when it holds none. */
-    readonly awaitRevoked: (runId: RunId) => Effect.Effect<void>
     /** Called by the MCP endpoint on an authorized `tools/list`. */
     readonly markToolsListed: (runId: RunId) => Effect.Effect<void>
     /**
@@ -63,22 +60,15 @@ export class RunGrants extends Context.Service<
         const { runId } = held.grant
         const run = runs.get(runId) ?? {
           held: new Set<Held>(),
-          listed: Latch.makeUnsafe(),
-          revoked: Latch.makeUnsafe()
+          listed: Latch.makeUnsafe()
         }
         run.held.add(held)
         runs.set(runId, run)
       }
 
-      const forget = (runId: RunId): void => {
-        const run = runs.get(runId)
-        runs.delete(runId)
-        if (run !== undefined) Latch.openUnsafe(run.revoked)
-      }
-
       const drop = (held: Held): void => {
         const run = runs.get(held.grant.runId)
-        if (run?.held.delete(held) === true && run.held.size === 0) forget(held.grant.runId)
+        if (run?.held.delete(held) === true && run.held.size === 0) runs.delete(held.grant.runId)
       }
 
       const issue = Effect.fn("RunGrants.issue")(function* (grant: Grant) {
@@ -107,8 +97,7 @@ export class RunGrants extends Context.Service<
       return RunGrants.of({
         issue,
         find,
-        revoke: (runId) => Effect.sync(() => forget(runId)),
-        awaitRevoked: (runId) => Effect.suspend(() => runs.get(runId)?.revoked.await ?? Effect.void),
+        revoke: (runId) => Effect.sync(() => void runs.delete(runId)),
         markToolsListed: (runId) => Effect.suspend(() => runs.get(runId)?.listed.open ?? Effect.void),
         awaitToolsListed: (runId) => Effect.suspend(() => runs.get(runId)?.listed.await ?? Effect.never),
         active: Effect.sync(() =>

@@ -345,12 +345,4 @@ describe("the protocol behind it", () => {
       )
     }).pipe(Effect.provide(Endpoint))
   )
-
-  it.effect("refuses everything with 503 once it drains", () =>
-    Effect.gen(function* () {
-      const token = yield* tokenFor(grant)
-      yield* (yield* McpEndpoint).drain
-      assert.strictEqual(yield* statusOf(DONE, { token }), 503)
-    }).pipe(Effect.provide(Endpoint))
-  )
 })
