@@ -1,7 +1,8 @@
 import { Context, type Effect, type Redacted, Schema, type Scope, type Stream } from "effect"
 import { Tokens } from "../domain/Tokens.ts"
 import type { Sandbox } from "../sandbox/Sandboxes.ts"
-import type { AdapterName, WorkflowConfig } from "../workflow/WorkflowConfig.ts"
+import type { AdapterName } from "../domain/AdapterName.ts"
+import type { WorkflowConfig } from "../workflow/WorkflowConfig.ts"
 
 /** What an agent said or did, for people. Texts are untrusted and capped. */
 export const AgentEvent = Schema.TaggedUnion({

@@ -1,5 +1,6 @@
 import { Context, type Effect, type Redacted, Schema } from "effect"
-import type { AdapterName, WorkflowDefinition } from "../workflow/WorkflowConfig.ts"
+import type { AdapterName } from "../domain/AdapterName.ts"
+import type { WorkflowDefinition } from "../workflow/WorkflowConfig.ts"
 
 /** Nothing that this adapter could sign in with was found on the host. Retrying does not help. */
 export class CredentialMissing extends Schema.TaggedError<CredentialMissing>()("CredentialMissing", {

@@ -1,4 +1,4 @@
-import type { AdapterName } from "../workflow/WorkflowConfig.ts"
+import type { AdapterName } from "../domain/AdapterName.ts"
 import { demoCommand, demoPaths } from "./demo/launch.ts"
 
 /** What the `usage` of a prompt's answer means. */

@@ -1,4 +1,5 @@
 import { Schema } from "effect"
+import type { AdapterName } from "./AdapterName.ts"
 
 /**
  * What a state means to the scheduler: issues in an `active` state are dispatched, in a `holding` one they
@@ -16,7 +17,7 @@ export const sameState = (left: string, right: string): boolean => stateKey(left
 export interface StatePolicy {
   readonly name: string
   readonly role: StateRole
-  readonly adapter: string | null
+  readonly adapter: AdapterName | null
   readonly model: string | null
   readonly maxTurns: number | null
   readonly maxConcurrent: number | null

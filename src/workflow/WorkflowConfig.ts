@@ -1,7 +1,7 @@
+import type { AdapterName } from "../domain/AdapterName.ts"
 import type { StatePolicies } from "../domain/State.ts"
 
 export type SandboxKind = "smolvm" | "bubblewrap" | "host"
-export type AdapterName = "claude" | "codex" | "opencode" | "demo"
 export type HookName = "after_create" | "before_run" | "after_run" | "before_remove"
 
 export interface VolumeMount {

@@ -4,7 +4,8 @@ import { describe, refuse, warn, type Finding } from "./findings.ts"
 import { nearest, type KeyPath } from "./keys.ts"
 import { defaultWorkspaces, expandPath, type Environment } from "./paths.ts"
 import { ADAPTERS, DEFAULT_FORWARD_ENV, type FrontMatterKeys } from "./schema.ts"
-import type { AdapterName, WorkflowConfig } from "./WorkflowConfig.ts"
+import type { AdapterName } from "../domain/AdapterName.ts"
+import type { WorkflowConfig } from "./WorkflowConfig.ts"
 
 const isAdapter = (name: string): name is AdapterName => ADAPTERS.includes(name)
 
