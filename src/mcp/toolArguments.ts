@@ -128,10 +128,30 @@ export class ArgumentsRefused extends Schema.TaggedError<ArgumentsRefused>()("Ar
   problems: Schema.String
 }) {}
 
+/** Elements of lists and members of objects that arguments may hold in all: several times what any tool takes. */
+const ELEMENTS = 200
+
+/** Looked at before decoding, which would name every one of a million problems first. */
+const isBloated = (args: unknown): boolean => {
+  let left = ELEMENTS
+  const pending = [args]
+  while (pending.length > 0) {
+    const value = pending.pop()
+    if (typeof value !== "object" || value === null) continue
+    const members = Object.values(value)
+    left -= members.length
+    if (left < 0) return true
+    pending.push(...members)
+  }
+  return false
+}
+
 export const decodeArguments = <S extends Schema.ConstraintDecoder<unknown>>(schema: S) => {
   const decode = Schema.decodeUnknownEffect(schema, { errors: "all", onExcessProperty: "error" })
   return (args: unknown): Effect.Effect<S["Type"], ArgumentsRefused> =>
-    decode(args ?? {}).pipe(
-      Effect.mapError((error) => new ArgumentsRefused({ problems: problemsOf(error.issue) }))
-    )
+    isBloated(args)
+      ? new ArgumentsRefused({ problems: `- arguments: more than ${ELEMENTS} values in all` })
+      : decode(args ?? {}).pipe(
+          Effect.mapError((error) => new ArgumentsRefused({ problems: problemsOf(error.issue) }))
+        )
 }

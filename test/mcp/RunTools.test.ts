@@ -80,10 +80,15 @@ describe("the tools of a run", () => {
       }).pipe(Effect.provide(Tools))
     )
 
-    it.effect("answers a thousand bad keys with a short text", () =>
+    it.effect("answers many bad keys with a short text, and looks no further than it must", () =>
       Effect.gen(function* () {
-        const args = Object.fromEntries(Array.from({ length: 1000 }, (_, n) => [`${"k".repeat(500)}${n}`, n]))
-        assert.isBelow((yield* refused("mark_done", args)).length, 4000)
+        const bad = (count: number) =>
+          Object.fromEntries(Array.from({ length: count }, (_, n) => [`${"k".repeat(500)}${n}`, n]))
+        const text = yield* refused("mark_done", bad(100))
+        assert.isBelow(text.length, 4000)
+        assert.include(text, "- and 82 more")
+        const bloated = yield* refused("mark_done", { title: { deep: Object.values(bad(1000)) } })
+        assert.include(bloated, "- arguments: more than 200 values in all")
       }).pipe(Effect.provide(Tools))
     )
   })
