@@ -16,7 +16,7 @@ const COUNT = "a whole number above 0"
 
 const notBlank = Schema.String.pipe(Schema.check(Schema.isPattern(/\S/)))
 const path = Schema.String.pipe(Schema.check(Schema.isPattern(/^(?=.*\S)[^\0]*$/s)))
-const PATH = "a path; `~` and a whole-value `$NAME` are expanded"
+const PATH = "a path (`~` and `$NAME` are expanded)"
 const script = Schema.NullOr(Schema.String)
 const SCRIPT = "a shell script or null"
 

@@ -1,4 +1,4 @@
-import { sameState, stateKey, type StatePolicies, type StatePolicy } from "../domain/State.ts"
+import { sameState, stateKey, statesWithRole, type StatePolicies, type StatePolicy } from "../domain/State.ts"
 import { describe, refuse, warn, type Finding } from "./findings.ts"
 import { nearest } from "./keys.ts"
 import { isStateName, STATE_NAME, type FrontMatterKeys, type WrittenState } from "./schema.ts"
@@ -89,9 +89,13 @@ const fromMap = (map: Readonly<Record<string, WrittenState>>, written: Written):
       )
     }
   }
-  for (const list of ["active_states", "terminal_states"] as const) {
-    if (!written.hasList(list)) continue
-    findings.push(warn(["tracker", list], "not used, because `states` is given", "remove it"))
+  for (const role of ["active", "terminal"] as const) {
+    const list = `${role}_states` as const
+    const names = statesWithRole(states, role).map(stateKey)
+    const listed = written.keys.tracker[list].map(stateKey)
+    const agree = names.length === listed.length && names.every((name) => listed.includes(name))
+    if (agree || written.incomplete || !written.hasList(list)) continue
+    findings.push(warn(["tracker", list], "not used, because `states` says otherwise", "remove it"))
   }
   return { states, findings }
 }

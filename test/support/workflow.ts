@@ -1,4 +1,6 @@
+import { Result } from "effect"
 import type { StatePolicy } from "../../src/domain/State.ts"
+import { decodeWorkflow } from "../../src/workflow/decodeWorkflow.ts"
 import type { WorkflowConfig, WorkflowDefinition } from "../../src/workflow/WorkflowConfig.ts"
 
 /** Any section may be left out, and within a section any key; `states` are replaced as a whole. */
@@ -29,52 +31,19 @@ export const testState = (
   ...overrides
 })
 
-const defaults: WorkflowConfig = {
-  tracker: { root: "/project/issues", requiredLabels: [], provider: {} },
-  states: [
-    testState("Todo", "active"),
-    testState("In Progress", "active"),
-    testState("Closed", "terminal"),
-    testState("Cancelled", "terminal"),
-    testState("Canceled", "terminal"),
-    testState("Duplicate", "terminal"),
-    testState("Done", "terminal")
-  ],
-  polling: { intervalMs: 30_000 },
-  workspace: { root: "/project/.symphony/workspaces" },
-  state: { root: "/project/.symphony" },
-  hooks: { after_create: null, before_run: null, after_run: null, before_remove: null, timeoutMs: 60_000 },
-  agent: {
-    maxConcurrentAgents: 10,
-    maxTurns: 20,
-    maxSessionsPerIssue: 20,
-    maxRetryBackoffMs: 300_000,
-    circuitBreakerThreshold: 5,
-    steeringHoldMs: 300_000,
-    memoryAdmission: false
-  },
-  acp: {
-    adapter: "demo",
-    command: null,
-    shell: "bash",
-    model: null,
-    transport: "auto",
-    credentials: "staged",
-    promptTimeoutMs: 3_600_000,
-    readTimeoutMs: 30_000,
-    stallTimeoutMs: 300_000
-  },
-  sandbox: { kind: "host", net: true, forwardEnv: ["OPENAI_API_KEY", "ANTHROPIC_API_KEY"] },
-  smolvm: { image: null, from: null, cpus: 2, memMib: 2048, binPath: null, volumes: [], endpoint: null },
-  handoff: { mode: "auto" },
-  server: {
-    port: null,
-    host: "127.0.0.1",
-    auth: "token",
-    allowedHosts: ["localhost", "127.0.0.1", "[::1]"]
-  },
-  mcp: { host: "127.0.0.1", hostUrl: null }
-}
+const { config: defaults } = Result.getOrThrow(
+  decodeWorkflow(
+    "/project/WORKFLOW.md",
+    `---
+tracker: { kind: local }
+workspace: { root: ./.symphony/workspaces }
+acp: { adapter: demo }
+sandbox: { kind: host }
+---
+`,
+    {}
+  )
+).definition
 
 /**
  * A definition as symphony would hold it: the defaults of WORKFLOW.md, except that agents are the scripted
