@@ -14,6 +14,7 @@ if (!("groupBy" in Map)) {
 export default defineConfig({
   test: {
     include: ["test/**/*.test.ts"],
+    globalSetup: ["test/support/build.ts"],
     testTimeout: 30_000,
     hookTimeout: 60_000
   }
