@@ -1,6 +1,10 @@
 import { Context, type Effect, Schema } from "effect"
 import type { Identifier } from "../domain/ids.ts"
+import { printableTail } from "../domain/printable.ts"
 import type { HookName, WorkflowDefinition } from "../workflow/WorkflowConfig.ts"
+
+/** How much of a hook's output belongs into a message. */
+const SHOWN_CHARACTERS = 400
 
 export interface Workspace {
   readonly identifier: Identifier
@@ -25,11 +29,12 @@ export class HookError extends Schema.TaggedError<HookError>()("HookError", {
   /** Exit code where there is one. */
   code: Schema.NullOr(Schema.Int),
   detail: Schema.String,
-  /** The end of what it printed, capped. Untrusted. */
+  /** The end of what it printed, at most 64 KiB. Untrusted: show it as `printable`. */
   output: Schema.String
 }) {
   override get message(): string {
-    return `hook ${this.hook} ${this.detail}${this.output === "" ? "" : `: ${this.output}`}`
+    const output = printableTail(this.output.trim(), SHOWN_CHARACTERS)
+    return `hook ${this.hook} ${this.detail}${output === "" ? "" : `: ${output}`}`
   }
 }
 

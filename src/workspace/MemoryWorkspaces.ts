@@ -1,0 +1,71 @@
+import { Effect, Layer, Ref } from "effect"
+import type { HookName } from "../workflow/WorkflowConfig.ts"
+import { makeFolderLocks } from "./folderLocks.ts"
+import { locate } from "./LocalWorkspaces.ts"
+import {
+  type HookContext,
+  type HookError,
+  type Workspace,
+  type WorkspaceError,
+  Workspaces
+} from "./Workspaces.ts"
+
+export interface MemoryWorkspacesOptions {
+  /** Runs in the place of a hook that is configured. */
+  readonly hook?: (hook: HookName, context: HookContext) => Effect.Effect<void, HookError>
+  /** Fails where a disk could. */
+  readonly disk?: (
+    operation: "ensure" | "remove",
+    workspace: Workspace
+  ) => Effect.Effect<void, WorkspaceError>
+}
+
+/** Workspaces that are names in a set; hooks are Effects. */
+export const layerMemory = (options: MemoryWorkspacesOptions = {}): Layer.Layer<Workspaces> =>
+  Layer.effect(
+    Workspaces,
+    Effect.gen(function* () {
+      const folders = yield* Ref.make<ReadonlySet<string>>(new Set())
+      const exclusively = yield* makeFolderLocks
+
+      const without = (path: string) => (all: ReadonlySet<string>) => {
+        const rest = new Set(all)
+        rest.delete(path)
+        return rest
+      }
+      const plus = (path: string) => (all: ReadonlySet<string>) => new Set([...all, path])
+
+      const runHook: Workspaces["Service"]["runHook"] = (hook, context) =>
+        context.workflow.config.hooks[hook] === null
+          ? Effect.void
+          : (options.hook?.(hook, context) ?? Effect.void)
+
+      const disk = (operation: "ensure" | "remove", workspace: Workspace) =>
+        options.disk?.(operation, workspace) ?? Effect.void
+
+      return Workspaces.of({
+        ensure: Effect.fn("MemoryWorkspaces.ensure")(function* (identifier, workflow, env) {
+          const workspace = locate(identifier, workflow)
+          return yield* Effect.gen(function* () {
+            yield* disk("ensure", workspace)
+            if ((yield* Ref.get(folders)).has(workspace.path)) return { ...workspace, created: false }
+            yield* runHook("after_create", { workspace, workflow, env })
+            yield* Ref.update(folders, plus(workspace.path))
+            return { ...workspace, created: true }
+          }).pipe(exclusively(workspace.path))
+        }),
+        locate,
+        exists: (workspace) => Effect.map(Ref.get(folders), (all) => all.has(workspace.path)),
+        runHook,
+        remove: Effect.fn("MemoryWorkspaces.remove")(function* (context) {
+          const { path } = context.workspace
+          yield* Effect.gen(function* () {
+            if (!(yield* Ref.get(folders)).has(path)) return
+            yield* Effect.ignore(runHook("before_remove", context))
+            yield* disk("remove", context.workspace)
+            yield* Ref.update(folders, without(path))
+          }).pipe(exclusively(path))
+        })
+      })
+    })
+  )
