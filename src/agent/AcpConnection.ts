@@ -1,5 +1,5 @@
 import { type AnyMessage, client, type ClientContext, methods, RequestError } from "@agentclientprotocol/sdk"
-import { Clock, Data, Deferred, Effect, FiberSet, Option, Schema, Stream } from "effect"
+import { Cause, Clock, Data, Deferred, Effect, Fiber, FiberSet, Option, Schema, Stream } from "effect"
 import type { SandboxProcess } from "../sandbox/Sandboxes.ts"
 import type { Adapter } from "./adapters.ts"
 import { AgentError, type AgentEvent } from "./AgentSessions.ts"
@@ -18,7 +18,7 @@ export class PeerRefused extends Data.TaggedError("PeerRefused")<{
   readonly data: unknown
 }> {}
 
-/** The SDK gave up on a request because its connection closed; why is told by `ended`. */
+/** The SDK gave up on a request because its connection closed. */
 class Disconnected extends Data.TaggedError("Disconnected") {}
 
 export interface AcpConnection {
@@ -27,8 +27,6 @@ export interface AcpConnection {
     send: (agent: ClientContext) => Promise<unknown>
   ) => Effect.Effect<unknown, PeerRefused | AgentError>
   readonly notify: (send: (agent: ClientContext) => Promise<void>) => Effect.Effect<void>
-  /** Fails when the connection cannot go on, with the reason; never succeeds. */
-  readonly ended: Effect.Effect<never, AgentError>
   readonly lastActivityAt: Effect.Effect<number>
   /** Counts as a sign of life. */
   readonly touch: Effect.Effect<void>
@@ -113,7 +111,7 @@ export const connect = Effect.fnUntraced(function* (
   yield* Effect.addFinalizer(() => Effect.sync(() => sdk.close()))
 
   const log = makeStderrLog(handlers.emit)
-  yield* process.stderr.pipe(
+  const errors = yield* process.stderr.pipe(
     Stream.runForEach((chunk) => Effect.sync(() => log.push(chunk))),
     Effect.catchTag("SandboxError", (error) => Effect.logDebug("agent stderr ended", error)),
     Effect.ensuring(Effect.sync(log.end)),
@@ -138,16 +136,20 @@ export const connect = Effect.fnUntraced(function* (
     Effect.catchTag("SandboxError", (error) => Effect.logDebug("agent stdout ended", error))
   )
 
-  /** Completes once the process is gone or its output is, each with a grace for the other. */
-  const exit = Effect.option(Effect.timeout(process.exit, GRACE))
   yield* Effect.raceFirst(read, Effect.andThen(process.exit, Effect.sleep(GRACE))).pipe(
-    Effect.andThen(Effect.sync(inbound.end)),
-    Effect.andThen(Effect.promise(() => sdk.closed)),
+    Effect.tapCause((cause) =>
+      Cause.hasInterruptsOnly(cause) ? Effect.void : Effect.logError("reading an agent failed", cause)
+    ),
+    Effect.ensuring(Effect.sync(inbound.end)),
     Effect.forkScoped
   )
+  const exit = Effect.option(Effect.timeout(process.exit, GRACE))
+  const lastWords = Effect.option(Effect.timeout(Fiber.await(errors), GRACE))
   yield* Effect.promise(() => sdk.closed).pipe(
-    Effect.andThen(exit),
-    Effect.andThen((found) => Effect.sync(() => stop(ended(adapter, Option.getOrNull(found), log.last())))),
+    Effect.andThen(Effect.all([lastWords, exit], { concurrency: "unbounded" })),
+    Effect.andThen(([, found]) =>
+      Effect.sync(() => stop(ended(adapter, Option.getOrNull(found), log.last())))
+    ),
     Effect.forkScoped
   )
 
@@ -168,7 +170,6 @@ export const connect = Effect.fnUntraced(function* (
         Effect.timeout("1 second"),
         Effect.catch((error) => Effect.logDebug("notification was not delivered", error))
       ),
-    ended: Deferred.await(end),
     lastActivityAt: Effect.sync(() => lastActivity),
     touch
   }

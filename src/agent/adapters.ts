@@ -105,6 +105,4 @@ const adapters: Readonly<Record<AdapterName, Adapter>> = {
   }
 }
 
-export const adapterNames: ReadonlyArray<AdapterName> = ["claude", "codex", "opencode", "demo"]
-
 export const adapterOf = (name: AdapterName): Adapter => adapters[name]

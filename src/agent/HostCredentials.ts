@@ -1,0 +1,94 @@
+import { Config, ConfigProvider, Effect, Layer, Option, Redacted } from "effect"
+import type { AdapterName } from "../domain/AdapterName.ts"
+import { SafeFiles } from "../files/SafeFiles.ts"
+import type { WorkflowDefinition } from "../workflow/WorkflowConfig.ts"
+import { type Adapter, adapterOf } from "./adapters.ts"
+import { CredentialMissing, Credentials, type GuestCredentials } from "./Credentials.ts"
+
+/** Real ones have a few kilobytes. */
+const MAX_CREDENTIAL_BYTES = 1024 * 1024
+
+/** Tokens that could push, merge or publish as the operator: no guest is given one, whoever lists it. */
+export const isGitHubToken = (name: string): boolean =>
+  /^(GH|GITHUB)_(.*_)?(TOKEN|PAT)$|^(GH|GITHUB)(TOKEN|PAT)$/i.test(name)
+
+const keysFor = (adapter: Adapter): string =>
+  adapter.apiKeys === "any" ? "its provider's key" : adapter.apiKeys.join(" or ")
+
+/** Credentials of the machine's user: forwarded variables, else the adapter's file below HOME. */
+export const layer = Layer.effect(
+  Credentials,
+  Effect.gen(function* () {
+    const files = yield* SafeFiles
+    const provider = yield* ConfigProvider.ConfigProvider
+
+    const variable = (name: string): Effect.Effect<Option.Option<string>> =>
+      Config.String(name)
+        .parse(provider)
+        .pipe(Effect.option, Effect.map(Option.filter((value) => value.trim() !== "")))
+
+    const forwarded = Effect.fnUntraced(function* (names: ReadonlyArray<string>) {
+      const env: Record<string, Redacted.Redacted> = {}
+      for (const name of new Set(names)) {
+        if (isGitHubToken(name)) continue
+        const value = yield* variable(name)
+        if (Option.isSome(value)) env[name] = Redacted.make(value.value, { label: name })
+      }
+      return env
+    })
+
+    const readFile = Effect.fnUntraced(function* (adapter: Adapter, path: string) {
+      const missing = (detail: string) =>
+        new CredentialMissing({
+          adapter: adapter.name,
+          detail,
+          hint: `sign in with it on this machine, or set ${keysFor(adapter)} and list it in sandbox.forward_env`
+        })
+      const home = yield* variable("HOME")
+      if (Option.isNone(home)) return yield* missing(`~/${path} cannot be found, because HOME is not set`)
+      const { text } = yield* files
+        .readText({ root: home.value }, path, MAX_CREDENTIAL_BYTES)
+        .pipe(
+          Effect.mapError((error) =>
+            missing(
+              error.reason === "missing"
+                ? `no credential: neither a forwarded key nor ~/${path}`
+                : `its credential file cannot be used: ${error.message}`
+            )
+          )
+        )
+      return text.trim() === ""
+        ? yield* missing(`~/${path} is empty`)
+        : Redacted.make(text, { label: adapter.name })
+    })
+
+    const forRun = Effect.fn("Credentials.forRun")(function* (
+      workflow: WorkflowDefinition,
+      name: AdapterName
+    ) {
+      const adapter = adapterOf(name)
+      const { acp, sandbox } = workflow.config
+      if (acp.credentials === "proxy" && !adapter.offline)
+        return yield* new CredentialMissing({
+          adapter: name,
+          detail: "acp.credentials: proxy is not offered by this build",
+          hint: "set acp.credentials to staged"
+        })
+      const env = yield* forwarded(sandbox.forwardEnv)
+      const names = Object.keys(env)
+      const hasKey =
+        adapter.apiKeys === "any"
+          ? names.length > 0
+          : names.some((forwardedName) => adapter.apiKeys.includes(forwardedName))
+      // Who replaces the launch line signs in as the line says; the seed stages nothing then.
+      const path = adapter.offline || hasKey || acp.command !== null ? null : adapter.credentialFile
+      const guest: GuestCredentials = {
+        env,
+        homeFiles: path === null ? [] : [{ path, content: yield* readFile(adapter, path) }]
+      }
+      return guest
+    })
+
+    return Credentials.of({ forRun })
+  })
+)

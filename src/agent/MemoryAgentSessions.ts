@@ -1,0 +1,101 @@
+import { Clock, Deferred, Effect, Layer, Ref } from "effect"
+import { adapterOf } from "./adapters.ts"
+import {
+  type AgentError,
+  type AgentEvent,
+  type AgentSession,
+  type AgentSessionOptions,
+  AgentSessions,
+  type TurnResult
+} from "./AgentSessions.ts"
+import { makeEventBuffer } from "./EventBuffer.ts"
+import { timedOut } from "./failures.ts"
+import { withTurnLimits } from "./turn.ts"
+
+const EVENT_CAPACITY = 1024
+
+/** One turn of a scripted agent, seen from the agent. */
+export interface ScriptedTurn {
+  readonly options: AgentSessionOptions
+  readonly sessionId: string
+  /** From 1 within the session. */
+  readonly number: number
+  readonly text: string
+  /** Shows an event and counts as a sign of life. */
+  readonly emit: (event: AgentEvent) => Effect.Effect<void>
+  /** Returns once symphony has asked for the end of this turn; an agent may ignore it. */
+  readonly cancelled: Effect.Effect<void>
+}
+
+/** How the agents of this layer behave. Everything is an Effect: no process, no promise, no real time. */
+export interface ScriptedAgents {
+  /** Before a session is handed out: fail, take your time, or tell whether old sessions are taken up (they are by default). */
+  readonly open?: (options: AgentSessionOptions) => Effect.Effect<{ readonly resumes: boolean }, AgentError>
+  readonly prompt: (turn: ScriptedTurn) => Effect.Effect<TurnResult, AgentError>
+}
+
+/** Agents as functions, under the same clocks as real ones. */
+export const layer = (agents: ScriptedAgents): Layer.Layer<AgentSessions> =>
+  Layer.effect(
+    AgentSessions,
+    Effect.gen(function* () {
+      const count = yield* Ref.make(0)
+
+      const open = Effect.fn("AgentSessions.open")(function* (options: AgentSessionOptions) {
+        const adapter = adapterOf(options.adapter)
+        const buffer = yield* makeEventBuffer(EVENT_CAPACITY)
+        yield* Effect.addFinalizer(() => buffer.end)
+        const { resumes } = yield* (agents.open?.(options) ?? Effect.succeed({ resumes: true })).pipe(
+          Effect.timeoutOrElse({
+            duration: options.acp.readTimeoutMs,
+            orElse: () =>
+              Effect.fail(timedOut("read_timeout", adapter, options.acp.readTimeoutMs, "initialize"))
+          })
+        )
+        const resumed = resumes && options.resume !== null
+        const number = yield* Ref.updateAndGet(count, (n) => n + 1)
+        const sessionId = resumed && options.resume !== null ? options.resume : `memory-${number}`
+
+        const activity = yield* Ref.make(yield* Clock.currentTimeMillis)
+        const touch = Effect.flatMap(Clock.currentTimeMillis, (now) => Ref.set(activity, now))
+        const turns = yield* Ref.make(0)
+        const asked = yield* Ref.make<Deferred.Deferred<void> | null>(null)
+        const cancel = Effect.flatMap(Ref.get(asked), (present) =>
+          present === null ? Effect.void : Effect.asVoid(Deferred.succeed(present, undefined))
+        )
+
+        const prompt = Effect.fn("AgentSession.prompt")(function* (text: string) {
+          const cancelled = yield* Deferred.make<void>()
+          yield* Ref.set(asked, cancelled)
+          yield* touch
+          const turn = agents.prompt({
+            options,
+            sessionId,
+            number: yield* Ref.updateAndGet(turns, (n) => n + 1),
+            text,
+            emit: (event) =>
+              Effect.andThen(
+                Effect.sync(() => buffer.offer(event)),
+                touch
+              ),
+            cancelled: Deferred.await(cancelled)
+          })
+          return yield* withTurnLimits(turn, adapter, options.acp, Ref.get(activity)).pipe(
+            Effect.ensuring(Ref.set(asked, null))
+          )
+        })
+
+        const session: AgentSession = {
+          sessionId,
+          resumed,
+          prompt,
+          cancel,
+          events: buffer.events,
+          lastActivityAt: Ref.get(activity)
+        }
+        return session
+      })
+
+      return AgentSessions.of({ open })
+    })
+  )
