@@ -1,9 +1,10 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Fiber, Redacted, Ref, Schema } from "effect"
+import { Effect, Fiber, Layer, Redacted, Ref, Schema } from "effect"
 import * as fc from "fast-check"
 import { McpEndpoint } from "../../src/mcp/McpEndpoint.ts"
 import { type Grant, RunGrants } from "../../src/mcp/RunGrants.ts"
-import { Endpoint, grantOf, World } from "./support.ts"
+import { RunTools } from "../../src/mcp/RunTools.ts"
+import { Endpoint, Grants, grantOf, Ground, World } from "./support.ts"
 
 const grant = grantOf("DEMO-1")
 const pathOf = (issue: string) => `/api/v1/issues/${encodeURIComponent(issue)}/mcp`
@@ -261,6 +262,25 @@ describe("the protocol behind it", () => {
       assert.include(JSON.stringify(result?.["content"]), "summary: Missing key")
     }).pipe(Effect.provide(Endpoint))
   )
+
+  it.effect("answers a defect of ours as an internal error, without its details", () => {
+    const broken = Layer.mock(RunTools, {
+      list: () => Effect.succeed([{ name: "mark_done", title: "", description: "", inputSchema: {} }]),
+      call: () => Effect.die(new Error("secret detail"))
+    })
+    return Effect.gen(function* () {
+      const token = yield* tokenFor(grant)
+      const { error } = yield* Effect.flatMap(send(DONE, { token }), answerOf)
+      assert.deepStrictEqual(error, { code: -32603, message: "Internal error" })
+    }).pipe(
+      Effect.provide(
+        McpEndpoint.layer("0.0.0-test").pipe(
+          Layer.provideMerge(Layer.mergeAll(broken, Grants)),
+          Layer.provideMerge(Ground)
+        )
+      )
+    )
+  })
 
   it.effect("refuses a body of more than 1 MiB, and takes one of 1 MiB", () =>
     Effect.gen(function* () {

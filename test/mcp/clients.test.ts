@@ -123,6 +123,7 @@ describe("MCP over a real listener", () => {
         })
       )
       assert.strictEqual(post.status, 413)
+      assert.strictEqual(post.headers.get("connection"), "close")
     }).pipe(Effect.provide(Served))
   )
 
