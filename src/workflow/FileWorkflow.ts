@@ -10,6 +10,8 @@ import { Workflow, WorkflowError } from "./Workflow.ts"
 const LARGEST = 1024 * 1024
 /** Editors write in several steps; what is read in between is read again. */
 const SETTLE = "100 millis"
+/** What a watch says first: from now on nothing is missed. */
+const WATCHING = ""
 const WATCH_AGAIN = Schedule.spaced("5 seconds")
 
 const unreadable = (path: string, error: FileError): WorkflowError =>
@@ -56,7 +58,7 @@ const allOf = ({ refusal, warnings }: Shown): ReadonlyArray<Problem> => [...warn
  * good definition in force and shows in `problems` until it is mended; a good one replaces all of it at once,
  * except for keys that need a restart, which keep their value and show as warnings.
  */
-export const layerFile = (path: string): Layer.Layer<Workflow, WorkflowError, SafeFiles> =>
+export const layer = (path: string): Layer.Layer<Workflow, WorkflowError, SafeFiles> =>
   Layer.effect(
     Workflow,
     Effect.gen(function* () {
@@ -111,12 +113,11 @@ export const layerFile = (path: string): Layer.Layer<Workflow, WorkflowError, Sa
       // One place is enough: a signal says "read again", and one that comes during a reload stays in it.
       const changed = yield* Queue.sliding<void>(1)
       const watch = files.watch(folder, ".").pipe(
-        Stream.filter((entry) => entry === name),
+        Stream.filter((entry) => entry === name || entry === WATCHING),
         Stream.runForEach(() => Queue.offer(changed, undefined)),
         Effect.catchTag("FileError", (error) =>
           Effect.logWarning("the folder of the workflow is not watched", error)
         ),
-        Effect.andThen(Queue.offer(changed, undefined)),
         Effect.repeat(WATCH_AGAIN)
       )
       const reload = Effect.gen(function* () {
@@ -126,10 +127,8 @@ export const layerFile = (path: string): Layer.Layer<Workflow, WorkflowError, Sa
         yield* Queue.clear(changed)
         yield* refresh
       })
-      yield* Effect.forkScoped(watch, { startImmediately: true })
+      yield* Effect.forkScoped(watch)
       yield* Effect.forkScoped(Effect.forever(reload))
-      // What changed between the first reading and the watch.
-      yield* Queue.offer(changed, undefined)
 
       return Workflow.of({
         current: SubscriptionRef.get(inForce),

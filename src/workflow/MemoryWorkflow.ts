@@ -14,7 +14,7 @@ export class WorkflowEditor extends Context.Service<
   }
 >()("symphony/workflow/WorkflowEditor") {}
 
-export const layerMemory = (initial: WorkflowDefinition): Layer.Layer<Workflow | WorkflowEditor> =>
+export const layer = (initial: WorkflowDefinition): Layer.Layer<Workflow | WorkflowEditor> =>
   Layer.effectContext(
     Effect.gen(function* () {
       const inForce = yield* SubscriptionRef.make(initial)

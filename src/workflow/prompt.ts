@@ -93,11 +93,15 @@ export interface TemplateFault {
 
 const PLACE = /, line:(\d+), col:(\d+)$/
 
-/** The engine puts the place at the end of a one-line message. */
+/** The engine puts the place at the end of the first line; a value of the issue may be in it. */
 const faultOf = (cause: unknown): TemplateFault => {
   const [message = ""] = (cause instanceof Error ? cause.message : String(cause)).split("\n", 1)
   const [, line = "1", column = "1"] = PLACE.exec(message) ?? []
-  return { line: Number(line), column: Number(column), message: message.replace(PLACE, ""), hint: null }
+  const text = message
+    .replace(PLACE, "")
+    .replaceAll(/\p{Cc}/gu, " ")
+    .slice(0, 300)
+  return { line: Number(line), column: Number(column), message: text, hint: null }
 }
 
 const parse = (template: string): Result.Result<Array<Template>, TemplateFault> =>

@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Result } from "effect"
-import fc from "fast-check"
+import * as fc from "fast-check"
 import { renderProblem } from "../../src/domain/Problem.ts"
 import { decodeWorkflow } from "../../src/workflow/decodeWorkflow.ts"
 import { keysOf } from "../../src/workflow/keys.ts"

@@ -1,0 +1,148 @@
+import { execFile } from "node:child_process"
+import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { promisify } from "node:util"
+import { Result } from "effect"
+import { afterAll, assert, beforeAll, describe, it } from "vitest"
+import { parse } from "yaml"
+import { decodeWorkflow } from "../../src/workflow/decodeWorkflow.ts"
+import { keysOf } from "../../src/workflow/keys.ts"
+import { FrontMatterKeys } from "../../src/workflow/schema.ts"
+
+const run = promisify(execFile)
+const shipped = (name: string) => readFile(new URL(`../../${name}`, import.meta.url), "utf8")
+const load = async (name: string) =>
+  Result.getOrThrow(decodeWorkflow(`/project/${name}`, await shipped(name), { HOME: "/home/ada" }))
+
+describe("WORKFLOW.md", () => {
+  it("loads without a problem and is the canonical setup", async () => {
+    const { definition, warnings } = await load("WORKFLOW.md")
+    assert.deepStrictEqual(warnings, [])
+    const { acp, handoff, sandbox, server, smolvm, workspace } = definition.config
+    assert.strictEqual(sandbox.kind, "smolvm")
+    assert.strictEqual(acp.adapter, "claude")
+    assert.strictEqual(handoff.mode, "auto")
+    assert.strictEqual(server.port, 8787)
+    assert.strictEqual(workspace.root, "/project/.symphony/workspaces")
+    assert.strictEqual(smolvm.from, "/project/.vm/symphony.smolmachine.smolmachine")
+    assert.include(definition.prompt, "the mark_done tool")
+  })
+})
+
+describe("WORKFLOW.template.md", () => {
+  /** `# agent.max_turns (default: 20)`, then `#   is a whole number above 0; for example: 40`. */
+  const documented = async () =>
+    [
+      ...(await shipped("WORKFLOW.template.md")).matchAll(
+        /^ *# ([a-z_.*]+) \((?:default: )?(.+)\)\n *# {3}is (.+); for example: (.+)$/gm
+      )
+    ].map(([, name = "", fallback = "", expected = "", example = ""]) => ({
+      name,
+      default: fallback,
+      expected,
+      example
+    }))
+
+  it("loads without a problem and says nothing but the defaults", async () => {
+    const { definition, warnings } = await load("WORKFLOW.template.md")
+    assert.deepStrictEqual(warnings, [])
+    const empty = decodeWorkflow("/project/W.md", "---\ntracker: {kind: local}\n---\n", {})
+    assert.deepStrictEqual(definition.config, Result.getOrThrow(empty).definition.config)
+  })
+
+  it("explains every key with its default and its type, and no other", async () => {
+    assert.deepStrictEqual(
+      (await documented()).map(({ name, expected, default: fallback }) => ({
+        name,
+        expected,
+        default: fallback
+      })),
+      [...keysOf(FrontMatterKeys)]
+    )
+  })
+
+  it("gives examples that are accepted", async () => {
+    const simple = (await documented()).filter(({ name }) => !name.includes("*") && name !== "states")
+    for (const { example, name } of simple) {
+      const [section = "", leaf = ""] = name.split(".")
+      const value: unknown = parse(example)
+      const data =
+        section === "tracker"
+          ? { tracker: { kind: "local", [leaf]: value } }
+          : { tracker: { kind: "local" }, [section]: { [leaf]: value } }
+      const decoded = decodeWorkflow("/project/W.md", `---\n${JSON.stringify(data)}\n---\n`, {
+        HOME: "/home/ada",
+        MY_ISSUES: "/issues"
+      })
+      if (Result.isFailure(decoded)) assert.fail(`${name}: ${decoded.failure.message}`)
+    }
+  })
+})
+
+describe("the after_create hook of WORKFLOW.md", () => {
+  let scratch = ""
+  let source = ""
+  beforeAll(async () => {
+    scratch = await mkdtemp(join(tmpdir(), "symphony-hook-"))
+    source = join(scratch, "source")
+    await mkdir(join(source, "docs"), { recursive: true })
+    await writeFile(join(source, "file.txt"), "base\n")
+    await git(source, "init", "--quiet", "--initial-branch=main")
+    await git(source, "add", ".")
+    await git(source, "commit", "--quiet", "-m", "base")
+  })
+  afterAll(() => rm(scratch, { recursive: true, force: true }))
+
+  const git = async (cwd: string, ...args: ReadonlyArray<string>) => {
+    const { stdout } = await run(
+      "git",
+      ["-c", "user.name=t", "-c", "user.email=t@t.invalid", "-c", "commit.gpgsign=false", ...args],
+      { cwd, env: { PATH: process.env["PATH"], HOME: scratch, GIT_CONFIG_NOSYSTEM: "1" } }
+    )
+    return stdout.trim()
+  }
+
+  const prepare = async (key: string, environment: Readonly<Record<string, string>>) => {
+    const workspace = join(scratch, key)
+    await mkdir(workspace)
+    const script = (await load("WORKFLOW.md")).definition.config.hooks.after_create ?? ""
+    await run("sh", ["-lc", script], {
+      cwd: workspace,
+      env: {
+        PATH: process.env["PATH"],
+        HOME: scratch,
+        SYMPHONY_WORKFLOW: join(source, "docs", "WORKFLOW.md"),
+        SYMPHONY_WORKSPACE: workspace,
+        SYMPHONY_ISSUE_ID: key,
+        SYMPHONY_BRANCH: `agent/${key}`,
+        ...environment
+      }
+    })
+    return workspace
+  }
+
+  it("clones the repository that the workflow lies in, on a branch for the issue", async () => {
+    const workspace = await prepare("ABC-1", {})
+    assert.strictEqual(await git(workspace, "branch", "--show-current"), "agent/ABC-1")
+    assert.strictEqual(await git(workspace, "rev-parse", "HEAD"), await git(source, "rev-parse", "main"))
+    assert.strictEqual(await git(workspace, "remote"), "")
+    assert.strictEqual(await git(workspace, "config", "--local", "user.email"), "agent@symphony.invalid")
+    assert.strictEqual(await git(workspace, "for-each-ref", "refs/remotes"), "")
+  })
+
+  it("goes on with the branch of an earlier run", async () => {
+    await git(source, "branch", "agent/ABC-2")
+    const tree = await git(source, "rev-parse", "main^{tree}")
+    const commit = await git(source, "commit-tree", tree, "-p", "main", "-m", "earlier")
+    await git(source, "update-ref", "refs/heads/agent/ABC-2", commit)
+    const workspace = await prepare("ABC-2", { SYMPHONY_SOURCE_REPO: source, SYMPHONY_BASE_BRANCH: "main" })
+    assert.strictEqual(await git(workspace, "rev-parse", "HEAD"), commit)
+  })
+
+  it("shares no file with the source repository", async () => {
+    const workspace = await prepare("ABC-3", {})
+    const { stdout } = await run("find", [join(workspace, ".git", "objects"), "-type", "f", "-links", "+1"])
+    assert.strictEqual(stdout, "")
+  })
+})
