@@ -50,6 +50,8 @@ export interface RunOrder {
   readonly steering: Steering | null
   /** Session to take up; null starts a new one. */
   readonly resumeSession: string | null
+  /** Why the run before this one failed; null when it did not. */
+  readonly lastFailure: string | null
   /** The run was cut off by the end of an earlier process: end what it left behind, then finish it. */
   readonly recovering: boolean
 }

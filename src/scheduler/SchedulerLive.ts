@@ -150,6 +150,8 @@ const make = Effect.gen(function* () {
     settings.set(record.run, definition)
     const issue = (yield* tracker.snapshot).byId.get(record.issue) ?? null
     const memory = state.issues[record.issue]
+    const last = memory?.history.at(-1)?.outcome
+    const goesOn = record.kind === "continuation" || record.kind === "reply"
     yield* Effect.logInfo(recovering ? "run recovered" : "run started").pipe(
       Effect.annotateLogs({
         issue_id: record.issue,
@@ -165,7 +167,8 @@ const make = Effect.gen(function* () {
         issue,
         workflow: definition,
         steering: memory?.steering ?? null,
-        resumeSession: record.kind === "first" ? null : (memory?.session ?? null),
+        resumeSession: goesOn ? (memory?.session ?? null) : null,
+        lastFailure: last?._tag === "Failed" ? last.message : null,
         recovering
       },
       report(record.run)
@@ -396,8 +399,9 @@ const make = Effect.gen(function* () {
     }
     state = draft.state
     for (const run of settings.keys()) if (state.runs[run] === undefined) settings.delete(run)
-    yield* Effect.forEach(draft.answers, (answer) => answer, { discard: true })
+    // Before the answers: an agent that is told "done" must find its run knowing so.
     yield* Effect.forEach(draft.acts, perform, { discard: true })
+    yield* Effect.forEach(draft.answers, (answer) => answer, { discard: true })
     yield* publish(yield* observe, now)
     yield* schedule(now)
     yield* compactWhenLong

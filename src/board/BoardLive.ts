@@ -1,0 +1,167 @@
+import { Clock, Effect, Layer, Stream } from "effect"
+import { printableLine } from "../domain/printable.ts"
+import type { Issue } from "../domain/Issue.ts"
+import { roleOf } from "../domain/State.ts"
+import { agentBranch } from "../domain/workspaceKey.ts"
+import { capacityInUse, explain, type Observation, observed } from "../scheduler/eligibility.ts"
+import { Runs, type RunProgress } from "../scheduler/Runs.ts"
+import { Scheduler, type SchedulerView } from "../scheduler/Scheduler.ts"
+import { liveRunOf, type RunRecord, type SchedulerState } from "../scheduler/state.ts"
+import { Workflow } from "../workflow/Workflow.ts"
+import { Board, type BoardIssue, type BoardRun, type BoardSnapshot, type Status } from "./Board.ts"
+import { statusOf, textOf } from "./explanations.ts"
+
+const boardRun = (run: RunRecord, progress: RunProgress | undefined): BoardRun => ({
+  run: run.run,
+  attempt: run.attempt,
+  stage: run.stage,
+  adapter: run.adapter,
+  session: run.session,
+  turn: run.turn,
+  tokens: run.tokens,
+  startedAt: run.startedAt,
+  lastEvent: progress?.lastEvent ?? null,
+  lastMessage: progress === undefined ? null : printableLine(progress.lastMessage),
+  lastEventAt: progress?.lastEventAt ?? run.startedAt,
+  sandbox: progress?.sandbox ?? null,
+  markedDone: run.done !== null
+})
+
+const boardIssue = (
+  state: SchedulerState,
+  observation: Observation,
+  issue: Issue,
+  progress: RunProgress | undefined,
+  now: number
+): BoardIssue => {
+  const record = state.issues[issue.id]
+  const run = liveRunOf(state, issue.id)
+  const why = explain(state, observation, issue, now)
+  const steering = record?.steering ?? null
+  return {
+    id: issue.id,
+    identifier: issue.identifier,
+    title: issue.title,
+    description: issue.description,
+    state: issue.state,
+    role: roleOf(observation.policy.states, issue.state),
+    status: statusOf(why, record),
+    why: { code: why._tag, text: textOf(why) },
+    priority: issue.priority,
+    labels: issue.labels,
+    blockedBy: issue.blockedBy,
+    url: issue.url,
+    createdAt: issue.createdAt,
+    updatedAt: issue.updatedAt,
+    run: run === undefined ? null : boardRun(run, progress),
+    question:
+      steering === null
+        ? null
+        : {
+            id: steering.question,
+            text: steering.text,
+            context: steering.context,
+            askedAt: steering.askedAt,
+            reply: steering.reply
+          },
+    retry: record?.retry ?? null,
+    hold:
+      record?.hold == null
+        ? null
+        : { reason: record.hold.reason, message: record.hold.message, at: record.hold.at },
+    attempts: record?.attempts ?? 0,
+    history: record?.history ?? [],
+    handoff: record?.handoff ?? null,
+    pullRequest: record?.pullRequest ?? null,
+    workspace: record?.workspace ?? null,
+    branch: agentBranch(issue.identifier),
+    tokens: record?.tokens ?? { input: 0, output: 0, total: 0, source: "unknown" },
+    seconds: (record?.seconds ?? 0) + (run === undefined ? 0 : Math.max(0, now - run.startedAt) / 1000)
+  }
+}
+
+const urgency: Record<Status, number> = {
+  "needs you": 0,
+  working: 1,
+  stopped: 2,
+  waiting: 3,
+  "ready for review": 4
+}
+
+const since = (issue: BoardIssue): number =>
+  issue.question?.askedAt ?? issue.run?.startedAt ?? issue.hold?.at ?? Number.MAX_SAFE_INTEGER
+
+const byUrgency = (left: BoardIssue, right: BoardIssue): number =>
+  urgency[left.status] - urgency[right.status] ||
+  since(left) - since(right) ||
+  (left.identifier < right.identifier ? -1 : left.identifier > right.identifier ? 1 : 0)
+
+const make = Effect.gen(function* () {
+  const scheduler = yield* Scheduler
+  const runs = yield* Runs
+  const workflow = yield* Workflow
+
+  const join = (
+    view: SchedulerView,
+    progress: ReadonlyMap<string, RunProgress>,
+    now: number
+  ): Omit<BoardSnapshot, "workflow" | "trackerRoot" | "problems"> => {
+    const { state, observation } = view
+    const issues = [...observation.tracker.byId.keys()].flatMap((id) => {
+      const issue = observed(state, observation, id)
+      if (issue === undefined) return []
+      const run = liveRunOf(state, id)
+      return [boardIssue(state, observation, issue, run && progress.get(run.run), now)]
+    })
+    const live = Object.values(state.runs).reduce((sum, run) => sum + Math.max(0, now - run.startedAt), 0)
+    return {
+      generatedAt: now,
+      mode: state.mode,
+      badge: issues.some((issue) => issue.status === "needs you")
+        ? "attention"
+        : Object.keys(state.runs).length > 0
+          ? "working"
+          : "idle",
+      issues: issues.sort(byUrgency),
+      states: observation.policy.states.map(({ name, role }) => ({ name, role })),
+      slots: {
+        used: capacityInUse(state, observation).total,
+        limit: observation.policy.maxConcurrent
+      },
+      totals: { ...state.totals, seconds: state.totals.seconds + live / 1000 }
+    }
+  }
+
+  const snapshot = Effect.gen(function* () {
+    const view = yield* scheduler.view
+    const definition = yield* workflow.current
+    return {
+      ...join(view, yield* runs.progress, yield* Clock.currentTimeMillis),
+      workflow: definition.path,
+      trackerRoot: definition.config.tracker.root,
+      problems: [
+        ...(yield* workflow.problems),
+        ...view.observation.tracker.problems,
+        ...view.problems,
+        ...Object.entries(view.state.blockedAdapters).map(([adapter, message]) => ({
+          source: "adapter" as const,
+          severity: "error" as const,
+          where: adapter,
+          message,
+          hint: "no issue is started with it until the settings change, or an issue is retried by hand"
+        }))
+      ]
+    }
+  })
+
+  return Board.of({
+    snapshot,
+    changes: Stream.merge(
+      Stream.map(scheduler.views, () => undefined),
+      Stream.map(runs.progressChanges, () => undefined)
+    ).pipe(Stream.buffer({ capacity: 1, strategy: "sliding" }))
+  })
+})
+
+/** The join, made anew for each look. */
+export const layer = Layer.effect(Board, make)

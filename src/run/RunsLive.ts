@@ -1,0 +1,235 @@
+import { Cause, Clock, Deferred, Effect, FiberMap, Layer, PubSub, Ref, Result, Stream } from "effect"
+import { AgentSessions } from "../agent/AgentSessions.ts"
+import { Credentials } from "../agent/Credentials.ts"
+import type { RunId } from "../domain/ids.ts"
+import { RunFailure, type RunOutcome } from "../domain/Outcome.ts"
+import { printableTail } from "../domain/printable.ts"
+import { SafeFiles } from "../files/SafeFiles.ts"
+import { Handoff } from "../handoff/Handoff.ts"
+import { Transcripts } from "../journal/Transcripts.ts"
+import { RunGrants } from "../mcp/RunGrants.ts"
+import { Sandboxes } from "../sandbox/Sandboxes.ts"
+import type { Conclusion, DoneClaim } from "../scheduler/events.ts"
+import {
+  type Report,
+  type RunFenced,
+  type RunMessage,
+  type RunOrder,
+  type RunProgress,
+  Runs
+} from "../scheduler/Runs.ts"
+import { SignalRefused } from "../scheduler/RunSignals.ts"
+import type { IssueRecord } from "../scheduler/state.ts"
+import { Tracker } from "../tracker/Tracker.ts"
+import type { WorkflowDefinition } from "../workflow/WorkflowConfig.ts"
+import { HookVariables } from "../workspace/hookEnvironment.ts"
+import { Workspaces } from "../workspace/Workspaces.ts"
+import { cancelled, converse, failed } from "./converse.ts"
+import { finish } from "./finish.ts"
+import { Listener } from "./Listener.ts"
+import { deliver, makeMail } from "./mail.ts"
+import { prepare } from "./prepare.ts"
+import { quiesce } from "./quiesce.ts"
+import { handoffRequest, noteStage, type RunContext, type RunServices, workspaceOf } from "./RunContext.ts"
+import { handsOver } from "./exportWork.ts"
+
+/** The part of a run that has an agent: from its claim until there is nothing more to say. */
+const conversation = (run: RunContext): Effect.Effect<Conclusion, RunFenced> =>
+  Effect.gen(function* () {
+    const prepared = yield* Effect.raceFirst(
+      prepare(run),
+      Deferred.await(run.mail.cancelled).pipe(Effect.map((reason) => ({ _tag: "Gone", reason }) as const))
+    )
+    return prepared._tag === "Gone" ? cancelled(prepared.reason) : yield* converse(run, prepared)
+  }).pipe(
+    Effect.scoped,
+    Effect.catchTag("RunFailure", (failure) =>
+      Effect.map(Deferred.isDone(run.mail.done), (done): Conclusion =>
+        done ? { _tag: "Done" } : failed(failure)
+      )
+    )
+  )
+
+/** How a conversation ended that was cut off by the end of our process. */
+const recoveredConversation = (run: RunContext): Effect.Effect<Conclusion, RunFenced> =>
+  Effect.gen(function* () {
+    const { record, order, services } = run
+    if (record.move !== null) {
+      const result = yield* Effect.result(services.tracker.move({ id: record.issue, ...record.move }))
+      if (Result.isSuccess(result)) {
+        yield* run.report({
+          _tag: "Moved",
+          state: result.success.state,
+          byUs: result.success._tag !== "elsewhere"
+        })
+      }
+    }
+    if (record.done !== null) return { _tag: "Done" }
+    if (record.cancel !== null) return cancelled(record.cancel)
+    if (order.steering?.run === record.run && order.steering.reply === null) {
+      return { _tag: "Ended", outcome: { _tag: "Waiting", question: order.steering.question } }
+    }
+    return failed(
+      new RunFailure({
+        class: "infrastructure",
+        reason: "interrupted",
+        message: "symphony ended while the agent was working",
+        resetAt: null
+      })
+    )
+  })
+
+/** One run from claim, or from the stage that a predecessor died in, to its end. */
+const work = (run: RunContext): Effect.Effect<void, RunFenced> =>
+  Effect.gen(function* () {
+    const { record, order } = run
+    let conclusion = record.conclusion
+    if (conclusion === null) {
+      conclusion = yield* order.recovering ? recoveredConversation(run) : conversation(run)
+      yield* noteStage(run, "quiescing")
+      yield* quiesce(run)
+      yield* run.report({ _tag: "Quiesced", conclusion })
+    }
+    const claim =
+      record.done ?? ((yield* Deferred.isDone(run.mail.done)) ? yield* Deferred.await(run.mail.done) : null)
+    const outcome = yield* finish(run, conclusion, claim)
+    yield* noteStage(run, "ended", outcome._tag)
+    yield* run.report({ _tag: "RunEnded", outcome })
+  })
+
+const defect = (cause: Cause.Cause<never>): RunOutcome => ({
+  _tag: "Failed",
+  class: "infrastructure",
+  reason: "defect",
+  message: `a bug in symphony ended this run: ${printableTail(Cause.pretty(cause))}`,
+  resetAt: null
+})
+
+interface Handle {
+  readonly run: RunContext
+  readonly progress: Ref.Ref<RunProgress>
+}
+
+const make = Effect.gen(function* () {
+  const services: RunServices = {
+    workspaces: yield* Workspaces,
+    sandboxes: yield* Sandboxes,
+    sessions: yield* AgentSessions,
+    credentials: yield* Credentials,
+    grants: yield* RunGrants,
+    handoff: yield* Handoff,
+    tracker: yield* Tracker,
+    transcripts: yield* Transcripts,
+    listener: yield* Listener,
+    files: yield* SafeFiles,
+    hookVariables: yield* HookVariables
+  }
+  const handles = new Map<RunId, Handle>()
+  const fibers = yield* FiberMap.make<RunId, void, never>()
+  const progressed = yield* PubSub.sliding<RunId>({ capacity: 256 })
+
+  const contextOf = Effect.fnUntraced(function* (order: RunOrder, report: Report) {
+    const { record } = order
+    const progress = yield* Ref.make<RunProgress>({
+      lastEvent: order.recovering ? "recovering" : "claimed",
+      lastMessage: "",
+      lastEventAt: yield* Clock.currentTimeMillis,
+      sandbox: null
+    })
+    const run: RunContext = {
+      order,
+      record,
+      mail: yield* makeMail,
+      report,
+      tokens: yield* Ref.make(record.tokens),
+      services,
+      progress: (change) =>
+        Ref.update(progress, (now) => ({ ...now, ...change })).pipe(
+          Effect.andThen(PubSub.publish(progressed, record.run)),
+          Effect.asVoid
+        ),
+      transcribe: (turn, event) => services.transcripts.append(record.identifier, record.run, turn, event)
+    }
+    if (record.done !== null) yield* deliver(run.mail, { _tag: "DoneAccepted", claim: record.done })
+    if (record.cancel !== null) yield* deliver(run.mail, { _tag: "Cancel", reason: record.cancel })
+    return { run, progress } satisfies Handle
+  })
+
+  const older = (fenced: RunFenced) => Effect.logWarning("run of an older generation ends", fenced)
+
+  /** A bug in one run ends that run and says so. */
+  const died = (run: RunContext, cause: Cause.Cause<never>): Effect.Effect<void> =>
+    Cause.hasInterruptsOnly(cause)
+      ? Effect.failCause(cause)
+      : Effect.logError("run died", cause).pipe(
+          Effect.andThen(quiesce(run)),
+          Effect.andThen(run.report({ _tag: "RunEnded", outcome: defect(cause) })),
+          Effect.catchTag("RunFenced", older)
+        )
+
+  const supervised = (run: RunContext): Effect.Effect<void> =>
+    work(run).pipe(
+      Effect.catchTag("RunFenced", older),
+      Effect.catchCause((cause) => died(run, cause)),
+      Effect.annotateLogs({
+        issue_id: run.record.issue,
+        issue_identifier: run.record.identifier,
+        run: run.record.run
+      }),
+      Effect.ensuring(Effect.sync(() => handles.delete(run.record.run)))
+    )
+
+  const start = Effect.fn("Runs.start")(function* (order: RunOrder, report: Report) {
+    const handle = yield* contextOf(order, report)
+    handles.set(order.record.run, handle)
+    yield* FiberMap.run(fibers, order.record.run, supervised(handle.run))
+  })
+
+  const tell = (run: RunId, message: RunMessage): Effect.Effect<void> =>
+    Effect.suspend(() => {
+      const handle = handles.get(run)
+      return handle === undefined ? Effect.void : deliver(handle.run.mail, message)
+    })
+
+  const verify = Effect.fn("Runs.verify")(function* (id: RunId, claim: DoneClaim) {
+    const run = handles.get(id)?.run
+    if (run === undefined || !handsOver(run, claim)) return
+    const request = yield* handoffRequest(run, workspaceOf(run).path, claim)
+    yield* services.handoff.verify(request).pipe(
+      Effect.catch((error) =>
+        error.reason === "unverified" || error.reason === "hostile"
+          ? Effect.fail(new SignalRefused({ reason: "not_verified", message: error.message }))
+          : // Not the agent's to mend: the export that follows will say so.
+            Effect.logWarning("work is not verified yet", error)
+      )
+    )
+  })
+
+  const cleanUp = Effect.fn("Runs.cleanUp")(function* (record: IssueRecord, workflow: WorkflowDefinition) {
+    const workspace = services.workspaces.locate(record.identifier, workflow)
+    return yield* services.workspaces
+      .remove({ workspace, workflow, env: { SYMPHONY_ISSUE_ID: record.identifier } })
+      .pipe(
+        Effect.as(true),
+        Effect.catch((error) => Effect.as(Effect.logWarning("workspace is not removed yet", error), false))
+      )
+  })
+
+  return Runs.of({
+    start,
+    tell,
+    verify,
+    cleanUp,
+    progress: Effect.gen(function* () {
+      const all = new Map<RunId, RunProgress>()
+      for (const [run, { progress }] of handles) all.set(run, yield* Ref.get(progress))
+      return all
+    }),
+    progressChanges: Stream.fromPubSub(progressed),
+    awaitEmpty: FiberMap.awaitEmpty(fibers),
+    interruptAll: FiberMap.clear(fibers)
+  })
+})
+
+/** The workers, one scoped fiber a run. */
+export const layer = Layer.effect(Runs, make)

@@ -1,0 +1,207 @@
+import { Clock, Deferred, Duration, Effect, Fiber, Queue, Ref, Result, type Scope, Stream } from "effect"
+import type { AgentEvent } from "../agent/AgentSessions.ts"
+import type { QuestionId } from "../domain/ids.ts"
+import { type CancelReason, RunFailure, type RunOutcome } from "../domain/Outcome.ts"
+import { policyOf } from "../domain/State.ts"
+import { addTokens, noTokens } from "../domain/Tokens.ts"
+import type { Conclusion } from "../scheduler/events.ts"
+import type { RunFenced } from "../scheduler/Runs.ts"
+import type { Steering } from "../scheduler/state.ts"
+import { renderPrompt } from "../workflow/prompt.ts"
+import { continuationPrompt, replyPrompt, retryNote } from "../workflow/texts.ts"
+import { failureOf } from "./failures.ts"
+import { currentIssue, isGone, type Prepared } from "./prepare.ts"
+import { noteStage, type RunContext } from "./RunContext.ts"
+
+/** Time the agent has to end its turn by itself after it has signalled or asked. */
+export const ENDING_GRACE = Duration.seconds(10)
+/** Time it has to answer our cancel. */
+export const CANCEL_GRACE = Duration.seconds(3)
+
+export const ended = (outcome: RunOutcome): Conclusion => ({ _tag: "Ended", outcome })
+export const cancelled = (reason: CancelReason): Conclusion => ended({ _tag: "Cancelled", reason })
+export const failed = (failure: RunFailure): Conclusion =>
+  ended({
+    _tag: "Failed",
+    class: failure.class,
+    reason: failure.reason,
+    message: failure.message,
+    resetAt: failure.resetAt
+  })
+
+const lineOf = (event: AgentEvent): string => {
+  switch (event._tag) {
+    case "ToolCall":
+      return event.title
+    case "ToolUpdate":
+      return event.text
+    case "Context":
+      return `${event.used} of ${event.size} tokens of context`
+    case "Permission":
+      return `${event.title}: ${event.answer}`
+    default:
+      return event.text
+  }
+}
+
+const LONGEST_EXCERPT = 200
+
+/** The first prompt of a run's session. */
+const openingPrompt = (run: RunContext, prepared: Prepared): Effect.Effect<string, RunFailure> =>
+  Effect.gen(function* () {
+    const { order, record } = run
+    const reply = order.steering
+    const told =
+      reply !== null && reply.reply !== null
+        ? replyPrompt({ question: reply.text, context: reply.context, reply: reply.reply })
+        : null
+    if (prepared.session.resumed) return told ?? continuationPrompt
+    const rendered = yield* renderPrompt(order.workflow, {
+      issue: prepared.issue,
+      attempt: record.retryAttempt,
+      retryKind: record.kind === "first" ? null : record.kind === "retry" ? "failure" : record.kind
+    }).pipe(Effect.mapError(failureOf))
+    const note =
+      record.kind === "retry" && order.lastFailure !== null
+        ? retryNote({ attempt: record.retryAttempt ?? 1, reason: order.lastFailure })
+        : null
+    return [rendered, note, told].filter((text) => text !== null).join("\n\n")
+  })
+
+type TurnEnd =
+  | { readonly _tag: "EndOfTurn" }
+  /** The agent did not end its turn although it was asked to; its sandbox will. */
+  | { readonly _tag: "GaveUp" }
+  | { readonly _tag: "Broken"; readonly failure: RunFailure }
+
+/**
+ * Prompts until the agent signals, asks for too long, uses up its turns, fails, or is cancelled. What was
+ * signalled counts even when the turn then ends badly.
+ */
+export const converse = (
+  run: RunContext,
+  prepared: Prepared
+): Effect.Effect<Conclusion, RunFailure | RunFenced, Scope.Scope> =>
+  Effect.gen(function* () {
+    const { mail, order, record } = run
+    const { session } = prepared
+    const { config } = order.workflow
+    const maxTurns = policyOf(config.states, prepared.issue.state)?.maxTurns ?? config.agent.maxTurns
+    const asked = yield* Ref.make<QuestionId | null>(null)
+    const turn = yield* Ref.make(record.turn)
+    /** Opened by the first event of a turn: the agent has taken the prompt up. */
+    const heard = yield* Ref.make(yield* Deferred.make<void>())
+
+    yield* session.events.pipe(
+      Stream.runForEach((event) =>
+        Effect.gen(function* () {
+          yield* Deferred.succeed(yield* Ref.get(heard), undefined)
+          yield* run.transcribe(yield* Ref.get(turn), event)
+          yield* run.progress({
+            lastEvent: event._tag,
+            lastMessage: lineOf(event).slice(0, LONGEST_EXCERPT),
+            lastEventAt: yield* Clock.currentTimeMillis
+          })
+        })
+      ),
+      Effect.forkScoped
+    )
+
+    const cancelTurn = session.cancel.pipe(
+      Effect.andThen(Effect.sleep(CANCEL_GRACE)),
+      Effect.as<TurnEnd>({ _tag: "GaveUp" })
+    )
+
+    /** Returns when the turn is to be ended from our side and the agent has not done so. */
+    const endedByUs = Effect.raceFirst(
+      Deferred.await(mail.cancelled).pipe(Effect.andThen(cancelTurn)),
+      Effect.raceFirst(
+        Deferred.await(mail.done),
+        Queue.take(mail.questions).pipe(Effect.flatMap((question) => Ref.set(asked, question)))
+      ).pipe(Effect.andThen(Effect.sleep(ENDING_GRACE)), Effect.andThen(cancelTurn))
+    )
+
+    const takeTurn = Effect.fnUntraced(function* (text: string, reply: Steering | null) {
+      const number = yield* Ref.updateAndGet(turn, (n) => n + 1)
+      const first = yield* Deferred.make<void>()
+      yield* Ref.set(heard, first)
+      yield* run.report({ _tag: "TurnStarted", turn: number })
+      yield* run.transcribe(number, { _tag: "Prompt", text })
+      const prompt = session.prompt(text).pipe(
+        Effect.result,
+        Effect.flatMap((result) =>
+          Effect.gen(function* () {
+            const tokens = Result.isSuccess(result) ? result.success.tokens : noTokens
+            yield* Ref.update(run.tokens, (sum) => addTokens(sum, tokens))
+            yield* run.report({ _tag: "TurnEnded", turn: number, tokens })
+            return Result.isSuccess(result)
+              ? ({ _tag: "EndOfTurn" } as const)
+              : ({ _tag: "Broken", failure: failureOf(result.failure) } as const)
+          })
+        )
+      )
+      const delivery =
+        reply === null
+          ? null
+          : yield* Deferred.await(first).pipe(
+              Effect.andThen(run.report({ _tag: "SteeringDelivered", question: reply.question })),
+              Effect.forkChild
+            )
+      const end: TurnEnd = yield* Effect.raceFirst(prompt, endedByUs)
+      if (delivery !== null) {
+        // A turn that ended well has taken the reply up, whether or not the agent said a word.
+        if (end._tag === "EndOfTurn") yield* Deferred.succeed(first, undefined)
+        yield* (yield* Deferred.isDone(first)) ? Fiber.join(delivery) : Fiber.interrupt(delivery)
+      }
+      return end
+    })
+
+    const holdMs = config.agent.steeringHoldMs
+    const waitForReply = Effect.raceFirst(
+      Queue.take(mail.replies),
+      Effect.raceFirst(
+        Deferred.await(mail.cancelled).pipe(Effect.as(null)),
+        Effect.sleep(Duration.millis(holdMs)).pipe(Effect.as(null))
+      )
+    )
+
+    /** What the signals say after a turn; null when the agent has said nothing that ends the conversation. */
+    const signalled = Effect.gen(function* () {
+      if (yield* Deferred.isDone(mail.done)) return { _tag: "Done" } as const
+      if (yield* Deferred.isDone(mail.cancelled)) return cancelled(yield* Deferred.await(mail.cancelled))
+      return null
+    })
+
+    const first = order.steering
+    let reply: Steering | null = first !== null && first.reply !== null ? first : null
+    let text = yield* openingPrompt(run, prepared)
+    let ownTurns = 0
+    for (;;) {
+      const end: TurnEnd = yield* takeTurn(text, reply)
+      if (reply === null) ownTurns++
+      reply = null
+      const conclusion = yield* signalled
+      if (conclusion !== null) return conclusion
+      const stray = yield* Queue.clear(mail.questions)
+      const question = (yield* Ref.getAndSet(asked, null)) ?? stray.at(-1) ?? null
+      if (question !== null) {
+        // The question stands, however the turn ended; without a living session the reply starts a new run.
+        if (end._tag === "EndOfTurn") {
+          yield* noteStage(run, "waiting for a human")
+          reply = yield* waitForReply
+        }
+        if (reply === null) return (yield* signalled) ?? ended({ _tag: "Waiting", question })
+        text = replyPrompt({
+          question: reply.text,
+          context: reply.context,
+          reply: reply.reply ?? ""
+        })
+        continue
+      }
+      if (end._tag === "Broken") return yield* end.failure
+      const issue = yield* currentIssue(run)
+      if (isGone(issue)) return cancelled(issue.reason)
+      if (ownTurns >= maxTurns) return ended({ _tag: "Continue", reason: "max_turns" })
+      text = continuationPrompt
+    }
+  })

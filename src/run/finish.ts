@@ -1,0 +1,105 @@
+import { Effect, Result } from "effect"
+import type { RunFailure, RunOutcome } from "../domain/Outcome.ts"
+import { roleOf } from "../domain/State.ts"
+import type { Conclusion, DoneClaim } from "../scheduler/events.ts"
+import type { RunFenced } from "../scheduler/Runs.ts"
+import { runAfterRun } from "./afterRun.ts"
+import { exportClaim, exportWork, recordOf } from "./exportWork.ts"
+import { moveIssue } from "./move.ts"
+import { publish } from "./publish.ts"
+import { handoffRequest, hookContext, noteStage, type RunContext, workspaceOf } from "./RunContext.ts"
+
+const failedOutcome = (failure: RunFailure): RunOutcome => ({
+  _tag: "Failed",
+  class: failure.class,
+  reason: failure.reason,
+  message: failure.message,
+  resetAt: failure.resetAt
+})
+
+/** Removes a workspace whose work is out of it. A workspace that cannot be removed is tried again later. */
+const release = (run: RunContext): Effect.Effect<void, RunFenced> =>
+  Effect.gen(function* () {
+    yield* noteStage(run, "releasing")
+    const removed = yield* Effect.result(run.services.workspaces.remove(hookContext(run)))
+    if (Result.isFailure(removed)) {
+      return yield* Effect.logWarning("workspace is not removed yet", removed.failure)
+    }
+    yield* run.report({ _tag: "WorkspaceRemoved" })
+  })
+
+/** Signalled: export, move, hook, publish, release. Each step can be died in and is asked for again. */
+const finishClaim = (run: RunContext, claim: DoneClaim): Effect.Effect<RunOutcome, RunFenced> =>
+  Effect.gen(function* () {
+    const exported = yield* Effect.result(exportClaim(run, claim))
+    if (Result.isFailure(exported)) {
+      return yield* finishFailed(run, claim, exported.failure)
+    }
+    const handoff = exported.success
+    const moved = yield* Effect.result(moveIssue(run, claim))
+    if (Result.isFailure(moved)) {
+      return yield* finishFailed(run, claim, moved.failure)
+    }
+    const state = moved.success
+    yield* runAfterRun(run, { outcome: "completed", state, claim, handoff })
+    const published = yield* Effect.result(publish(run, claim, handoff))
+    if (Result.isFailure(published)) {
+      if (published.failure._tag === "RunFenced") return yield* published.failure
+      return failedOutcome(published.failure)
+    }
+    const terminal = state !== null && roleOf(run.order.workflow.config.states, state) === "terminal"
+    if (terminal && handoff.verdict !== "none") yield* release(run)
+    return { _tag: "Completed", state: state ?? claim.target }
+  })
+
+const finishFailed = (
+  run: RunContext,
+  claim: DoneClaim,
+  failure: RunFailure | RunFenced
+): Effect.Effect<RunOutcome, RunFenced> =>
+  Effect.gen(function* () {
+    if (failure._tag === "RunFenced") return yield* failure
+    yield* noteStage(run, "handoff failed", failure.message)
+    yield* runAfterRun(run, { outcome: "failed", state: null, claim, handoff: null })
+    return failedOutcome(failure)
+  })
+
+/** A person finished the issue by hand: what the agent had committed by then is still kept. */
+const keepUnclaimedWork = (run: RunContext): Effect.Effect<void, RunFenced> =>
+  Effect.gen(function* () {
+    if (run.record.handoff !== null || run.order.workflow.config.handoff.mode === "none") return
+    const request = yield* handoffRequest(run, workspaceOf(run).path, {
+      title: run.record.title,
+      summary:
+        "Finished by hand while an agent was working on it. This is what the agent had committed by then."
+    })
+    const exported = yield* Effect.result(exportWork(run, request))
+    if (Result.isFailure(exported)) {
+      return yield* noteStage(run, "workspace kept", exported.failure.message)
+    }
+    yield* run.report({ _tag: "Exported", handoff: recordOf(exported.success) })
+  })
+
+/** Everything that follows a quiet sandbox, and how the run ended after all. */
+export const finish = (
+  run: RunContext,
+  conclusion: Conclusion,
+  claim: DoneClaim | null
+): Effect.Effect<RunOutcome, RunFenced> => {
+  if (conclusion._tag === "Done" && claim !== null) return finishClaim(run, claim)
+  const outcome: RunOutcome =
+    conclusion._tag === "Ended"
+      ? conclusion.outcome
+      : {
+          _tag: "Failed",
+          class: "infrastructure",
+          reason: "lost_claim",
+          message: "the agent's signal was lost",
+          resetAt: null
+        }
+  return Effect.gen(function* () {
+    if (outcome._tag === "Cancelled" && outcome.reason === "moved_to_terminal") yield* keepUnclaimedWork(run)
+    yield* runAfterRun(run, { outcome: outcome._tag.toLowerCase(), state: null, claim: null, handoff: null })
+    return outcome
+  })
+}

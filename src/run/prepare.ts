@@ -1,0 +1,144 @@
+import { Effect, type Scope } from "effect"
+import { adapterOf } from "../agent/adapters.ts"
+import type { AgentSession } from "../agent/AgentSessions.ts"
+import type { Issue } from "../domain/Issue.ts"
+import { type CancelReason, RunFailure } from "../domain/Outcome.ts"
+import { policyOf, roleOf, sameState } from "../domain/State.ts"
+import type { RunFenced } from "../scheduler/Runs.ts"
+import type { Workspace } from "../workspace/Workspaces.ts"
+import { failureOf } from "./failures.ts"
+import { hookContext, noteStage, type RunContext } from "./RunContext.ts"
+
+/** The issue is no longer there to be worked on. */
+export interface Gone {
+  readonly _tag: "Gone"
+  readonly reason: CancelReason
+}
+
+/** The issue as it is now, or why it is not to be worked on. What cannot be read is a failure, not an absence. */
+export const currentIssue = (run: RunContext): Effect.Effect<Issue | Gone, RunFailure> => {
+  const { states } = run.order.workflow.config
+  return run.services.tracker.read(run.record.issue).pipe(
+    Effect.map((issue): Issue | Gone => {
+      const role = roleOf(states, issue.state)
+      return role === "active"
+        ? issue
+        : { _tag: "Gone", reason: role === "terminal" ? "moved_to_terminal" : "moved_to_inactive" }
+    }),
+    Effect.catchTag("IssueNotFound", () => Effect.succeed<Gone>({ _tag: "Gone", reason: "issue_missing" })),
+    Effect.mapError(failureOf)
+  )
+}
+
+export const isGone = (found: Issue | Gone): found is Gone => "_tag" in found && found._tag === "Gone"
+
+/** Moves an issue that is started to where its state says, if it says so. */
+const enterStartState = (run: RunContext, issue: Issue): Effect.Effect<void, RunFailure | RunFenced> =>
+  Effect.gen(function* () {
+    const { states } = run.order.workflow.config
+    const target = policyOf(states, issue.state)?.onStart ?? null
+    if (target === null || sameState(target, issue.state)) return
+    const move = { from: issue.state, to: target, fileName: issue.fileName, inode: issue.inode }
+    yield* run.report({ _tag: "MoveIntended", ...move })
+    const result = yield* run.services.tracker.move({ id: issue.id, ...move }).pipe(
+      Effect.mapError((error) =>
+        error._tag === "IssueNameTaken"
+          ? new RunFailure({
+              class: "configuration",
+              reason: "start_state_taken",
+              message: error.message,
+              resetAt: null
+            })
+          : failureOf(error)
+      )
+    )
+    yield* run.report({ _tag: "Moved", state: result.state, byUs: result._tag !== "elsewhere" })
+  })
+
+export interface Prepared {
+  readonly _tag: "Prepared"
+  readonly issue: Issue
+  readonly workspace: Workspace
+  readonly session: AgentSession
+}
+
+/**
+ * From the claim to an agent that waits for its first prompt: workspace, `before_run`, sandbox, tokens,
+ * session. All of it belongs to the scope.
+ */
+export const prepare = (
+  run: RunContext
+): Effect.Effect<Prepared | Gone, RunFailure | RunFenced, Scope.Scope> =>
+  Effect.gen(function* () {
+    const { order, record, services } = run
+    const { config } = order.workflow
+    const issue = yield* currentIssue(run)
+    if (isGone(issue)) return issue
+    yield* enterStartState(run, issue)
+
+    const adapterName = policyOf(config.states, issue.state)?.adapter ?? config.acp.adapter
+    const adapter = adapterOf(adapterName)
+
+    yield* noteStage(run, "workspace")
+    const workspace = yield* services.workspaces
+      .ensure(record.identifier, order.workflow, hookContext(run, { state: issue.state }).env)
+      .pipe(Effect.mapError(failureOf))
+    yield* run.report({ _tag: "WorkspaceReady", path: workspace.path })
+    yield* services.workspaces
+      .runHook("before_run", hookContext(run, { state: issue.state }))
+      .pipe(Effect.mapError(failureOf))
+
+    yield* noteStage(run, "sandbox", config.sandbox.kind)
+    const credentials = yield* services.credentials
+      .forRun(order.workflow, adapterName)
+      .pipe(Effect.mapError(failureOf))
+    const token = yield* services.grants.issue({
+      runId: record.run,
+      identifier: record.identifier,
+      purpose: "mcp"
+    })
+    const sandbox = yield* services.sandboxes
+      .acquire({
+        runId: record.run,
+        identifier: record.identifier,
+        workflow: order.workflow,
+        workspace: workspace.path,
+        readonlyPaths: adapter.readonlyPaths,
+        env: { ...adapter.env, ...credentials.env },
+        homeFiles: credentials.homeFiles,
+        listenerPort: yield* services.listener.port
+      })
+      .pipe(Effect.mapError(failureOf))
+    yield* run.progress({ sandbox: sandbox.name })
+
+    yield* noteStage(run, "session", adapterName)
+    const base = config.mcp.hostUrl ?? sandbox.listenerUrl
+    const session = yield* services.sessions
+      .open({
+        sandbox,
+        adapter: adapterName,
+        acp: config.acp,
+        model: policyOf(config.states, issue.state)?.model ?? config.acp.model,
+        cwd: workspace.path,
+        mcp: { url: `${base}/api/v1/issues/${encodeURIComponent(record.identifier)}/mcp`, token },
+        resume: order.resumeSession
+      })
+      .pipe(Effect.mapError(failureOf))
+    yield* run.report({ _tag: "SessionOpened", session: session.sessionId, resumed: session.resumed })
+    // An agent that cannot reach its tools would work for nothing.
+    yield* services.grants.awaitToolsListed(record.run).pipe(
+      Effect.timeoutOrElse({
+        duration: config.acp.readTimeoutMs,
+        orElse: () =>
+          Effect.fail(
+            new RunFailure({
+              class: "infrastructure",
+              reason: "tools_not_listed",
+              message: `the agent did not ask for symphony's tools within ${config.acp.readTimeoutMs} ms: it cannot reach ${base}, or was refused`,
+              resetAt: null
+            })
+          )
+      })
+    )
+    return { _tag: "Prepared", issue, workspace, session }
+  })
