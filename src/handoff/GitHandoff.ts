@@ -1,0 +1,180 @@
+import { Clock, Effect, FileSystem, Layer, Path } from "effect"
+import type { ChildProcessSpawner } from "effect/process"
+import { SafeFiles } from "../files/SafeFiles.ts"
+import type { WorkflowDefinition } from "../workflow/WorkflowConfig.ts"
+import { gitBroke, unverified } from "./failures.ts"
+import { Git } from "./Git.ts"
+import { type Exported, Handoff, type HandoffRequest } from "./Handoff.ts"
+import { patchName, writeBundle } from "./patch.ts"
+import { checkForge, publish } from "./publish.ts"
+import { deliveredRef, type Quarantine, Quarantines, restRef, runRef } from "./quarantine.ts"
+import { readHandoffRecord, writeHandoffRecord } from "./record.ts"
+import type { Rest } from "./rest.ts"
+import { foldersOf, handoffSettings, modeOf } from "./settings.ts"
+import { restOfWorkspace, type Verified, verifyCommits } from "./verify.ts"
+
+const make = Effect.gen(function* () {
+  const settings = yield* handoffSettings
+  const git = yield* Git
+  const files = yield* SafeFiles
+  const quarantines = yield* Quarantines
+  const services = yield* Effect.context<
+    | Git
+    | SafeFiles
+    | Quarantines
+    | FileSystem.FileSystem
+    | Path.Path
+    | ChildProcessSpawner.ChildProcessSpawner
+  >()
+
+  const open = Effect.fnUntraced(function* (workflow: WorkflowDefinition) {
+    const folders = yield* foldersOf(settings, workflow)
+    const quarantine = yield* quarantines.open(folders, settings.baseBranch)
+    return { folders, quarantine }
+  })
+
+  const setRef = (gitDir: string, ref: string, value: string) =>
+    git.run(["update-ref", ref, value], { cwd: gitDir }).pipe(Effect.mapError(gitBroke(`writing ${ref}`)))
+
+  /** The uncommitted rest outlives the workspace, as a blob of the quarantine. */
+  const keepRest = Effect.fnUntraced(function* (gitDir: string, request: HandoffRequest, rest: Rest) {
+    if (rest.patch === null) {
+      return yield* git
+        .run(["update-ref", "-d", restRef(request.runId)], { cwd: gitDir })
+        .pipe(Effect.mapError(gitBroke("keeping the uncommitted rest")), Effect.asVoid)
+    }
+    const blob = yield* git
+      .text(["hash-object", "-w", "--stdin"], { cwd: gitDir, stdin: rest.patch })
+      .pipe(Effect.mapError(gitBroke("keeping the uncommitted rest")))
+    yield* setRef(gitDir, restRef(request.runId), blob)
+  })
+
+  const keptRest = Effect.fnUntraced(function* (gitDir: string, request: HandoffRequest) {
+    const blob = yield* quarantines.lookUp(gitDir, restRef(request.runId))
+    const patch =
+      blob === null
+        ? null
+        : yield* git
+            .run(["cat-file", "blob", blob], { cwd: gitDir })
+            .pipe(Effect.mapError(gitBroke("reading the uncommitted rest")))
+    const named = patch === null ? [] : ["uncommitted.patch"]
+    return { changed: named, untracked: [], leftOut: [], patch } satisfies Rest
+  })
+
+  const fromWorkspace = Effect.fnUntraced(function* (quarantine: Quarantine, request: HandoffRequest) {
+    const head = yield* quarantines.importRun(quarantine, request.runId, request.workspace, request.branch)
+    return yield* verifyCommits(quarantine, head, (commit, tree) =>
+      restOfWorkspace(quarantine, request, commit, tree)
+    )
+  })
+
+  /** Everything is proven again; only what was to be seen in the workspace is as it was recorded. */
+  const fromQuarantine = (
+    quarantine: Quarantine,
+    request: HandoffRequest,
+    head: string,
+    recorded: Exported["flags"] | undefined
+  ) =>
+    verifyCommits(quarantine, head, () => keptRest(quarantine.gitDir, request)).pipe(
+      Effect.map((verified): Verified => ({ ...verified, flags: recorded ?? verified.flags }))
+    )
+
+  const hasWorkspace = (request: HandoffRequest) =>
+    files.stat({ root: request.workspace }, ".git").pipe(
+      Effect.map((stat) => stat !== null),
+      Effect.catchTag("FileError", (error) => Effect.succeed(error.reason !== "missing"))
+    )
+
+  const deliver = Effect.fnUntraced(function* (gitDir: string, request: HandoffRequest, verified: Verified) {
+    if (verified.series === null) return
+    yield* setRef(gitDir, deliveredRef(request.runId), verified.series.head)
+    yield* setRef(gitDir, `refs/heads/${request.branch}`, verified.series.head)
+  })
+
+  const withoutGit = Effect.fnUntraced(function* (request: HandoffRequest) {
+    const { patches } = yield* foldersOf(settings, request.workflow)
+    return {
+      verdict: "analysis",
+      base: "",
+      head: null,
+      tree: null,
+      commits: 0,
+      files: [],
+      flags: [],
+      patch: null,
+      bundle: null,
+      report: `${patches}/${patchName(request.branch)}/HANDOFF.md`
+    } satisfies Exported
+  })
+
+  const check = Effect.fn("Handoff.check")(function* (workflow: WorkflowDefinition) {
+    const mode = modeOf(settings, workflow)
+    if (mode === "none") return
+    yield* open(workflow)
+    if (mode === "pull_request") yield* checkForge(settings)
+  }, Effect.provide(services))
+
+  const verify = Effect.fn("Handoff.verify")(function* (request: HandoffRequest) {
+    if (modeOf(settings, request.workflow) === "none") return "analysis" as const
+    const { quarantine } = yield* open(request.workflow)
+    const { series, rest } = yield* fromWorkspace(quarantine, request)
+    if (rest.changed.length > 0 && rest.patch !== null) {
+      return yield* unverified(
+        "dirty",
+        `changed and not committed: ${rest.changed.slice(0, 20).join(", ")}`,
+        "commit these files or restore them"
+      )
+    }
+    if (series === null && rest.patch !== null) {
+      return yield* unverified(
+        "dirty",
+        `nothing is committed, but there are new files: ${rest.untracked.slice(0, 20).join(", ")}`,
+        `commit them to ${request.branch}, or delete them`
+      )
+    }
+    return series === null ? ("analysis" as const) : ("verified" as const)
+  }, Effect.provide(services))
+
+  const exportRun = Effect.fn("Handoff.exportRun")(function* (request: HandoffRequest) {
+    const { workflow, runId } = request
+    if (modeOf(settings, workflow) === "none") return yield* withoutGit(request)
+    const { folders, quarantine } = yield* open(workflow)
+    const record = yield* readHandoffRecord(workflow, runId)
+    const imported = yield* quarantines.lookUp(quarantine.gitDir, runRef(runId))
+    // Once exported, the run's commits are those in the quarantine: a later run may work in the workspace.
+    const settled = imported !== null && (record !== null || !(yield* hasWorkspace(request)))
+    const verified = settled
+      ? yield* fromQuarantine(quarantine, request, imported, record?.exported.flags)
+      : yield* fromWorkspace(quarantine, request)
+    if (!settled) yield* keepRest(quarantine.gitDir, request, verified.rest)
+    yield* deliver(quarantine.gitDir, request, verified)
+    const finishedAt = record?.finishedAt ?? (yield* Clock.currentTimeMillis)
+    const exported = yield* writeBundle({
+      request,
+      verified,
+      gitDir: quarantine.gitDir,
+      baseBranch: settings.baseBranch,
+      patches: folders.patches,
+      finishedAt
+    })
+    const { workflow: _, ...asked } = request
+    yield* writeHandoffRecord(workflow, { version: 1, ...asked, finishedAt, exported })
+    return exported
+  }, Effect.provide(services))
+
+  return Handoff.of({
+    check,
+    verify,
+    exportRun,
+    publish: Effect.fn("Handoff.publish")(function* (request: HandoffRequest, exported: Exported) {
+      const { quarantine } = yield* open(request.workflow)
+      return yield* publish({ settings, request, exported, gitDir: quarantine.gitDir })
+    }, Effect.provide(services))
+  })
+})
+
+/** Handoff with real git. The settings `SYMPHONY_…` are read when the layer is built. */
+export const layer = Layer.effect(Handoff, make).pipe(
+  Layer.provide(Quarantines.layer),
+  Layer.provide(Git.layer)
+)

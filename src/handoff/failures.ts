@@ -1,0 +1,36 @@
+import type { PlatformError } from "effect"
+import { printableLine } from "../domain/printable.ts"
+import type { FileError } from "../files/SafeFiles.ts"
+import type { GitError } from "./Git.ts"
+import { HandoffError } from "./Handoff.ts"
+
+const failure =
+  (reason: HandoffError["reason"]) =>
+  (code: string, detail: string, hint: string | null = null): HandoffError =>
+    new HandoffError({ reason, code, detail, hint })
+
+/** The operator's repository, branch or setting is not as needed. */
+export const sourceFailure = failure("source")
+/** The agent's repository is refused. */
+export const hostile = failure("hostile")
+/** The work is not what it must be; the agent may mend it. */
+export const unverified = failure("unverified")
+export const pushFailure = failure("push")
+export const forgeFailure = failure("forge")
+export const ioFailure = failure("io")
+
+/** For git on what is ours or the operator's: it should have worked. */
+export const gitBroke =
+  (doing: string) =>
+  (error: GitError): HandoffError =>
+    error.reason === "spawn"
+      ? sourceFailure(
+          "no_git",
+          `git cannot be started: ${error.detail}`,
+          "install git and put it on the PATH"
+        )
+      : ioFailure("git", `${doing} failed: ${error.detail}`)
+
+/** For our own files. */
+export const fileBroke = (error: FileError | PlatformError.PlatformError): HandoffError =>
+  ioFailure("files", printableLine(error.message))

@@ -1,0 +1,258 @@
+import { Context, Effect, FileSystem, Layer, Semaphore } from "effect"
+import type { RunId } from "../domain/ids.ts"
+import { SafeFiles } from "../files/SafeFiles.ts"
+import {
+  type AgentRepository,
+  isBranchName,
+  type ObjectFile,
+  readAgentRepository
+} from "./agentRepository.ts"
+import { fileBroke, gitBroke, hostile, sourceFailure } from "./failures.ts"
+import { Git, type GitError } from "./Git.ts"
+import type { HandoffError } from "./Handoff.ts"
+import type { HandoffFolders } from "./settings.ts"
+
+/** One object file or pack; and all that are not in the operator's repository anyway. */
+const LARGEST_OBJECT_FILE = 256 * 1024 * 1024
+const LARGEST_IMPORT = 1024 * 1024 * 1024
+const MOST_OBJECT_FILES = 200_000
+
+/** The bare repository that belongs to the host alone. */
+export interface Quarantine {
+  /** Absolute; the git dir. */
+  readonly gitDir: string
+  /** Absolute; where the operator's repository keeps its objects. */
+  readonly sourceObjects: string
+  /** Tip of the base branch, fetched just now; also `refs/base/<branch>`. */
+  readonly base: string
+}
+
+export const runRef = (run: RunId): string => `refs/runs/${run}`
+/** What is handed over: the run's commits, or their copies where a message had to be rewritten. */
+export const deliveredRef = (run: RunId): string => `refs/delivered/${run}`
+/** A blob: what was left uncommitted, as a patch. */
+export const restRef = (run: RunId): string => `refs/rest/${run}`
+export const baseRef = (branch: string): string => `refs/base/${branch}`
+
+const missingObjects =
+  (agent: AgentRepository) =>
+  (error: GitError): HandoffError => {
+    if (error.reason === "timeout") return hostile("timeout", "the agent's objects cannot be read in time")
+    if (error.reason === "spawn") return gitBroke("importing the agent's commits")(error)
+    const elsewhere =
+      agent.incomplete.length === 0
+        ? null
+        : `the repository has ${agent.incomplete.join(", ")}, and only its own objects are taken`
+    return hostile("fsck", `the agent's commits are refused: ${error.detail}`, elsewhere)
+  }
+
+/**
+ * Takes commits out of workspaces into a bare repository of the host, one a tracker, under
+ * `<state.root>/quarantine`. Git never opens the agent's repository: its object files are copied beside a
+ * configuration of ours, and what is new is checked with `fsck --strict` on its way in.
+ */
+export class Quarantines extends Context.Service<
+  Quarantines,
+  {
+    /** Makes the repository when it is not there, and fetches the base branch from the operator's one. */
+    readonly open: (folders: HandoffFolders, baseBranch: string) => Effect.Effect<Quarantine, HandoffError>
+    /** Imports the branch to `refs/runs/<run>` and tells its commit. Repeating it is harmless. */
+    readonly importRun: (
+      quarantine: Quarantine,
+      run: RunId,
+      workspace: string,
+      branch: string
+    ) => Effect.Effect<string, HandoffError>
+    /** The commit or blob of a ref, null when there is none. */
+    readonly lookUp: (gitDir: string, ref: string) => Effect.Effect<string | null, HandoffError>
+  }
+>()("symphony/handoff/Quarantines") {
+  static readonly layer = Layer.effect(
+    Quarantines,
+    Effect.gen(function* () {
+      const git = yield* Git
+      const fs = yield* FileSystem.FileSystem
+      const files = yield* SafeFiles
+      // Two fetches of one base branch would contend for its ref.
+      const one = yield* Semaphore.make(1)
+
+      const initBare = Effect.fnUntraced(function* (parent: string, gitDir: string) {
+        yield* git
+          .run(
+            ["init", "-q", "--bare", "--template=", "--object-format=sha1", "--initial-branch=main", gitDir],
+            {
+              cwd: parent
+            }
+          )
+          .pipe(Effect.mapError(gitBroke("making the quarantine repository")))
+      })
+
+      const sourceGitDir = (source: string) =>
+        git
+          .text(["rev-parse", "--path-format=absolute", "--git-common-dir"], { cwd: source })
+          .pipe(
+            Effect.mapError((error) =>
+              error.reason === "exit"
+                ? sourceFailure(
+                    "no_source",
+                    `${source} is not in a git repository`,
+                    "set SYMPHONY_SOURCE_REPO to the repository that agents work on"
+                  )
+                : error.detail.includes("NotFound")
+                  ? sourceFailure("no_source", `${source} does not exist, or git is not installed`)
+                  : gitBroke("looking at the source repository")(error)
+            )
+          )
+
+      const lookUp = Effect.fn("Quarantines.lookUp")(function* (gitDir: string, ref: string) {
+        const found = yield* git
+          .text(["for-each-ref", "--format=%(objectname)", "--count=1", ref], { cwd: gitDir })
+          .pipe(Effect.mapError(gitBroke(`looking up ${ref}`)))
+        return found === "" ? null : found
+      })
+
+      const open = Effect.fn("Quarantines.open")(function* (folders: HandoffFolders, baseBranch: string) {
+        if (!isBranchName(baseBranch)) {
+          return yield* sourceFailure("base_name", `SYMPHONY_BASE_BRANCH is not a branch name: ${baseBranch}`)
+        }
+        const source = yield* sourceGitDir(folders.source)
+        const gitDir = `${folders.quarantine}/repository.git`
+        yield* fs
+          .makeDirectory(folders.quarantine, { recursive: true, mode: 0o700 })
+          .pipe(Effect.mapError(fileBroke))
+        if (!(yield* fs.exists(`${gitDir}/HEAD`).pipe(Effect.mapError(fileBroke)))) {
+          yield* initBare(folders.quarantine, gitDir)
+        }
+        yield* git
+          .run(
+            [
+              "fetch",
+              "-q",
+              "--no-tags",
+              "--no-write-fetch-head",
+              "--end-of-options",
+              source,
+              `+refs/heads/${baseBranch}:${baseRef(baseBranch)}`
+            ],
+            { cwd: gitDir }
+          )
+          .pipe(
+            Effect.mapError((error) =>
+              error.reason === "exit"
+                ? sourceFailure(
+                    "no_base",
+                    `base branch ${baseBranch} cannot be fetched from ${folders.source}: ${error.detail}`,
+                    "make the branch, or set SYMPHONY_BASE_BRANCH"
+                  )
+                : gitBroke("fetching the base branch")(error)
+            )
+          )
+        const base = yield* lookUp(gitDir, baseRef(baseBranch))
+        if (base === null) return yield* sourceFailure("no_base", `there is no branch ${baseBranch}`)
+        return { gitDir, sourceObjects: `${source}/objects`, base } satisfies Quarantine
+      }, one.withPermits(1))
+
+      /** Those that neither the operator's repository nor the quarantine has under the same name. */
+      const unknownTo = Effect.fnUntraced(function* (
+        quarantine: Quarantine,
+        objects: ReadonlyArray<ObjectFile>
+      ) {
+        if (objects.length > MOST_OBJECT_FILES) {
+          return yield* hostile("too_many", `the agent's repository has ${objects.length} object files`)
+        }
+        const known = [quarantine.sourceObjects, `${quarantine.gitDir}/objects`]
+        const fresh = yield* Effect.filter(
+          objects,
+          (object) =>
+            Effect.map(
+              Effect.forEach(known, (folder) => fs.exists(`${folder}/${object.name}`)),
+              (answers) => !answers.includes(true)
+            ).pipe(Effect.mapError(fileBroke)),
+          { concurrency: 16 }
+        )
+        const large = fresh.find(({ size }) => size > LARGEST_OBJECT_FILE)
+        const total = fresh.reduce((sum, { size }) => sum + size, 0)
+        if (large !== undefined || total > LARGEST_IMPORT) {
+          return yield* hostile("too_large", `the agent's repository has ${total} bytes of new objects`)
+        }
+        return fresh
+      })
+
+      const copy = Effect.fnUntraced(
+        function* (workspace: string, incoming: string, object: ObjectFile) {
+          const bytes = yield* files.read(
+            { root: workspace },
+            `.git/objects/${object.name}`,
+            LARGEST_OBJECT_FILE
+          )
+          const target = `${incoming}/objects/${object.name}`
+          yield* fs.makeDirectory(target.slice(0, target.lastIndexOf("/")), { recursive: true })
+          yield* fs.writeFile(target, bytes)
+          return target
+        },
+        Effect.catchTags({
+          FileError: (error) =>
+            error.reason === "missing"
+              ? Effect.fail(hostile("changing", "the agent's repository changes while it is read"))
+              : Effect.fail(hostile(error.reason, `an object of the agent's repository: ${error.detail}`)),
+          PlatformError: (error) => Effect.fail(fileBroke(error))
+        })
+      )
+
+      const importRun = Effect.fn("Quarantines.importRun")(function* (
+        quarantine: Quarantine,
+        run: RunId,
+        workspace: string,
+        branch: string
+      ) {
+        const agent = yield* readAgentRepository(files, workspace, branch)
+        const folder = yield* fs
+          .makeTempDirectoryScoped({ directory: `${quarantine.gitDir}/..`, prefix: "incoming-" })
+          .pipe(Effect.mapError(fileBroke))
+        const incoming = `${folder}/repository.git`
+        yield* initBare(folder, incoming)
+        yield* fs
+          .makeDirectory(`${incoming}/objects/info`, { recursive: true })
+          .pipe(
+            Effect.andThen(
+              fs.writeFileString(
+                `${incoming}/objects/info/alternates`,
+                `${quarantine.gitDir}/objects\n${quarantine.sourceObjects}\n`
+              )
+            ),
+            Effect.mapError(fileBroke)
+          )
+        const refuse = missingObjects(agent)
+        for (const object of yield* unknownTo(quarantine, agent.objects)) {
+          const target = yield* copy(workspace, incoming, object)
+          // Indexes of packs are made anew: the agent's could point anywhere.
+          if (target.endsWith(".pack")) {
+            yield* git.run(["index-pack", target], { cwd: incoming }).pipe(Effect.mapError(refuse))
+          }
+        }
+        yield* git
+          .run(["update-ref", "refs/heads/work", agent.head], { cwd: incoming })
+          .pipe(Effect.mapError(refuse))
+        yield* git
+          .run(
+            [
+              "-c",
+              "fetch.fsckObjects=true",
+              "fetch",
+              "-q",
+              "--no-tags",
+              "--no-write-fetch-head",
+              "--end-of-options",
+              incoming,
+              `+refs/heads/work:${runRef(run)}`
+            ],
+            { cwd: quarantine.gitDir }
+          )
+          .pipe(Effect.mapError(refuse))
+        return agent.head
+      }, Effect.scoped)
+
+      return Quarantines.of({ open, importRun, lookUp })
+    })
+  )
+}

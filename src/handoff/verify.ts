@@ -1,0 +1,253 @@
+import { Effect } from "effect"
+import { printableLine } from "../domain/printable.ts"
+import { SafeFiles } from "../files/SafeFiles.ts"
+import * as changes from "./changes.ts"
+import { gitBroke, unverified } from "./failures.ts"
+import { Git } from "./Git.ts"
+import type { ChangedFile, HandoffFlag, HandoffRequest } from "./Handoff.ts"
+import { readHistory } from "./history.ts"
+import { isPlainText } from "./messages.ts"
+import { checkout, proveSeries, type Series } from "./proof.ts"
+import type { Quarantine } from "./quarantine.ts"
+import { captureRest, type Rest } from "./rest.ts"
+
+const LARGEST_BLOB = 100 * 1024 * 1024
+const LARGEST_LINK = 4096
+const MOST_COMMITS = 2000
+const NAMED = 20
+
+type Flag = typeof HandoffFlag.Type
+type File = typeof ChangedFile.Type
+
+/** What is known about the work of one run after everything was checked. */
+export interface Verified {
+  /** The commit that the work starts from: of the base branch and an ancestor of the head. */
+  readonly base: string
+  /** The agent's own last commit. */
+  readonly head: string
+  /** Null: no commit over the base, the summary is the result. */
+  readonly series: Series | null
+  readonly files: ReadonlyArray<File>
+  readonly flags: ReadonlyArray<Flag>
+  readonly rest: Rest
+}
+
+const flag = (kind: string, detail: string): Flag => ({ kind, detail: printableLine(detail) })
+
+const names = (paths: ReadonlyArray<string>): string =>
+  `${paths
+    .slice(0, NAMED)
+    .map((path) => printableLine(path, 200))
+    .join(", ")}${paths.length > NAMED ? ` and ${paths.length - NAMED} more` : ""}`
+
+/** Every path that any of the commits touches, whether or not a later one undoes it. */
+const touched = Effect.fnUntraced(function* (gitDir: string, commits: ReadonlyArray<string>) {
+  const git = yield* Git
+  const output = yield* git
+    .run(
+      [
+        "diff-tree",
+        "-r",
+        "-m",
+        "-z",
+        "--root",
+        "--raw",
+        "--no-renames",
+        "--no-abbrev",
+        "--no-commit-id",
+        "--ignore-submodules=none",
+        "--stdin"
+      ],
+      { cwd: gitDir, stdin: `${commits.join("\n")}\n` }
+    )
+    .pipe(Effect.mapError(gitBroke("listing the changes")))
+  return changes.parseRaw(output)
+})
+
+const checkPaths = Effect.fnUntraced(function* (gitDir: string, touchedPaths: ReadonlyArray<changes.Change>) {
+  const git = yield* Git
+  const refusals = [...new Set(touchedPaths.flatMap((change) => changes.refusal(change) ?? []))]
+  if (refusals.length > 0) return yield* unverified("path", names(refusals), "take it out of the commits")
+  const flags: Array<Flag> = []
+  for (const link of touchedPaths.filter(changes.isLink)) {
+    const target = yield* git
+      .run(["cat-file", "blob", link.newOid], { cwd: gitDir, maxOutput: LARGEST_LINK })
+      .pipe(
+        Effect.map((bytes) => Buffer.from(bytes).toString("utf8")),
+        Effect.catchTag("GitError", (error) =>
+          error.reason === "too_large" ? Effect.succeed("") : Effect.fail(gitBroke("reading a link")(error))
+        )
+      )
+    const shown = `${printableLine(link.path, 200)} -> ${printableLine(target, 200)}`
+    if (changes.linkEscapes(link.path, target)) {
+      return yield* unverified(
+        "symlink",
+        `the link ${shown} leaves the repository`,
+        "take it out of the commits"
+      )
+    }
+    flags.push(flag("symlink", shown))
+  }
+  return flags
+})
+
+const checkSizes = Effect.fnUntraced(function* (gitDir: string, touchedPaths: ReadonlyArray<changes.Change>) {
+  const git = yield* Git
+  const blobs = touchedPaths.filter((change) => !changes.isGone(change) && change.newMode !== "160000")
+  const sizes = yield* git
+    .text(["cat-file", "--batch-check=%(objectsize)"], {
+      cwd: gitDir,
+      stdin: blobs.map(({ newOid }) => `${newOid}\n`).join("")
+    })
+    .pipe(Effect.mapError(gitBroke("measuring the changed files")))
+  const large = sizes.split("\n").findIndex((size) => Number(size) > LARGEST_BLOB)
+  if (large !== -1) {
+    return yield* unverified(
+      "too_large",
+      `${printableLine(blobs[large]?.path ?? "a file", 200)} is larger than ${LARGEST_BLOB / 1024 / 1024} MiB`,
+      "take it out of the commits"
+    )
+  }
+})
+
+const protectedFlags = (touchedPaths: ReadonlyArray<changes.Change>): ReadonlyArray<Flag> => {
+  const kinds = new Map<string, Set<string>>()
+  for (const change of touchedPaths) {
+    const kind = change.newMode === "160000" ? "submodule" : changes.protectedKind(change.path)
+    if (kind !== null) kinds.set(kind, (kinds.get(kind) ?? new Set()).add(change.path))
+  }
+  return [...kinds].map(([kind, paths]) => ({ kind: "protected", detail: `${kind}: ${names([...paths])}` }))
+}
+
+const restFlags = (rest: Rest): ReadonlyArray<Flag> => [
+  ...(rest.patch === null
+    ? []
+    : [
+        { kind: "uncommitted", detail: `not in the commits: ${names([...rest.changed, ...rest.untracked])}` }
+      ]),
+  ...(rest.leftOut.length === 0
+    ? []
+    : [{ kind: "left_out", detail: `not committed and not captured: ${names(rest.leftOut)}` }])
+]
+
+const seriesFlags = (series: Series): ReadonlyArray<Flag> => [
+  ...series.rewritten.map((id) =>
+    flag("message_rewritten", `the message of ${id.slice(0, 12)} would not come through git am as it was`)
+  ),
+  ...series.bundleOnly.map((id) =>
+    flag("bundle_only", `${id.slice(0, 12)} is a merge or changes nothing: in the bundle, not in the patches`)
+  )
+]
+
+const mergeBase = Effect.fnUntraced(function* (quarantine: Quarantine, head: string) {
+  const git = yield* Git
+  return yield* git
+    .text(["merge-base", quarantine.base, head], { cwd: quarantine.gitDir })
+    .pipe(
+      Effect.mapError((error) =>
+        error.code === 1
+          ? unverified(
+              "base_not_ancestor",
+              "the commits share no history with the base branch",
+              "commit on top of the base branch"
+            )
+          : gitBroke("looking for the common commit")(error)
+      )
+    )
+})
+
+const baseFlags = Effect.fnUntraced(function* (quarantine: Quarantine, base: string) {
+  if (base === quarantine.base) return []
+  const git = yield* Git
+  const ahead = yield* git
+    .text(["rev-list", "--count", `${base}..${quarantine.base}`], { cwd: quarantine.gitDir })
+    .pipe(Effect.mapError(gitBroke("comparing with the base branch")))
+  return [
+    flag("base_moved", `the base branch has ${ahead} commits since ${base.slice(0, 12)}; git am -3 may help`)
+  ]
+})
+
+const checkCommits = Effect.fnUntraced(function* (gitDir: string, base: string, head: string) {
+  const git = yield* Git
+  const history = yield* readHistory(git, gitDir, base, head).pipe(
+    Effect.mapError(gitBroke("reading the history"))
+  )
+  if (history.length > MOST_COMMITS) {
+    return yield* unverified("too_many_commits", `${history.length} commits are more than ${MOST_COMMITS}`)
+  }
+  const odd = history.find(({ author }) => !isPlainText(author.name) || !isPlainText(author.email))
+  if (odd !== undefined) {
+    return yield* unverified("author", `the author of ${odd.id.slice(0, 12)} is no plain text`)
+  }
+  return history.map(({ id }) => id)
+})
+
+const changedFiles = Effect.fnUntraced(function* (gitDir: string, base: string, head: string) {
+  const git = yield* Git
+  const output = yield* git
+    .run(
+      [
+        "diff-tree",
+        "-r",
+        "-z",
+        "--numstat",
+        "--no-renames",
+        "--no-ext-diff",
+        "--no-textconv",
+        "--ignore-submodules=none",
+        base,
+        head
+      ],
+      {
+        cwd: gitDir
+      }
+    )
+    .pipe(Effect.mapError(gitBroke("counting the changes")))
+  return changes.parseNumstat(output)
+})
+
+export const restOfWorkspace = Effect.fnUntraced(function* (
+  quarantine: Quarantine,
+  request: Pick<HandoffRequest, "workspace">,
+  head: string,
+  tree: string
+) {
+  return yield* captureRest(yield* Git, yield* SafeFiles, quarantine.gitDir, head, tree, request.workspace)
+})
+
+/**
+ * Checks imported commits: they start from the base, change something, hold no path or mode that reaches out
+ * of the tree, and come through `git format-patch` and `git am` unchanged. Reads the quarantine only.
+ */
+export const verifyCommits = Effect.fn("verifyCommits")(function* <E, R>(
+  quarantine: Quarantine,
+  head: string,
+  readRest: (head: string, tree: string) => Effect.Effect<Rest, E, R>
+) {
+  const git = yield* Git
+  const { gitDir } = quarantine
+  const base = yield* mergeBase(quarantine, head)
+  if (base === head) {
+    const rest = yield* readRest(head, yield* checkout(git, gitDir, head))
+    return { base, head, series: null, files: [], flags: restFlags(rest), rest } satisfies Verified
+  }
+  const commits = yield* checkCommits(gitDir, base, head)
+  const touchedPaths = yield* touched(gitDir, commits)
+  const links = yield* checkPaths(gitDir, touchedPaths)
+  yield* checkSizes(gitDir, touchedPaths)
+  const files = yield* changedFiles(gitDir, base, head)
+  if (files.length === 0) {
+    return yield* unverified("empty_diff", "the commits change nothing", "commit the work itself")
+  }
+  const tree = yield* checkout(git, gitDir, base)
+  const series = yield* proveSeries(git, gitDir, base, head, tree)
+  const rest = yield* readRest(head, tree)
+  const flags = [
+    ...protectedFlags(touchedPaths),
+    ...links,
+    ...seriesFlags(series),
+    ...restFlags(rest),
+    ...(yield* baseFlags(quarantine, base))
+  ]
+  return { base, head, series, files, flags, rest } satisfies Verified
+}, Effect.scoped)
