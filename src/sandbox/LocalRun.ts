@@ -1,16 +1,16 @@
-import { Effect, FileSystem, Option, Redacted, Ref, type Scope, Semaphore } from "effect"
+import { Duration, Effect, FileSystem, Redacted, Ref, type Scope, Semaphore } from "effect"
 import { type ChildProcess, ChildProcessSpawner } from "effect/process"
 import { type FileError, SafeFiles } from "../files/SafeFiles.ts"
 import type { SandboxKind } from "../workflow/WorkflowConfig.ts"
-import { sweep } from "./endProcesses.ts"
+import { sweep, within } from "../processes/endProcesses.ts"
 import { type GuestProcess, spawnGuest } from "./guestProcess.ts"
-import { ProcessTable } from "./ProcessTable.ts"
+import { ProcessTable } from "../processes/ProcessTable.ts"
 import { forgetRun, homePath, identityPath, runMarker, writeRunRecord } from "./RunRecord.ts"
 import { SandboxError, type SandboxProcess, type SandboxRequest } from "./Sandboxes.ts"
 
 /** How long a guest has to end by itself after its stdin is closed, and then after SIGTERM. */
-export const STDIN_GRACE = "500 millis"
-export const TERM_GRACE = "1500 millis"
+const STDIN_GRACE = Duration.millis(500)
+const TERM_GRACE = Duration.millis(1500)
 
 /** What the sandboxes need that run a guest's processes on this machine's kernel. */
 export interface LocalMachine {
@@ -92,9 +92,9 @@ export const acquireLocalRun = Effect.fnUntraced(function* (
 
   const leave = Effect.fnUntraced(function* ({ guest }: Started) {
     yield* guest.dropStdin
-    if (yield* exitsWithin(guest, STDIN_GRACE)) return
+    if (yield* within(STDIN_GRACE, guest.process.exit)) return
     yield* terminate(guest.pid)
-    if (yield* exitsWithin(guest, TERM_GRACE)) return
+    if (yield* within(TERM_GRACE, guest.process.exit)) return
     yield* table.signal(-guest.pid, "SIGKILL")
   })
 
@@ -153,7 +153,3 @@ export const acquireLocalRun = Effect.fnUntraced(function* (
 
   return { home: `${place.root}/${homePath(runId)}`, identity: identityPath(runId), marker, start, stop }
 })
-
-/** Also in a finalizer, where nothing else can be interrupted. */
-const exitsWithin = (guest: GuestProcess, grace: "500 millis" | "1500 millis") =>
-  Effect.map(Effect.timeoutOption(Effect.interruptible(guest.process.exit), grace), Option.isSome)

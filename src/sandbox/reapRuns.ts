@@ -1,7 +1,7 @@
 import { Effect } from "effect"
 import type { RunId } from "../domain/ids.ts"
 import type { WorkflowDefinition } from "../workflow/WorkflowConfig.ts"
-import { sweep } from "./endProcesses.ts"
+import { sweep } from "../processes/endProcesses.ts"
 import type { LocalMachine } from "./LocalRun.ts"
 import { forgetRun, readRunRecord, runMarker } from "./RunRecord.ts"
 import type { Reaped } from "./SandboxDriver.ts"

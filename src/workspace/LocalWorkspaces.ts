@@ -3,6 +3,7 @@ import { ChildProcessSpawner } from "effect/process"
 import { join } from "node:path"
 import type { Identifier } from "../domain/ids.ts"
 import { workspaceKey } from "../domain/workspaceKey.ts"
+import { ProcessTable } from "../processes/ProcessTable.ts"
 import { SafeFiles } from "../files/SafeFiles.ts"
 import type { WorkflowDefinition } from "../workflow/WorkflowConfig.ts"
 import { makeFolderLocks } from "./folderLocks.ts"
@@ -40,6 +41,7 @@ export const layer = Layer.effect(
   Effect.gen(function* () {
     const files = yield* SafeFiles
     const fs = yield* FileSystem.FileSystem
+    const table = yield* ProcessTable
     const spawner = yield* ChildProcessSpawner.ChildProcessSpawner
     const exclusively = yield* makeFolderLocks
 
@@ -150,7 +152,13 @@ export const layer = Layer.effect(
           output: ""
         })
       }
-      yield* runHookScript(spawner, { hook, script, cwd: workspace.path, env, timeoutMs: hooks.timeoutMs })
+      yield* runHookScript(spawner, table, {
+        hook,
+        script,
+        cwd: workspace.path,
+        env,
+        timeoutMs: hooks.timeoutMs
+      })
     })
 
     const remove = Effect.fn("Workspaces.remove")(function* (context: HookContext) {
@@ -173,4 +181,4 @@ export const layer = Layer.effect(
       remove
     })
   })
-)
+).pipe(Layer.provide(ProcessTable.layer))

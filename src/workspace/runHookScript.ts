@@ -1,5 +1,7 @@
 import { Duration, Effect, Fiber, Option, type PlatformError, Stream } from "effect"
 import { ChildProcess, type ChildProcessSpawner } from "effect/process"
+import { endGroup } from "../processes/endProcesses.ts"
+import type { ProcessTable } from "../processes/ProcessTable.ts"
 import { printableTail } from "../domain/printable.ts"
 import type { HookName } from "../workflow/WorkflowConfig.ts"
 import { HookError } from "./Workspaces.ts"
@@ -9,7 +11,7 @@ const OUTPUT_BYTES = 64 * 1024
 /** How much of that goes into a log line. */
 const LOGGED_CHARACTERS = 2000
 /** How long a hook's shell has to end between SIGTERM and SIGKILL. */
-const KILL_AFTER = "2 seconds"
+const KILL_AFTER = Duration.seconds(2)
 /** How long output is waited for after the shell ended, since a process that it left may hold the pipe. */
 const OUTPUT_GRACE = "250 millis"
 
@@ -28,6 +30,7 @@ export interface HookScript {
 export const runHookScript = Effect.fn("Workspaces.runHook")(
   function* (
     spawner: ChildProcessSpawner.ChildProcessSpawner["Service"],
+    table: ProcessTable["Service"],
     { hook, script, cwd, env, timeoutMs }: HookScript
   ) {
     const output = makeTail(OUTPUT_BYTES)
@@ -36,16 +39,24 @@ export const runHookScript = Effect.fn("Workspaces.runHook")(
 
     yield* Effect.logInfo("hook started")
     const once = Effect.gen(function* () {
-      const handle = yield* spawner.spawn(
-        ChildProcess.make("sh", ["-lc", script], {
-          cwd,
-          env,
-          extendEnv: true,
-          stdin: "ignore",
-          forceKillAfter: KILL_AFTER
-        })
+      const handle = yield* Effect.acquireRelease(
+        Effect.tap(
+          spawner.spawn(
+            // One pipe for both, so that the end of the output is what was printed last.
+            ChildProcess.make("sh", ["-lc", `exec 2>&1; ${script}`], {
+              cwd,
+              env,
+              extendEnv: true,
+              stdin: "ignore",
+              forceKillAfter: "100 millis"
+            })
+          ),
+          // The spawner's own ending would wait for zombies, and for an exit that never comes.
+          (handle) => handle.unref
+        ),
+        (handle) => endGroup(table, handle.pid, KILL_AFTER)
       )
-      const reading = yield* handle.all.pipe(
+      const reading = yield* handle.stdout.pipe(
         Stream.runForEach((bytes) => Effect.sync(() => output.add(bytes))),
         Effect.catchTag("PlatformError", (error) => Effect.logDebug("hook output broke off", error)),
         Effect.forkScoped
@@ -68,7 +79,7 @@ export const runHookScript = Effect.fn("Workspaces.runHook")(
       Effect.annotateLogs({ output: printableTail(output.text(), LOGGED_CHARACTERS) })
     )
   },
-  (effect, _spawner, { hook, cwd }) =>
+  (effect, _spawner, _table, { hook, cwd }) =>
     effect.pipe(
       Effect.tapErrorTag("HookError", (error) =>
         Effect.logWarning(error.reason === "timeout" ? "hook timed out" : "hook failed").pipe(

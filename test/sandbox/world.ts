@@ -1,6 +1,6 @@
 import { Effect, FileSystem, Redacted, Stream } from "effect"
 import { Identifier, makeRunId, type RunId } from "../../src/domain/ids.ts"
-import { ProcessTable } from "../../src/sandbox/ProcessTable.ts"
+import { ProcessTable } from "../../src/processes/ProcessTable.ts"
 import { runMarker } from "../../src/sandbox/RunRecord.ts"
 import type { SandboxProcess, SandboxRequest } from "../../src/sandbox/Sandboxes.ts"
 import type { SandboxKind, WorkflowDefinition } from "../../src/workflow/WorkflowConfig.ts"

@@ -35,7 +35,7 @@ export class ProcessTable extends Context.Service<
     /** A negative pid means the group. A process that is gone is no error. */
     readonly signal: (pid: number, signal: "SIGTERM" | "SIGKILL") => Effect.Effect<void>
   }
->()("symphony/sandbox/ProcessTable") {
+>()("symphony/processes/ProcessTable") {
   static readonly layer = Layer.effect(
     ProcessTable,
     Effect.gen(function* () {

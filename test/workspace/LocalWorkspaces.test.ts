@@ -1,0 +1,233 @@
+import { NodeServices } from "@effect/platform-node"
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, FileSystem, Layer, Logger, Ref, References, Schedule, type Scope } from "effect"
+import { Identifier } from "../../src/domain/ids.ts"
+import { layer as safeFilesLayer } from "../../src/files/NodeSafeFiles.ts"
+import { layer as localLayer } from "../../src/workspace/LocalWorkspaces.ts"
+import { Workspaces } from "../../src/workspace/Workspaces.ts"
+import { OWNER_FILE } from "../../src/workspace/workspaceRoot.ts"
+import type { WorkflowConfig, WorkflowDefinition } from "../../src/workflow/WorkflowConfig.ts"
+import { testWorkflow } from "../support/workflow.ts"
+
+const A1 = Identifier.make("A-1")
+
+interface Project {
+  readonly root: string
+  readonly fs: FileSystem.FileSystem
+  readonly workspaces: Workspaces["Service"]
+  readonly workflow: (hooks?: Partial<WorkflowConfig["hooks"]>, tracker?: string) => WorkflowDefinition
+}
+
+const inProject = <E>(body: (project: Project) => Effect.Effect<void, E, Scope.Scope>) =>
+  Effect.gen(function* () {
+    const fs = yield* FileSystem.FileSystem
+    const made = yield* fs.makeTempDirectoryScoped({ prefix: "workspace-test-" })
+    const root = yield* fs.realPath(made)
+    yield* fs.makeDirectory(`${root}/issues`)
+    yield* fs.makeDirectory(`${root}/other-issues`)
+    const workflow: Project["workflow"] = (hooks, tracker = "issues") =>
+      testWorkflow({
+        config: {
+          tracker: { root: `${root}/${tracker}` },
+          workspace: { root: `${root}/workspaces` },
+          state: { root: `${root}/state` },
+          ...(hooks === undefined ? {} : { hooks })
+        }
+      })
+    yield* body({ root, fs, workspaces: yield* Workspaces, workflow })
+  }).pipe(
+    Effect.scoped,
+    Effect.provide(
+      localLayer.pipe(Layer.provideMerge(safeFilesLayer), Layer.provideMerge(NodeServices.layer))
+    )
+  )
+
+const silent = Effect.provideService(References.MinimumLogLevel, "None")
+
+const test = <E>(name: string, body: (project: Project) => Effect.Effect<void, E, Scope.Scope>) =>
+  it.live(name, () => silent(inProject(body)))
+
+describe("the workspace root", () => {
+  test("is marked with the tracker it belongs to", ({ fs, root, workflow, workspaces }) =>
+    Effect.gen(function* () {
+      yield* workspaces.ensure(A1, workflow(), {})
+      const owner = yield* fs.readFileString(`${root}/workspaces/${OWNER_FILE}`)
+      assert.strictEqual(owner.split("\n")[0], `${root}/issues`)
+    }))
+
+  test("of another tracker is refused, naming both", ({ fs, root, workflow, workspaces }) =>
+    Effect.gen(function* () {
+      const workspace = yield* workspaces.ensure(A1, workflow(), {})
+      const foreign = workflow({}, "other-issues")
+      for (const attempt of [
+        workspaces.ensure(A1, foreign, {}),
+        workspaces.remove({ workspace, workflow: foreign, env: {} })
+      ]) {
+        const error = yield* Effect.flip(attempt)
+        assert.strictEqual(error.reason, "foreign_root")
+        assert.include(error.message, `${root}/issues`)
+        assert.include(error.message, `${root}/other-issues`)
+      }
+      assert.isTrue(yield* fs.exists(workspace.path))
+    }))
+
+  test("that holds somebody's files is refused", ({ fs, root, workflow, workspaces }) =>
+    Effect.gen(function* () {
+      yield* fs.makeDirectory(`${root}/workspaces/A-1`, { recursive: true })
+      yield* fs.writeFileString(`${root}/workspaces/A-1/mine`, "")
+      const error = yield* Effect.flip(workspaces.ensure(A1, workflow(), {}))
+      assert.strictEqual(error.reason, "not_empty")
+      assert.isTrue(yield* fs.exists(`${root}/workspaces/A-1/mine`))
+    }))
+})
+
+describe("a workspace", () => {
+  const claimed = ({ fs, root }: Project) =>
+    Effect.andThen(
+      fs.makeDirectory(`${root}/workspaces`),
+      fs.writeFileString(`${root}/workspaces/${OWNER_FILE}`, `${root}/issues\n`)
+    )
+
+  test("that is a symbolic link is refused, for hooks and removal too", (project) =>
+    Effect.gen(function* () {
+      const { fs, root, workflow, workspaces } = project
+      yield* claimed(project)
+      yield* fs.makeDirectory(`${root}/elsewhere`)
+      yield* fs.writeFileString(`${root}/elsewhere/keep`, "")
+      yield* fs.symlink(`${root}/elsewhere`, `${root}/workspaces/A-1`)
+      const hooked = workflow({ before_run: `touch ${root}/ran`, before_remove: `touch ${root}/ran` })
+      const context = { workspace: workspaces.locate(A1, hooked), workflow: hooked, env: {} }
+      assert.strictEqual((yield* Effect.flip(workspaces.ensure(A1, hooked, {}))).reason, "symlink")
+      assert.strictEqual((yield* Effect.flip(workspaces.remove(context))).reason, "symlink")
+      assert.strictEqual((yield* Effect.flip(workspaces.runHook("before_run", context))).reason, "spawn")
+      assert.deepStrictEqual(
+        [yield* fs.exists(`${root}/elsewhere/keep`), yield* fs.exists(`${root}/ran`)],
+        [true, false]
+      )
+    }))
+
+  test("that is a file is refused", (project) =>
+    Effect.gen(function* () {
+      yield* claimed(project)
+      yield* project.fs.writeFileString(`${project.root}/workspaces/A-1`, "")
+      const error = yield* Effect.flip(project.workspaces.ensure(A1, project.workflow(), {}))
+      assert.strictEqual(error.reason, "not_a_directory")
+    }))
+
+  test("that was there before us is used as it is", (project) =>
+    Effect.gen(function* () {
+      const { fs, root, workflow, workspaces } = project
+      yield* claimed(project)
+      yield* fs.makeDirectory(`${root}/workspaces/A-1`)
+      yield* fs.writeFileString(`${root}/workspaces/A-1/mine`, "")
+      const workspace = yield* workspaces.ensure(A1, workflow({ after_create: "exit 1" }), {})
+      assert.isFalse(workspace.created)
+      assert.isTrue(yield* fs.exists(`${workspace.path}/mine`))
+    }))
+
+  test("whose after_create was cut off by a crash is made anew", (project) =>
+    Effect.gen(function* () {
+      const { fs, root, workflow, workspaces } = project
+      const first = yield* workspaces.ensure(A1, workflow(), {})
+      yield* fs.writeFileString(`${first.path}/half`, "")
+      const record = `${root}/state/workspaces/A-1.json`
+      const text = yield* fs.readFileString(record)
+      yield* fs.writeFileString(record, text.replace("ready", "creating"))
+      const second = yield* workspaces.ensure(A1, workflow({ after_create: "touch whole" }), {})
+      assert.isTrue(second.created)
+      assert.deepStrictEqual(yield* fs.readDirectory(second.path), ["whole"])
+    }))
+
+  test("is removed without following the links in it", (project) =>
+    Effect.gen(function* () {
+      const { fs, root, workflow, workspaces } = project
+      const workspace = yield* workspaces.ensure(A1, workflow(), {})
+      yield* fs.makeDirectory(`${root}/elsewhere`)
+      yield* fs.writeFileString(`${root}/elsewhere/keep`, "")
+      yield* fs.symlink(`${root}/elsewhere`, `${workspace.path}/link`)
+      yield* workspaces.remove({ workspace, workflow: workflow(), env: {} })
+      assert.isFalse(yield* fs.exists(workspace.path))
+      assert.isTrue(yield* fs.exists(`${root}/elsewhere/keep`))
+    }))
+})
+
+describe("a hook", () => {
+  const run = (
+    project: Project,
+    script: string,
+    env: Readonly<Record<string, string>> = {},
+    timeoutMs = 60_000
+  ) =>
+    Effect.gen(function* () {
+      const workflow = project.workflow({ before_run: script, timeoutMs })
+      const workspace = yield* project.workspaces.ensure(A1, workflow, {})
+      yield* project.workspaces.runHook("before_run", { workspace, workflow, env })
+      return workspace
+    })
+
+  test("runs in the workspace, with the operator's environment and ours, and no input", (project) =>
+    Effect.gen(function* () {
+      const script = `pwd > out; echo "$SYMPHONY_ISSUE_ID" >> out; test -n "$PATH" && cat >> out; echo end >> out`
+      const workspace = yield* run(project, script, { SYMPHONY_ISSUE_ID: "A-1" })
+      assert.strictEqual(
+        yield* project.fs.readFileString(`${workspace.path}/out`),
+        `${workspace.path}\nA-1\nend\n`
+      )
+    }))
+
+  test("takes its whole process group along when its time is up", (project) =>
+    Effect.gen(function* () {
+      const { fs, root } = project
+      const script = `trap '' TERM; sh -c "trap '' TERM; echo \\$\\$ > ${root}/pid; sleep 1000" & wait; sleep 1000`
+      const error = yield* Effect.flip(run(project, script, {}, 300))
+      assert.strictEqual(error._tag === "HookError" && error.reason, "timeout")
+      const pid = (yield* fs.readFileString(`${root}/pid`)).trim()
+      yield* Effect.repeat(fs.exists(`/proc/${pid}/cwd`), {
+        until: (there) => !there,
+        schedule: Schedule.spaced("5 millis")
+      })
+    }))
+
+  test("that leaves a process holding its output does not delay", (project) =>
+    Effect.gen(function* () {
+      yield* run(project, "sleep 1000 & echo done", {}, 20_000)
+    }))
+
+  test("fails with its exit code and the end of what it printed", (project) =>
+    Effect.gen(function* () {
+      const script = "head -c 300000 /dev/zero | tr '\\0' x; echo; echo sorry >&2; exit 4"
+      const error = yield* Effect.flip(run(project, script))
+      assert.strictEqual(error._tag, "HookError")
+      if (error._tag !== "HookError") return
+      assert.deepStrictEqual([error.reason, error.code], ["exit", 4])
+      assert.isTrue(error.output.endsWith("x\nsorry\n"))
+      assert.isAtMost(error.output.length, 64 * 1024 + 1)
+      assert.isAtMost(error.message.length, 600)
+    }))
+
+  test("that is ended by a signal says so", (project) =>
+    Effect.gen(function* () {
+      const error = yield* Effect.flip(run(project, "kill -9 $$"))
+      assert.strictEqual(error._tag === "HookError" && error.reason, "signal")
+    }))
+
+  it.live("is logged when it starts, ends and fails, with its output made harmless", () =>
+    Effect.gen(function* () {
+      const lines = yield* Ref.make<ReadonlyArray<string>>([])
+      const logger = Logger.make(({ fiber, message }) => {
+        const annotations = fiber.getRef(References.CurrentLogAnnotations)
+        Effect.runSync(
+          Ref.update(lines, (all) => [...all, `${String(message)} ${JSON.stringify(annotations)}`])
+        )
+      })
+      yield* inProject((project) => Effect.ignore(run(project, "printf '\\033[2Jwiped\\n'; exit 1"))).pipe(
+        Effect.provide(Logger.layer([logger]))
+      )
+      const text = (yield* Ref.get(lines)).join("\n")
+      assert.include(text, "hook started")
+      assert.include(text, "hook failed")
+      assert.include(text, "␛[2Jwiped")
+      assert.notInclude(text, "\u001b")
+    })
+  )
+})
