@@ -1,0 +1,234 @@
+import { Clock, DateTime, Effect, Layer, Ref, Semaphore, Stream, SubscriptionRef } from "effect"
+import { Identifier, type IssueId } from "../domain/ids.ts"
+import type { Issue } from "../domain/Issue.ts"
+import type { Problem } from "../domain/Problem.ts"
+import { policyOf, sameState } from "../domain/State.ts"
+import { type FileError, type Place, SafeFiles } from "../files/SafeFiles.ts"
+import { Workflow } from "../workflow/Workflow.ts"
+import { nameFault, trackerProblem } from "./decodeIssue.ts"
+import { moveFile } from "./moveFile.ts"
+import { checkNewIssue, nextIdentifier, renderNewIssue } from "./newIssue.ts"
+import { noteToAppend } from "./notes.ts"
+import { makeSnapshot, sameSnapshot } from "./snapshot.ts"
+import {
+  IssueNameTaken,
+  IssueNotFound,
+  IssueUnreadable,
+  type MoveResult,
+  Tracker,
+  TrackerError,
+  type TrackerSnapshot
+} from "./Tracker.ts"
+import {
+  allNames,
+  emptyIndex,
+  type Extent,
+  findings,
+  LARGEST_ISSUE,
+  rootNameOf,
+  scan,
+  type TrackerIndex
+} from "./TrackerIndex.ts"
+import { keepWatch } from "./watchTracker.ts"
+
+const trackerError = (operation: TrackerError["operation"]) => (error: FileError) =>
+  new TrackerError({ operation, path: error.path, detail: error.detail })
+
+interface Seen {
+  readonly index: TrackerIndex
+  readonly snapshot: TrackerSnapshot
+}
+
+const make = Effect.gen(function* () {
+  const files = yield* SafeFiles
+  const workflow = yield* Workflow
+  const place: Place = { root: (yield* workflow.current).config.tracker.root }
+  const policies = Effect.map(workflow.current, ({ config }) => config.states)
+  const pathOf = (state: string, fileName: string) => `${rootNameOf(place)}/${state}/${fileName}`
+
+  /** One scan or change at a time: each builds on what the one before saw. */
+  const turn = yield* Semaphore.make(1)
+  const watchProblems = yield* Ref.make<ReadonlyArray<Problem>>([])
+
+  const look = Effect.fnUntraced(function* (index: TrackerIndex, extent: Extent) {
+    const scanner = { files, place, now: yield* Clock.currentTimeMillis }
+    const next = yield* scan(scanner, index, extent)
+    const found = findings(next, scanner)
+    const problems = [...found.problems, ...(yield* Ref.get(watchProblems))]
+    return { index: next, snapshot: makeSnapshot({ ...found, problems }, yield* policies) } satisfies Seen
+  })
+
+  const seen = yield* look(emptyIndex, "all").pipe(
+    Effect.mapError(trackerError("scan")),
+    Effect.flatMap((first) => SubscriptionRef.make<Seen>(first))
+  )
+  const snapshot = Effect.map(SubscriptionRef.get(seen), (now) => now.snapshot)
+
+  /** The last snapshot stays in force; only its problems tell that it may be out of date. */
+  const showFailure = Effect.fnUntraced(function* (error: FileError) {
+    const problem = trackerProblem(
+      place.root,
+      `the tracker cannot be read: ${error.detail}`,
+      "restore the folder; what was read last stays in force"
+    )
+    const last = yield* SubscriptionRef.get(seen)
+    const [first, ...others] = last.snapshot.problems
+    if (first?.where === problem.where && first.message === problem.message) return
+    yield* Effect.logError("tracker cannot be read", error)
+    const stale = first?.where === problem.where ? others : last.snapshot.problems
+    yield* SubscriptionRef.set(seen, {
+      ...last,
+      snapshot: { ...last.snapshot, problems: [problem, ...stale] }
+    })
+  })
+
+  const rescan = Effect.fnUntraced(function* (extent: Extent) {
+    const next = yield* look((yield* SubscriptionRef.get(seen)).index, extent)
+    yield* SubscriptionRef.set(seen, next)
+    return next.snapshot
+  }, Effect.tapError(showFailure))
+
+  const refresh = turn.withPermit(rescan("all")).pipe(Effect.mapError(trackerError("scan")))
+
+  yield* keepWatch({
+    files,
+    place,
+    folders: SubscriptionRef.changes(seen).pipe(Stream.map(({ index }) => index.folders)),
+    intervals: workflow.changes.pipe(Stream.map(({ config }) => config.polling.intervalMs)),
+    problems: watchProblems,
+    rescan: (extent) => turn.withPermit(rescan(extent))
+  })
+
+  /** Why an issue that was in this file is not in the snapshot. */
+  const absence = (id: IssueId, fileName: string, now: TrackerSnapshot) => {
+    if (!now.unreadable.has(fileName)) return new IssueNotFound({ id })
+    const problem = now.problems.find(({ where }) => where.includes(`/${fileName}`))
+    return new IssueUnreadable({
+      path: problem?.where ?? fileName,
+      detail: problem?.message ?? "it cannot be read"
+    })
+  }
+
+  const isThere = (issue: Issue) =>
+    Effect.map(
+      files.stat(place, `${issue.state}/${issue.fileName}`),
+      (stat) => stat?.kind === "file" && stat.inode === issue.inode
+    )
+
+  /** The issue as its file is now, wherever it lies. */
+  const find = Effect.fnUntraced(function* (id: IssueId, operation: TrackerError["operation"]) {
+    const fail = Effect.mapError(trackerError(operation))
+    const known = (yield* snapshot).byId.get(id)
+    const near = known !== undefined && (yield* fail(isThere(known)))
+    const now = yield* fail(rescan(near ? new Set([known.state]) : "all"))
+    const found = now.byId.get(id)
+    return found ?? (yield* absence(id, known?.fileName ?? `${id}.md`, now))
+  })
+
+  const read = Effect.fn("Tracker.read")((id: IssueId) => find(id, "read"), turn.withPermit)
+
+  const create = Effect.fn("Tracker.create")(function* (issue: Parameters<Tracker["Service"]["create"]>[0]) {
+    const declared = yield* Effect.fromResult(checkNewIssue(issue, yield* policies))
+    const now = yield* Effect.mapError(rescan("all"), trackerError("create"))
+    const { index } = yield* SubscriptionRef.get(seen)
+    const names = [...allNames(index), ...now.issues.map(({ identifier }) => identifier)]
+    const identifier = issue.identifier ?? nextIdentifier(names)
+    const state = folderOf(index, declared)
+    const path = `${state}/${identifier}.md`
+    if (names.some((name) => name.toLowerCase() === identifier.toLowerCase())) {
+      return yield* new IssueNameTaken({ path: pathOf(state, `${identifier}.md`) })
+    }
+    const text = renderNewIssue(issue, DateTime.formatIso(yield* DateTime.now))
+    yield* files
+      .createExclusive(place, path, text)
+      .pipe(
+        Effect.mapError((error) =>
+          error.reason === "exists"
+            ? new IssueNameTaken({ path: pathOf(state, `${identifier}.md`) })
+            : trackerError("create")(error)
+        )
+      )
+    yield* Effect.mapError(rescan(new Set([state])), trackerError("create"))
+    return { identifier: Identifier.make(identifier), state, path: `${place.root}/${path}` }
+  }, turn.withPermit)
+
+  const move = Effect.fn("Tracker.move")(function* (request: Parameters<Tracker["Service"]["move"]>[0]) {
+    const fail = trackerError("move")
+    const { index } = yield* SubscriptionRef.get(seen)
+    const wrong = nameFault(request.to) ?? (/^\.|[/\\]/.test(request.to) ? "it is no folder name" : undefined)
+    if (wrong !== undefined) {
+      return yield* new TrackerError({ operation: "move", path: request.to, detail: `state: ${wrong}` })
+    }
+    const elsewhere = Effect.map(Effect.mapError(rescan("all"), fail), (now): MoveResult => ({
+      _tag: "elsewhere",
+      state: now.byId.get(request.id)?.state ?? null
+    }))
+    const to = folderOf(index, policyOf(yield* policies, request.to)?.name ?? request.to.trim())
+    if (sameState(request.from, to)) {
+      const stat = yield* Effect.mapError(files.stat(place, `${request.from}/${request.fileName}`), fail)
+      return stat?.inode === request.inode
+        ? ({ _tag: "already", state: request.from } satisfies MoveResult)
+        : yield* elsewhere
+    }
+    const moved = yield* moveFile(files, place, {
+      from: `${request.from}/${request.fileName}`,
+      to: `${to}/${request.fileName}`,
+      toFolder: to,
+      inode: request.inode
+    }).pipe(Effect.mapError(fail))
+    if (moved === "elsewhere") return yield* elsewhere
+    yield* Effect.mapError(rescan(new Set([request.from, to])), fail)
+    if (moved === "taken") return yield* new IssueNameTaken({ path: pathOf(to, request.fileName) })
+    return { _tag: moved, state: to } satisfies MoveResult
+  }, turn.withPermit)
+
+  const append = Effect.fn("Tracker.append")(function* (
+    id: IssueId,
+    block: Parameters<Tracker["Service"]["append"]>[1]
+  ) {
+    const fail = trackerError("append")
+    const { fileName, state } = yield* find(id, "append")
+    const path = `${state}/${fileName}`
+    const unreadable = (detail: string) => new IssueUnreadable({ path: pathOf(state, fileName), detail })
+    const bytes = yield* files
+      .read(place, path, LARGEST_ISSUE)
+      .pipe(
+        Effect.mapError((error) =>
+          error.reason === "link" || error.reason === "kind" || error.reason === "too_large"
+            ? unreadable(error.detail)
+            : fail(error)
+        )
+      )
+    const note = noteToAppend(new TextDecoder().decode(bytes), block)
+    if (note === null) return
+    const content = Buffer.concat([bytes, Buffer.from(note)])
+    if (content.length > LARGEST_ISSUE) return yield* unreadable("there is no room for a note in it")
+    yield* Effect.mapError(files.writeAtomic(place, path, content), fail)
+    yield* Effect.mapError(rescan(new Set([state])), fail)
+  }, turn.withPermit)
+
+  return Tracker.of({
+    snapshot,
+    changes: SubscriptionRef.changes(seen).pipe(
+      Stream.map((now) => now.snapshot),
+      Stream.changesWith(sameSnapshot)
+    ),
+    refresh,
+    read,
+    create,
+    move,
+    append
+  })
+})
+
+/** The folder of a state that is there already, whatever its case, else the name given. */
+const folderOf = (index: TrackerIndex, state: string): string =>
+  index.folders.has(state)
+    ? state
+    : ([...index.folders.keys()].find((name) => sameState(name, state)) ?? state)
+
+/**
+ * Issues as Markdown files in `tracker.root` of the workflow, one folder a state. The root is that of the
+ * start; states and poll interval follow the workflow. Fails when the root cannot be read at the start.
+ */
+export const layer: Layer.Layer<Tracker, TrackerError, SafeFiles | Workflow> = Layer.effect(Tracker, make)

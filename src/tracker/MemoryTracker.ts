@@ -1,0 +1,137 @@
+import { DateTime, Effect, Layer, Queue, Stream } from "effect"
+import { Identifier, type IssueId } from "../domain/ids.ts"
+import { policyOf, sameState } from "../domain/State.ts"
+import { baseNameOf } from "./decodeIssue.ts"
+import { checkNewIssue, nextIdentifier } from "./newIssue.ts"
+import { noteToAppend, unmarked } from "./notes.ts"
+import { sameSnapshot } from "./snapshot.ts"
+import {
+  IssueNameTaken,
+  IssueNotFound,
+  IssueUnreadable,
+  type MoveResult,
+  type NewIssue,
+  Tracker,
+  TrackerError,
+  type TrackerSnapshot
+} from "./Tracker.ts"
+import { splitPath, type TrackerWorld } from "./TrackerWorld.ts"
+
+export interface MemoryTrackerOptions {
+  /**
+   * Runs before each step that a crash can fall between: where a simulated world waits, fails, or stops for
+   * good. `link` and `unlink` are the two halves of a move.
+   */
+  readonly before?: (step: {
+    readonly operation: TrackerError["operation"] | "link" | "unlink"
+    readonly path: string
+  }) => Effect.Effect<void, TrackerError>
+}
+
+/** Issues that live in a `TrackerWorld`, which may outlive this layer. */
+export const layer = (
+  world: TrackerWorld,
+  { before = () => Effect.void }: MemoryTrackerOptions = {}
+): Layer.Layer<Tracker> => {
+  const folderOf = (state: string): string => {
+    const folders = world.paths().map((path) => splitPath(path).state)
+    return folders.includes(state) ? state : (folders.find((name) => sameState(name, state)) ?? state)
+  }
+
+  const find = Effect.fnUntraced(function* (id: IssueId) {
+    const { byId, unreadable } = world.snapshot()
+    const issue = byId.get(id)
+    if (issue !== undefined) return issue
+    const path = world.paths().find((each) => {
+      const file = world.file(each)
+      return file?.spoiled === true && (file.written.id ?? baseNameOf(splitPath(each).fileName)) === id
+    })
+    return path !== undefined && unreadable.has(splitPath(path).fileName)
+      ? yield* new IssueUnreadable({ path, detail: "it cannot be read" })
+      : yield* new IssueNotFound({ id })
+  })
+
+  const elsewhere = (id: IssueId): MoveResult => ({
+    _tag: "elsewhere",
+    state: world.snapshot().byId.get(id)?.state ?? null
+  })
+
+  return Layer.succeed(Tracker, {
+    snapshot: Effect.sync(world.snapshot),
+
+    changes: Stream.callback<TrackerSnapshot>((queue) =>
+      Effect.acquireRelease(
+        Effect.sync(() => {
+          Queue.offerUnsafe(queue, world.snapshot())
+          return world.subscribe(() => Queue.offerUnsafe(queue, world.snapshot()))
+        }),
+        (stop) => Effect.sync(stop)
+      )
+    ).pipe(Stream.changesWith(sameSnapshot)),
+
+    refresh: Effect.andThen(before({ operation: "scan", path: "" }), Effect.sync(world.snapshot)),
+
+    read: Effect.fn("Tracker.read")(function* (id) {
+      yield* before({ operation: "read", path: id })
+      return yield* find(id)
+    }),
+
+    create: Effect.fn("Tracker.create")(function* (issue: NewIssue) {
+      const state = folderOf(yield* Effect.fromResult(checkNewIssue(issue, world.states())))
+      const names = [
+        ...world.paths().map((path) => baseNameOf(splitPath(path).fileName)),
+        ...world.snapshot().issues.map(({ identifier }) => identifier)
+      ]
+      const identifier = issue.identifier ?? nextIdentifier(names)
+      const path = `${state}/${identifier}.md`
+      if (names.some((name) => name.toLowerCase() === identifier.toLowerCase())) {
+        return yield* new IssueNameTaken({ path })
+      }
+      const createdAt = DateTime.formatIso(yield* DateTime.now)
+      yield* before({ operation: "create", path })
+      world.put(path, {
+        title: issue.title.trim(),
+        description: unmarked(issue.description ?? "").trim() || null,
+        priority: issue.priority,
+        labels: issue.labels.map((label) => label.trim().toLowerCase()),
+        blockedBy: issue.blockedBy,
+        createdAt
+      })
+      return { identifier: Identifier.make(identifier), state, path }
+    }),
+
+    move: Effect.fn("Tracker.move")(function* ({ fileName, from, id, inode, to: wanted }) {
+      const to = folderOf(policyOf(world.states(), wanted)?.name ?? wanted.trim())
+      const [source, target] = [`${from}/${fileName}`, `${to}/${fileName}`]
+      const isMeant = (path: string) => world.file(path)?.inode === inode
+      yield* before({ operation: "move", path: source })
+      if (sameState(from, to)) {
+        return isMeant(source) ? ({ _tag: "already", state: from } satisfies MoveResult) : elsewhere(id)
+      }
+      const linked = isMeant(target)
+      if (!linked) {
+        if (!isMeant(source)) return elsewhere(id)
+        if (world.file(target) !== undefined) return yield* new IssueNameTaken({ path: target })
+        yield* before({ operation: "link", path: target })
+        if (!isMeant(source)) return elsewhere(id)
+        if (world.file(target) !== undefined) return yield* new IssueNameTaken({ path: target })
+        world.link(source, target)
+      }
+      if (isMeant(source)) {
+        yield* before({ operation: "unlink", path: source })
+        if (isMeant(source)) world.remove(source)
+      }
+      return { _tag: linked ? "already" : "moved", state: to } satisfies MoveResult
+    }),
+
+    append: Effect.fn("Tracker.append")(function* (id, block) {
+      yield* before({ operation: "append", path: id })
+      const { fileName, state } = yield* find(id)
+      const path = `${state}/${fileName}`
+      const written = world.file(path)?.written ?? {}
+      const text = written.description ?? ""
+      const note = noteToAppend(text, block)
+      if (note !== null) world.edit(path, { ...written, description: `${text}${note}`.trim() })
+    })
+  })
+}

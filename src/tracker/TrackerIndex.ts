@@ -1,0 +1,194 @@
+import { basename } from "node:path"
+import { Effect, Result } from "effect"
+import type { Problem } from "../domain/Problem.ts"
+import { type FileEntry, FileError, type Place, type SafeFiles } from "../files/SafeFiles.ts"
+import { byteOrder } from "../files/paths.ts"
+import { decodeIssue, type IssueRecord, nameFault, trackerProblem } from "./decodeIssue.ts"
+import type { Findings } from "./snapshot.ts"
+
+export const LARGEST_ISSUE = 1024 * 1024
+
+/** One file as it was read, and by which signs it is known to be unchanged. */
+interface Indexed {
+  readonly signs: string
+  readonly decoded: Result.Result<IssueRecord, ReadonlyArray<Problem>>
+}
+
+/** One state folder as it was last looked at. */
+interface IndexedFolder {
+  readonly files: ReadonlyMap<string, Indexed>
+  /** About the folder itself and what in it is not an issue file. */
+  readonly problems: ReadonlyArray<Problem>
+  readonly refused: ReadonlySet<string>
+}
+
+/** All state folders, in file order. A value: a scan that fails half-way changes nothing. */
+export interface TrackerIndex {
+  readonly folders: ReadonlyMap<string, IndexedFolder>
+  readonly problems: ReadonlyArray<Problem>
+}
+
+export const emptyIndex: TrackerIndex = { folders: new Map(), problems: [] }
+
+/**
+ * A file changed this shortly before it was read may change again within the same tick of the file system's
+ * clock, and is read once more.
+ */
+const SETTLED_MS = 2_000
+
+const signsOf = (entry: FileEntry): string => `${entry.inode}:${entry.modifiedAt}:${entry.size}`
+
+const KIND_HINT = "put a regular file there, or move it out of the tracker"
+
+export const rootNameOf = (place: Place): string => basename(place.root)
+
+/** Editors keep swap files, backups and the like beside the file: none of them is hidden and ends in `.md`. */
+const isIssueName = (name: string): boolean => name.endsWith(".md") && !name.startsWith(".")
+
+interface Scanner {
+  readonly files: SafeFiles["Service"]
+  readonly place: Place
+  /** Epoch milliseconds. */
+  readonly now: number
+}
+
+const read = Effect.fnUntraced(function* (scanner: Scanner, state: string, entry: FileEntry) {
+  const { files, now, place } = scanner
+  const path = `${state}/${entry.name}`
+  const where = `${rootNameOf(place)}/${path}`
+  const found = yield* Effect.result(files.readText(place, path, LARGEST_ISSUE))
+  if (Result.isFailure(found)) {
+    if (found.failure.reason === "missing") return null
+    const hint = found.failure.reason === "too_large" ? "shorten it, or move it out of the tracker" : null
+    const problem = trackerProblem(where, found.failure.detail, hint)
+    // Whether it can be read does not show in its signs, so it is tried again at each look.
+    return { signs: "", decoded: Result.fail([problem]) } satisfies Indexed
+  }
+  const { stat, text } = found.success
+  const settled = stat.modifiedAt < now - SETTLED_MS
+  return {
+    signs: settled ? signsOf({ name: entry.name, ...stat }) : "",
+    decoded: decodeIssue({ where, state, fileName: entry.name, inode: stat.inode, text })
+  } satisfies Indexed
+})
+
+const unchanged = (before: Indexed | undefined, entry: FileEntry): before is Indexed =>
+  before !== undefined && before.signs === signsOf(entry)
+
+/** A file read again that says the same stays the same value. */
+const settle = (before: Indexed | undefined, after: Indexed): Indexed =>
+  before !== undefined &&
+  Result.isSuccess(before.decoded) &&
+  Result.isSuccess(after.decoded) &&
+  before.decoded.success.contentHash === after.decoded.success.contentHash &&
+  before.decoded.success.inode === after.decoded.success.inode
+    ? { ...after, decoded: before.decoded }
+    : after
+
+/** `null` when the folder is gone; what cannot be listed keeps its files, as unreadable ones. */
+const scanFolder = Effect.fnUntraced(function* (
+  scanner: Scanner,
+  state: string,
+  before: IndexedFolder | undefined
+): Effect.fn.Return<IndexedFolder | null> {
+  const where = `${rootNameOf(scanner.place)}/${state}`
+  const listed = yield* Effect.result(scanner.files.list(scanner.place, state))
+  if (Result.isFailure(listed)) {
+    if (listed.failure.reason === "missing") return null
+    const known = [...(before?.files.keys() ?? []), ...(before?.refused ?? [])]
+    return {
+      files: new Map(),
+      problems: [trackerProblem(where, listed.failure.detail, "make the folder readable")],
+      refused: new Set(known)
+    }
+  }
+  const files = new Map<string, Indexed>()
+  const problems: Array<Problem> = []
+  const refused = new Set<string>()
+  for (const entry of listed.success) {
+    if (!isIssueName(entry.name)) continue
+    if (entry.kind !== "file") {
+      refused.add(entry.name)
+      problems.push(
+        trackerProblem(`${where}/${entry.name}`, `it is a ${entry.kind}, not a regular file`, KIND_HINT)
+      )
+      continue
+    }
+    const old = before?.files.get(entry.name)
+    if (unchanged(old, entry)) {
+      files.set(entry.name, old)
+      continue
+    }
+    const found = yield* read(scanner, state, entry)
+    if (found !== null) files.set(entry.name, settle(old, found))
+  }
+  return { files, problems, refused }
+})
+
+/** What to look at: `all`, or these folders and what is known of the others. */
+export type Extent = "all" | ReadonlySet<string>
+
+const foldersOf = Effect.fnUntraced(function* (scanner: Scanner, index: TrackerIndex, extent: Extent) {
+  if (extent !== "all") {
+    const names = new Set([...index.folders.keys(), ...extent])
+    return { names: [...names].sort(byteOrder), problems: index.problems }
+  }
+  const names: Array<string> = []
+  const problems: Array<Problem> = []
+  for (const { kind, name } of yield* scanner.files.list(scanner.place, "")) {
+    if (name.startsWith(".")) continue
+    const where = `${rootNameOf(scanner.place)}/${name}`
+    const wrong = kind === "directory" ? nameFault(name) : undefined
+    if (wrong !== undefined)
+      problems.push(trackerProblem(where, `folder name: ${wrong}`, "rename the folder"))
+    else if (kind === "directory") names.push(name)
+    else if (kind === "symlink") {
+      problems.push(trackerProblem(where, "links are not followed", "put a folder there, or remove the link"))
+    }
+  }
+  return { names, problems }
+})
+
+/** Fails only when the root itself cannot be listed. Files that did not change are not read again. */
+export const scan = Effect.fn("TrackerIndex.scan")(function* (
+  scanner: Scanner,
+  index: TrackerIndex,
+  extent: Extent
+): Effect.fn.Return<TrackerIndex, FileError> {
+  const { names, problems } = yield* foldersOf(scanner, index, extent)
+  const folders = new Map<string, IndexedFolder>()
+  for (const name of names) {
+    const before = index.folders.get(name)
+    const folder =
+      before !== undefined && extent !== "all" && !extent.has(name)
+        ? before
+        : yield* scanFolder(scanner, name, before)
+    if (folder !== null) folders.set(name, folder)
+  }
+  return { folders, problems }
+})
+
+export const findings = (index: TrackerIndex, scanner: Pick<Scanner, "now" | "place">): Findings => {
+  const records: Array<IssueRecord> = []
+  const problems: Array<Problem> = [...index.problems]
+  const unreadable = new Set<string>()
+  for (const folder of index.folders.values()) {
+    problems.push(...folder.problems)
+    for (const name of folder.refused) unreadable.add(name)
+    for (const [name, { decoded }] of folder.files) {
+      if (Result.isSuccess(decoded)) {
+        records.push(decoded.success)
+      } else {
+        problems.push(...decoded.failure)
+        unreadable.add(name)
+      }
+    }
+  }
+  return { records, problems, unreadable, scannedAt: scanner.now, rootName: rootNameOf(scanner.place) }
+}
+
+/** Names of all issue files, readable or not, without `.md`. */
+export const allNames = (index: TrackerIndex): ReadonlyArray<string> =>
+  [...index.folders.values()].flatMap((folder) =>
+    [...folder.files.keys(), ...folder.refused].map((name) => name.slice(0, -".md".length))
+  )
