@@ -5,7 +5,7 @@ import type { WorkflowDefinition } from "../workflow/WorkflowConfig.ts"
 import { gitBroke, unverified } from "./failures.ts"
 import { Git } from "./Git.ts"
 import { type Exported, Handoff, type HandoffRequest } from "./Handoff.ts"
-import { patchName, writeBundle } from "./patch.ts"
+import { writeBundle, writeSummary } from "./patch.ts"
 import { checkForge, publish } from "./publish.ts"
 import { deliveredRef, type Quarantine, Quarantines, restRef, runRef } from "./quarantine.ts"
 import { readHandoffRecord, writeHandoffRecord } from "./record.ts"
@@ -91,20 +91,10 @@ const make = Effect.gen(function* () {
     yield* setRef(gitDir, `refs/heads/${request.branch}`, verified.series.head)
   })
 
+  /** `handoff.mode: none`: the workspace need not be a repository, and hooks do the rest. */
   const withoutGit = Effect.fnUntraced(function* (request: HandoffRequest) {
     const { patches } = yield* foldersOf(settings, request.workflow)
-    return {
-      verdict: "analysis",
-      base: "",
-      head: null,
-      tree: null,
-      commits: 0,
-      files: [],
-      flags: [],
-      patch: null,
-      bundle: null,
-      report: `${patches}/${patchName(request.branch)}/HANDOFF.md`
-    } satisfies Exported
+    return yield* writeSummary(request, patches, settings.baseBranch, yield* Clock.currentTimeMillis)
   })
 
   const check = Effect.fn("Handoff.check")(function* (workflow: WorkflowDefinition) {

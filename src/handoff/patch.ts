@@ -87,3 +87,31 @@ export const writeBundle = Effect.fn("writeBundle")(function* (input: BundleInpu
   if (series !== null) yield* write(patchFile, series.mbox)
   return exported
 })
+
+/** The report alone, for work that is not handed off by git. */
+export const writeSummary = Effect.fn("writeSummary")(function* (
+  request: HandoffRequest,
+  patches: string,
+  baseBranch: string,
+  finishedAt: number
+) {
+  const files = yield* SafeFiles
+  const fs = yield* FileSystem.FileSystem
+  const reportFile = `${patchName(request.branch)}/HANDOFF.md`
+  const exported: Exported = {
+    verdict: "analysis",
+    base: "",
+    head: null,
+    tree: null,
+    commits: 0,
+    files: [],
+    flags: [],
+    patch: null,
+    bundle: null,
+    report: `${patches}/${reportFile}`
+  }
+  const report = renderReport({ ...exported, request, baseBranch, commits: [], rest: null, finishedAt })
+  yield* fs.makeDirectory(patches, { recursive: true }).pipe(Effect.mapError(fileBroke))
+  yield* files.writeAtomic({ root: patches }, reportFile, report).pipe(Effect.mapError(fileBroke))
+  return exported
+})

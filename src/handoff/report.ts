@@ -91,7 +91,9 @@ export const renderReport = (input: ReportInput): string => {
         ? "verified (applied to a clean base with git am: same files, authors, dates and count)"
         : "analysis (no commits)"
     }`,
-    `Branch: ${code(request.branch)}, from ${code(input.baseBranch)} at ${code(input.base)}`,
+    ...(input.base === ""
+      ? []
+      : [`Branch: ${code(request.branch)}, from ${code(input.baseBranch)} at ${code(input.base)}`]),
     ...(input.head === null ? [] : [`Commit: ${code(input.head)}, tree ${code(input.tree ?? "")}`]),
     `Run: ${code(request.runId)}, started ${DateTime.formatIso(DateTime.makeUnsafe(request.startedAt))}, took ${duration(input.finishedAt - request.startedAt)}`,
     `Tokens: ${tokens(request)}`

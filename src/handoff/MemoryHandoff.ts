@@ -1,0 +1,119 @@
+import { Effect, Layer, Ref } from "effect"
+import type { Identifier, RunId } from "../domain/ids.ts"
+import { unverified } from "./failures.ts"
+import { type Exported, Handoff, type HandoffError, type HandoffRequest, type Published } from "./Handoff.ts"
+import { patchName } from "./patch.ts"
+
+/** What an agent left in its workspace. */
+export interface MemoryWork {
+  readonly head: string
+  /** Over the base; 0 is an analysis. */
+  readonly commits: number
+  /** Changed files that are in no commit. */
+  readonly uncommitted: ReadonlyArray<string>
+}
+
+export type HandoffOperation = "check" | "verify" | "exportRun" | "publish"
+
+/** The disk and the forge under a handoff in memory. They outlive the layer, as they outlive a process. */
+export interface HandoffWorld {
+  readonly work: Ref.Ref<ReadonlyMap<Identifier, MemoryWork>>
+  /** What was written, one entry a run. */
+  readonly exports: Ref.Ref<ReadonlyMap<RunId, Exported>>
+  /** What is open at the forge, one entry a branch. */
+  readonly pullRequests: Ref.Ref<ReadonlyMap<string, Published>>
+  /** How often something was made that was not there: a second time for one name is a handoff doubled. */
+  readonly made: Ref.Ref<ReadonlyArray<string>>
+  /** Asked before each operation takes effect; an error is what it fails with. */
+  readonly fault: Ref.Ref<
+    (operation: HandoffOperation, request: HandoffRequest | null) => HandoffError | null
+  >
+}
+
+export const makeWorld = (): HandoffWorld => ({
+  work: Ref.makeUnsafe<ReadonlyMap<Identifier, MemoryWork>>(new Map()),
+  exports: Ref.makeUnsafe<ReadonlyMap<RunId, Exported>>(new Map()),
+  pullRequests: Ref.makeUnsafe<ReadonlyMap<string, Published>>(new Map()),
+  made: Ref.makeUnsafe<ReadonlyArray<string>>([]),
+  fault: Ref.makeUnsafe<(operation: HandoffOperation, request: HandoffRequest | null) => HandoffError | null>(
+    () => null
+  )
+})
+
+export const setWork = (world: HandoffWorld, identifier: Identifier, work: MemoryWork): Effect.Effect<void> =>
+  Ref.update(world.work, (all) => new Map(all).set(identifier, work))
+
+/** An issue that nobody said anything about has one commit named after it. */
+const workOf = Effect.fnUntraced(function* (world: HandoffWorld, { identifier }: HandoffRequest) {
+  const work = (yield* Ref.get(world.work)).get(identifier)
+  return work ?? { head: `commit-of-${identifier}`, commits: 1, uncommitted: [] }
+})
+
+const exportOf = (request: HandoffRequest, work: MemoryWork): Exported => {
+  const folder = `/patches/${patchName(request.branch)}`
+  const isVerified = work.commits > 0
+  return {
+    verdict: isVerified ? "verified" : "analysis",
+    base: "base",
+    head: isVerified ? work.head : null,
+    tree: isVerified ? `tree-of-${work.head}` : null,
+    commits: work.commits,
+    files: isVerified ? [{ path: "work.txt", added: work.commits, removed: 0 }] : [],
+    flags: work.uncommitted.map((path) => ({ kind: "uncommitted", detail: path })),
+    patch: isVerified ? `${folder}.patch` : null,
+    bundle: isVerified ? `${folder}/${patchName(request.branch)}.bundle` : null,
+    report: `${folder}/HANDOFF.md`
+  }
+}
+
+/** A handoff in memory. A fiber that is abandoned between effect and answer leaves the effect done. */
+export const layer = (world: HandoffWorld): Layer.Layer<Handoff> =>
+  Layer.sync(Handoff, () => {
+    const mayFail = Effect.fnUntraced(function* (
+      operation: HandoffOperation,
+      request: HandoffRequest | null
+    ) {
+      yield* Effect.yieldNow
+      const error = (yield* Ref.get(world.fault))(operation, request)
+      if (error !== null) return yield* error
+    })
+    const made = (what: string) => Ref.update(world.made, (all) => [...all, what])
+
+    return Handoff.of({
+      check: () => mayFail("check", null),
+      verify: Effect.fn("Handoff.verify")(function* (request: HandoffRequest) {
+        yield* mayFail("verify", request)
+        const work = yield* workOf(world, request)
+        if (work.uncommitted.length > 0) {
+          return yield* unverified(
+            "dirty",
+            `changed and not committed: ${work.uncommitted.join(", ")}`,
+            "commit these files or restore them"
+          )
+        }
+        return work.commits > 0 ? ("verified" as const) : ("analysis" as const)
+      }),
+      exportRun: Effect.fn("Handoff.exportRun")(function* (request: HandoffRequest) {
+        yield* mayFail("exportRun", request)
+        const before = (yield* Ref.get(world.exports)).get(request.runId)
+        if (before !== undefined) return before
+        const exported = exportOf(request, yield* workOf(world, request))
+        yield* Ref.update(world.exports, (all) => new Map(all).set(request.runId, exported))
+        yield* made(`export ${request.runId}`)
+        yield* Effect.yieldNow
+        return exported
+      }),
+      publish: Effect.fn("Handoff.publish")(function* (request: HandoffRequest, exported: Exported) {
+        yield* mayFail("publish", request)
+        const open = (yield* Ref.get(world.pullRequests)).get(request.branch)
+        const published = {
+          url: open?.url ?? `https://forge.test/pull/${request.branch}`,
+          head: exported.head ?? exported.base
+        }
+        yield* Ref.update(world.pullRequests, (all) => new Map(all).set(request.branch, published))
+        if (open === undefined) yield* made(`pull request ${request.branch}`)
+        yield* Effect.yieldNow
+        return published
+      })
+    })
+  })
