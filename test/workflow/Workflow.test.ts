@@ -9,6 +9,7 @@ import {
   Effect,
   Layer,
   Logger,
+  Queue,
   Ref,
   References,
   Schedule,
@@ -229,11 +230,19 @@ describe("a workflow in a file", () => {
     Effect.gen(function* () {
       const gate = yield* Semaphore.make(1)
       const reading = yield* Deferred.make<void>()
+      const noticed = yield* Queue.unbounded<string>()
       const slow = Layer.effect(
         SafeFiles,
         Effect.map(SafeFiles, (files) =>
           SafeFiles.of({
             ...files,
+            watch: (place, path) =>
+              Stream.flatMap(files.watch(place, path), (entry) =>
+                Stream.concat(
+                  Stream.make(entry),
+                  Stream.drain(Stream.fromEffect(Queue.offer(noticed, entry)))
+                )
+              ),
             readText: (place, path, limit) =>
               Effect.tap(files.readText(place, path, limit), ({ text: read }) =>
                 read.includes("max_turns: 2")
@@ -247,7 +256,9 @@ describe("a workflow in a file", () => {
         yield* gate.take(1)
         yield* write("/project", text(2))
         yield* Deferred.await(reading)
+        yield* Queue.clear(noticed)
         yield* write("/project", text(3))
+        yield* Effect.repeat(Queue.take(noticed), { until: (entry) => entry === "WORKFLOW.md" })
         yield* gate.release(1)
         yield* inForce(3)
       }).pipe(Effect.provide(inFiles(slow, "/project")))
