@@ -1,0 +1,195 @@
+import { execFileSync } from "node:child_process"
+import * as fs from "node:fs"
+import * as path from "node:path"
+import { assert, describe, it } from "@effect/vitest"
+import { Context, Effect, Layer, Stream } from "effect"
+import { Identifier, IssueId } from "../../src/domain/ids.ts"
+import { Tracker, type TrackerSnapshot } from "../../src/tracker/Tracker.ts"
+import { onMachine, onMemoryDisk, SPOILED } from "./benches.ts"
+import { trackerContract } from "./Tracker.contract.ts"
+
+trackerContract("a tracker of Markdown files", onMachine)
+trackerContract("a tracker of Markdown files in memory", onMemoryDisk)
+
+const start = (layer: Layer.Layer<Tracker, unknown>) =>
+  Effect.map(Layer.build(layer), (built) => Context.get(built, Tracker))
+
+/** Waits until the tracker shows it by itself. */
+const until = (tracker: Tracker["Service"], shown: (snapshot: TrackerSnapshot) => boolean) =>
+  tracker.changes.pipe(Stream.takeUntil(shown), Stream.runDrain)
+
+const states = ({ issues }: TrackerSnapshot) =>
+  issues.map(({ identifier, state }) => `${state}/${identifier}`).join()
+
+describe("a tracker of Markdown files", () => {
+  it.live("names each file that it refuses, and reads the others", () =>
+    Effect.gen(function* () {
+      const { layer, put, root } = yield* onMachine
+      put("Todo/good.md", { title: "Good" })
+      put("elsewhere.d/x.md", {})
+      const at = (name: string) => path.join(root, "Todo", name)
+      execFileSync("mkfifo", [at("fifo.md")])
+      fs.symlinkSync("/etc/passwd", at("link.md"))
+      fs.mkdirSync(at("folder.md"))
+      fs.writeFileSync(at("huge.md"), "")
+      fs.truncateSync(at("huge.md"), 2 ** 30)
+      fs.writeFileSync(at("broken.md"), SPOILED)
+      fs.writeFileSync(at("list.md"), "---\n- a\n---\n")
+      fs.writeFileSync(at("empty title.md"), '---\ntitle: ""\n---\n')
+      fs.writeFileSync(at("empty identifier.md"), "---\nx: 1\nidentifier: ''\n---\n")
+      fs.writeFileSync(at("bidi.md"), '---\nidentifier: "a\\u202Eb"\n---\n')
+      fs.writeFileSync(at("script.md"), "---js\n{}\n---\n")
+      fs.writeFileSync(at("conflict.md"), "A\n<<<<<<< ours\nx\n=======\ny\n>>>>>>> theirs\n")
+      fs.writeFileSync(at("empty.md"), "")
+      fs.writeFileSync(at("new\nline.md"), "x")
+      fs.symlinkSync("Todo", path.join(root, "Linked"))
+      for (const ignored of [".x.md.swp", ".#x.md", "x.md~", "#x.md#", "4913", "notes.txt", ".hidden.md"]) {
+        fs.writeFileSync(at(ignored), SPOILED)
+      }
+      const { issues, problems, unreadable } = yield* (yield* start(layer)).snapshot
+      assert.deepStrictEqual(
+        issues.map(({ identifier }) => identifier),
+        ["good", "x"]
+      )
+      const named = problems.map(({ message, where }) => `${where.replace(/^[^/]*\//, "")} ${message}`)
+      for (const expected of [
+        /^Linked links are not followed/,
+        /^Todo\/broken\.md:2:9 /,
+        /^Todo\/conflict\.md:2:1 .*conflict/,
+        /^Todo\/empty identifier\.md:3:1 identifier: it is empty/,
+        /^Todo\/empty title\.md:2:1 title: it is empty/,
+        /^Todo\/empty\.md it is empty/,
+        /^Todo\/bidi\.md:2:1 identifier: .*control/,
+        /^Todo\/fifo\.md it is a fifo/,
+        /^Todo\/folder\.md it is a directory/,
+        /^Todo\/huge\.md it is larger/,
+        /^Todo\/link\.md it is a symlink/,
+        /^Todo\/list\.md:2:1 front matter is not a map/,
+        /^Todo\/new.*line\.md file name/,
+        /^Todo\/script\.md:1:1 .*YAML/
+      ]) {
+        assert.isTrue(
+          named.some((line) => expected.test(line)),
+          `${expected} in\n${named.join("\n")}`
+        )
+      }
+      assert.strictEqual(named.length, 14)
+      assert.strictEqual(unreadable.size, 13)
+    })
+  )
+
+  it.live("reads what the fields say, and takes what is unusable for nothing", () =>
+    Effect.gen(function* () {
+      const { layer, root } = yield* onMachine
+      fs.mkdirSync(path.join(root, "Todo"))
+      const write = (name: string, text: string) => fs.writeFileSync(path.join(root, "Todo", name), text)
+      write(
+        "full.md",
+        `---\r\nid: 42\ntitle: "  Two\n  words "\npriority: "3"\nlabels: [Bug, " UI ", bug, 7]\nblocked_by: open\nbranch_name: b\nurl: https://x\ncreated_at: 2026-01-02\nupdated_at: 2026-01-02T03:04:05+01:00\nassignee_id: me\nnative_ref: GH-1\n---\n\n Text \n`
+      )
+      write(
+        "odd.md",
+        "---\ntitle: Odd\npriority: high\nlabels: {a: b}\nblocked_by: [{x: 1}]\ncreated_at: yesterday\nurl: [a]\n---\n"
+      )
+      write("unterminated.md", "---\ntitle: not front matter\n")
+      const { byId, problems } = yield* (yield* start(layer)).snapshot
+      assert.isEmpty(problems)
+      assert.deepInclude(byId.get(IssueId.make("42")), {
+        identifier: Identifier.make("full"),
+        title: "Two words",
+        priority: 3,
+        labels: ["bug", "ui", "7"],
+        branchName: "b",
+        url: "https://x",
+        createdAt: "2026-01-02T00:00:00.000Z",
+        updatedAt: "2026-01-02T02:04:05.000Z",
+        assigneeId: "me",
+        nativeRef: "GH-1",
+        description: "Text"
+      })
+      assert.deepInclude(byId.get(IssueId.make("odd")), {
+        title: "Odd",
+        priority: null,
+        labels: [],
+        blockedBy: [{ id: null, identifier: '{"x":1}', state: null }],
+        createdAt: null,
+        url: null,
+        description: null
+      })
+      assert.deepInclude(byId.get(IssueId.make("unterminated")), {
+        title: "unterminated",
+        description: "---\ntitle: not front matter"
+      })
+    })
+  )
+
+  it.live("shows changes by itself: in folders that were there, came later, were renamed or removed", () =>
+    Effect.gen(function* () {
+      const { layer, move, put, root } = yield* onMachine
+      put("Todo/A.md", {})
+      const tracker = yield* start(layer)
+      put("Todo/B.md", {})
+      yield* until(tracker, (now) => states(now) === "Todo/A,Todo/B")
+      put("New/C.md", {})
+      yield* until(tracker, (now) => states(now) === "New/C,Todo/A,Todo/B")
+      put("New/D.md", {})
+      yield* until(tracker, (now) => states(now) === "New/C,New/D,Todo/A,Todo/B")
+      fs.renameSync(path.join(root, "New"), path.join(root, "Renamed"))
+      yield* until(tracker, (now) => states(now) === "Renamed/C,Renamed/D,Todo/A,Todo/B")
+      move("Renamed/C.md", "Todo/C.md")
+      yield* until(tracker, (now) => states(now) === "Renamed/D,Todo/A,Todo/B,Todo/C")
+      fs.rmSync(path.join(root, "Renamed"), { recursive: true })
+      yield* until(tracker, (now) => states(now) === "Todo/A,Todo/B,Todo/C")
+      fs.writeFileSync(path.join(root, "Todo/A.md"), "---\ntitle: in place\n---\n")
+      yield* until(tracker, ({ issues }) => issues.some(({ title }) => title === "in place"))
+    })
+  )
+
+  it.live("keeps what it knows while the root is away, says so, and recovers", () =>
+    Effect.gen(function* () {
+      const { layer, put, root } = yield* onMachine
+      put("Todo/A.md", {})
+      const tracker = yield* start(layer)
+      fs.renameSync(root, `${root}.away`)
+      yield* until(tracker, ({ problems }) => problems.some(({ where }) => where === root))
+      assert.strictEqual(states(yield* tracker.snapshot), "Todo/A")
+      assert.strictEqual((yield* Effect.flip(tracker.refresh))._tag, "TrackerError")
+      fs.renameSync(`${root}.away`, root)
+      put("Todo/B.md", {})
+      yield* until(tracker, (now) => states(now) === "Todo/A,Todo/B" && now.problems.length === 0)
+    })
+  )
+
+  it.live("does not start without its root", () =>
+    Effect.gen(function* () {
+      const { layer, root } = yield* onMachine
+      fs.rmdirSync(root)
+      const error = yield* Effect.flip(Layer.build(layer))
+      assert.strictEqual(error.message, `tracker: cannot scan ${root}: it does not exist`)
+    })
+  )
+
+  it.live("reads ten thousand files once, and after a change only the one that changed", () =>
+    Effect.gen(function* () {
+      const { layer, root } = yield* onMachine
+      for (let folder = 0; folder < 5; folder++) {
+        fs.mkdirSync(path.join(root, `S${folder}`))
+        for (let n = 0; n < 2_000; n++) {
+          const file = path.join(root, `S${folder}`, `A-${folder * 2_000 + n}.md`)
+          fs.writeFileSync(file, `---\ntitle: Number ${n}\npriority: 1\nlabels: [a, b]\n---\nSome text.\n`)
+          fs.utimesSync(file, 1, 1)
+        }
+      }
+      const tracker = yield* start(layer)
+      const before = yield* tracker.snapshot
+      assert.strictEqual(before.issues.length, 10_000)
+      fs.writeFileSync(path.join(root, "S0/A-0.md"), "---\ntitle: Changed\n---\n")
+      const after = yield* tracker.refresh
+      const known = new Set(before.issues)
+      assert.deepStrictEqual(
+        after.issues.filter((issue) => !known.has(issue)).map(({ title }) => title),
+        ["Changed"]
+      )
+    })
+  )
+})
