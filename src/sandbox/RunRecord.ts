@@ -74,10 +74,14 @@ export const readRunRecord = (files: SafeFiles["Service"], config: WorkflowConfi
     Effect.annotateLogs({ runId })
   )
 
-/** Removes the run's HOME and then its record; a failure leaves the record for the next start. */
-export const forgetRun = (files: SafeFiles["Service"], config: WorkflowConfig, runId: RunId) =>
-  files.removeTree({ root: config.state.root }, homePath(runId)).pipe(
-    Effect.andThen(files.unlink({ root: config.state.root }, recordPath(runId))),
-    Effect.catchTag("FileError", (error) => Effect.logWarning("could not clear up after the run", error)),
-    Effect.annotateLogs({ runId })
-  )
+/** Removes what the run had of its own and then its record; a failure leaves the record for the next start. */
+export const forgetRun = Effect.fnUntraced(
+  function* (files: SafeFiles["Service"], config: WorkflowConfig, runId: RunId) {
+    const place = { root: config.state.root }
+    yield* files.removeTree(place, homePath(runId))
+    yield* files.removeTree(place, identityPath(runId))
+    yield* files.unlink(place, recordPath(runId))
+  },
+  Effect.catchTag("FileError", (error) => Effect.logWarning("could not clear up after the run", error)),
+  (effect, _files, _config, runId) => Effect.annotateLogs(effect, { runId })
+)
