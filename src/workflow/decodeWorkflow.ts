@@ -4,7 +4,7 @@ import type { Problem } from "../domain/Problem.ts"
 import { splitFrontMatter, type FrontMatter } from "../files/frontMatter.ts"
 import { toConfig } from "./config.ts"
 import { describe, refuse, renderKey, warn, type Finding } from "./findings.ts"
-import { expectedAt, suggestionFor, type KeyPath } from "./keys.ts"
+import { expectedAt, keysOf, suggestionFor, type KeyPath } from "./keys.ts"
 import type { Environment } from "./paths.ts"
 import { checkTemplate, DEFAULT_PROMPT } from "./prompt.ts"
 import { FrontMatterKeys } from "./schema.ts"
@@ -45,8 +45,10 @@ const issuesOf = SchemaIssue.makeFormatterStandardSchemaV1({ leafHook: (leaf) =>
 const decode = Schema.decodeUnknownResult(FrontMatterKeys, { errors: "all", onExcessProperty: "error" })
 const decodeKnown = Schema.decodeUnknownResult(FrontMatterKeys, { onExcessProperty: "ignore" })
 
+const names = keysOf(FrontMatterKeys).map(({ name }) => name)
+
 const unknownKey = (path: KeyPath): Finding => {
-  const meant = suggestionFor(FrontMatterKeys, path)
+  const meant = suggestionFor(FrontMatterKeys, names, path)
   return warn(path, "unknown key, ignored", meant === undefined ? null : `did you mean "${meant}"?`)
 }
 
@@ -67,20 +69,53 @@ const schemaFindings = (data: Data): ReadonlyArray<Finding> => {
   return [...found.values()]
 }
 
+const below = (places: ReadonlyArray<KeyPath>, step: string | number): ReadonlyArray<KeyPath> =>
+  places.filter(([first]) => String(first) === String(step)).map((place) => place.slice(1))
+
+/** The value without what lies at `places`; a list that has a bad item goes as a whole. */
+const without = (value: unknown, places: ReadonlyArray<KeyPath>): unknown => {
+  if (places.length === 0) return value
+  if (places.some((place) => place.length === 0)) return undefined
+  if (Array.isArray(value)) {
+    if (places.some((place) => place.length === 1)) return undefined
+    return value.map((item, index) => without(item, below(places, index)))
+  }
+  if (!isMap(value)) return undefined
+  return Object.fromEntries(
+    Object.entries(value)
+      .map(([name, member]) => [name, without(member, below(places, name))] as const)
+      .filter(([, member]) => member !== undefined)
+  )
+}
+
+const over = (fallback: Data, value: unknown): Data => ({ ...fallback, ...(isMap(value) ? value : {}) })
+
 /**
- * The data without what was refused, so that the rules between keys can be checked on the rest: a refused
- * value takes its key, or its state, with it.
+ * The data without what was refused, so that the rules between keys can be checked on the rest. Keys that
+ * have no default get a value that no rule objects to.
  */
 const withoutRefused = (data: Data, refused: ReadonlyArray<Finding>): Data => {
-  const gone = new Set(refused.map(({ path }) => JSON.stringify(path.slice(0, 2).map(String))))
-  const kept = Object.entries(data).map(([section, value]) => {
-    if (gone.has(JSON.stringify([section]))) return [section, section === "states" ? null : {}] as const
-    if (!isMap(value)) return [section, value] as const
-    const keys = Object.entries(value).filter(([name]) => !gone.has(JSON.stringify([section, name])))
-    return [section, Object.fromEntries(keys)] as const
-  })
-  const { tracker, ...rest } = Object.fromEntries(kept)
-  return { ...rest, tracker: { ...(isMap(tracker) ? tracker : {}), kind: "local" } }
+  const kept = without(
+    data,
+    refused.map(({ path }) => path)
+  )
+  const { smolvm, states, tracker, ...rest } = withSections(isMap(kept) ? kept : {})
+  const volumes = valueAt(smolvm, ["volumes"])
+  return {
+    ...rest,
+    tracker: over({ kind: "local" }, tracker),
+    ...(isMap(states) && {
+      states: Object.fromEntries(
+        Object.entries(states).map(([name, state]) => [name, over({ role: "active" }, state)] as const)
+      )
+    }),
+    smolvm: {
+      ...over({}, smolvm),
+      ...(Array.isArray(volumes) && {
+        volumes: volumes.map((volume) => over({ host: ".", guest: "/" }, volume))
+      })
+    }
+  }
 }
 
 const aboutStates = ({ path }: Finding): boolean =>

@@ -99,16 +99,18 @@ export const nearest = (word: string, candidates: Iterable<string>): string | un
   return best?.candidate
 }
 
-/** The key an unknown one was likely meant to be: one beside it, else one of that name in another section. */
-export const suggestionFor = (schema: Schema.Top, path: KeyPath): string | undefined => {
+/**
+ * The key an unknown one was likely meant to be: one beside it, else one of that name in another section.
+ * `names` are those of `keysOf(schema)`.
+ */
+export const suggestionFor = (
+  schema: Schema.Top,
+  names: ReadonlyArray<string>,
+  path: KeyPath
+): string | undefined => {
   const typed = String(path.at(-1))
   let ast: SchemaAST.AST | undefined = schema.ast
   for (const step of path.slice(0, -1)) ast = ast === undefined ? undefined : childAt(ast, step)
   const siblings = ast === undefined ? [] : [...childrenOf(ast).keys()].filter((name) => name !== "*")
-  return (
-    nearest(typed, siblings) ??
-    keysOf(schema)
-      .map(({ name }) => name)
-      .find((name) => name.endsWith(`.${typed}`) && !name.includes("*"))
-  )
+  return nearest(typed, siblings) ?? names.find((name) => name.endsWith(`.${typed}`) && !name.includes("*"))
 }

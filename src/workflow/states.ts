@@ -54,32 +54,35 @@ const unknownState = (path: Finding["path"], name: string, known: ReadonlyArray<
 
 const fromMap = (map: Readonly<Record<string, WrittenState>>, written: Written): DecodedStates => {
   const { declared } = written
-  const known = (name: string) => declared.some((other) => sameState(other, name))
+  const all = new Set(declared.map(stateKey))
+  const inactive = new Set(
+    Object.entries(map)
+      .filter(([, state]) => state.role !== "active")
+      .map(([name]) => stateKey(name))
+  )
+  const seen = new Set<string>()
   const states: Array<StatePolicy> = []
   const findings: Array<Finding> = []
-  for (const [index, name] of declared.entries()) {
+  for (const name of declared) {
     const path = ["states", name]
     if (!isStateName(name)) findings.push(refuse(path, `expected ${STATE_NAME}, got ${describe(name)}`))
-    if (declared.slice(0, index).some((other) => sameState(other, name))) {
+    if (seen.has(stateKey(name))) {
       findings.push(
         refuse(path, "expected each state once (upper and lower case are the same), got it twice")
       )
     }
+    seen.add(stateKey(name))
     const state = Object.hasOwn(map, name) ? map[name] : undefined
     if (state === undefined) continue
     states.push(policy(name, state))
     for (const [at, target] of (state.transitions ?? []).entries()) {
-      if (!known(target)) findings.push(unknownState([...path, "transitions", at], target, declared))
+      if (!all.has(stateKey(target)))
+        findings.push(unknownState([...path, "transitions", at], target, declared))
     }
     if (state.on_start === null) continue
-    if (!known(state.on_start)) {
+    if (!all.has(stateKey(state.on_start))) {
       findings.push(unknownState([...path, "on_start"], state.on_start, declared))
-    } else if (
-      declared.some((other) => {
-        const role = map[other]?.role
-        return sameState(other, state.on_start ?? "") && role !== undefined && role !== "active"
-      })
-    ) {
+    } else if (inactive.has(stateKey(state.on_start))) {
       findings.push(
         refuse(
           [...path, "on_start"],

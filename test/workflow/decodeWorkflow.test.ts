@@ -156,6 +156,34 @@ describe("a bad file", () => {
     assert.strictEqual(refusalCode(text), code)
   })
 
+  it("shows also what is wrong beside and between values that are refused themselves", () => {
+    assert.deepStrictEqual(
+      messages(
+        file(
+          [
+            "tracker: {kind: local, root: 3}",
+            "states:",
+            "  A: {role: busy, max_turns: 0, transitions: [Nope]}",
+            "  B: {transitions: [A], on_start: A}",
+            "  C: 3",
+            "smolvm: {volumes: [{host: $NOT_SET, guest: here}, {host: $NOT_SET_EITHER, guest: /b}]}"
+          ].join("\n")
+        )
+      ).map((line) => line.replace(/^WORKFLOW\.md:(\d+):\d+ (\S+): .*$/, "$1 $2")),
+      [
+        "2 tracker.root",
+        "4 states.A.role",
+        "4 states.A.max_turns",
+        "4 states.A.transitions[0]",
+        "5 states.B.role",
+        "6 states.C",
+        "7 smolvm.volumes[0].host",
+        "7 smolvm.volumes[0].guest",
+        "7 smolvm.volumes[1].host"
+      ]
+    )
+  })
+
   it("says where what is missing should be", () => {
     assert.deepStrictEqual(messages(file("polling: {}")), [
       "WORKFLOW.md:1:1 tracker.kind: expected local, got nothing"
