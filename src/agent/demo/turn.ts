@@ -284,6 +284,7 @@ export const runTurn = async (
   }
   turn.position = begin(turn.position)
   if (turn.position.asked) turn.position = { ...turn.position, reply: replyIn(prompt), asked: false }
+  savePosition(session.cwd, turn.position)
 
   for (;;) {
     const step = turn.position.script.steps[turn.position.next]

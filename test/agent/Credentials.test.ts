@@ -1,0 +1,128 @@
+import { assert, describe, it } from "@effect/vitest"
+import { ConfigProvider, Effect, FileSystem, Layer, Redacted } from "effect"
+import { Credentials } from "../../src/agent/Credentials.ts"
+import { layer as hostLayer } from "../../src/agent/HostCredentials.ts"
+import { layer as memoryLayer } from "../../src/agent/MemoryCredentials.ts"
+import type { AdapterName } from "../../src/domain/AdapterName.ts"
+import { realLayer } from "../sandbox/layers.ts"
+import { testWorkflow, type WorkflowOverrides } from "../support/workflow.ts"
+
+interface Given {
+  readonly env?: Readonly<Record<string, string>>
+  readonly files?: Readonly<Record<string, string>>
+  readonly links?: Readonly<Record<string, string>>
+  readonly workflow?: WorkflowOverrides
+}
+
+/** What a run gets on a machine with these variables and files below HOME. */
+const onHost = Effect.fnUntraced(function* (adapter: AdapterName, given: Given = {}) {
+  const fs = yield* FileSystem.FileSystem
+  const home = yield* Effect.flatMap(fs.makeTempDirectoryScoped(), (path) => fs.realPath(path))
+  for (const [path, text] of Object.entries(given.files ?? {})) {
+    yield* fs.makeDirectory(`${home}/${path}`.replace(/\/[^/]*$/, ""), { recursive: true })
+    yield* fs.writeFileString(`${home}/${path}`, text)
+  }
+  for (const [path, target] of Object.entries(given.links ?? {}))
+    yield* fs.symlink(`${home}/${target}`, `${home}/${path}`)
+  const environment = ConfigProvider.layer(ConfigProvider.fromUnknown({ HOME: home, ...given.env }))
+  return yield* Effect.gen(function* () {
+    const credentials = yield* Credentials
+    return yield* credentials.forRun(testWorkflow(given.workflow), adapter)
+  }).pipe(Effect.provide(hostLayer.pipe(Layer.provide(environment))))
+}, Effect.provide(realLayer))
+
+const values = (env: Readonly<Record<string, string | Redacted.Redacted>>) =>
+  Object.fromEntries(
+    Object.entries(env).map(([name, value]) => [
+      name,
+      Redacted.isRedacted(value) ? Redacted.value(value) : value
+    ])
+  )
+
+describe("credentials of the host", () => {
+  it.effect("are the one file of the adapter, for its place in the guest's HOME", () =>
+    Effect.gen(function* () {
+      const files = { ".claude/.credentials.json": "claude's", ".codex/auth.json": "codex's" }
+      const guest = yield* onHost("claude", { files })
+      assert.deepStrictEqual(guest.env, {})
+      assert.deepStrictEqual(
+        guest.homeFiles.map(({ path, content }) => [path, Redacted.value(content)]),
+        [[".claude/.credentials.json", "claude's"]]
+      )
+      const codex = yield* onHost("codex", { files })
+      assert.strictEqual(codex.homeFiles[0]?.path, ".codex/auth.json")
+    })
+  )
+
+  it.effect("are a forwarded key; then no file is demanded and none is copied", () =>
+    Effect.gen(function* () {
+      const env = { ANTHROPIC_API_KEY: "sk-1", OPENAI_API_KEY: "" }
+      const guest = yield* onHost("claude", { env, files: { ".claude/.credentials.json": "secret" } })
+      assert.deepStrictEqual(values(guest.env), { ANTHROPIC_API_KEY: "sk-1" })
+      assert.deepStrictEqual(guest.homeFiles, [])
+      assert.notInclude(JSON.stringify(guest), "sk-1")
+    })
+  )
+
+  it.effect("are not another provider's key", () =>
+    Effect.gen(function* () {
+      const error = yield* Effect.flip(onHost("codex", { env: { ANTHROPIC_API_KEY: "sk-1" } }))
+      assert.match(error.message, /~\/\.codex\/auth\.json.*OPENAI_API_KEY.*forward_env/)
+    })
+  )
+
+  it.effect("never hold a variable that is not listed, or a token of GitHub even if it is", () =>
+    Effect.gen(function* () {
+      const guest = yield* onHost("claude", {
+        env: {
+          ANTHROPIC_API_KEY: "a",
+          UNLISTED: "b",
+          GITHUB_TOKEN: "c",
+          GH_TOKEN: "d",
+          GH_ENTERPRISE_TOKEN: "e"
+        },
+        workflow: {
+          config: {
+            sandbox: { forwardEnv: ["ANTHROPIC_API_KEY", "GITHUB_TOKEN", "GH_TOKEN", "GH_ENTERPRISE_TOKEN"] }
+          }
+        }
+      })
+      assert.deepStrictEqual(Object.keys(guest.env), ["ANTHROPIC_API_KEY"])
+    })
+  )
+
+  it.effect("are not read through a link, nor when empty or too large", () =>
+    Effect.gen(function* () {
+      const file = ".claude/.credentials.json"
+      const linked = yield* Effect.flip(
+        onHost("claude", {
+          files: { "elsewhere/.credentials.json": "secret" },
+          links: { ".claude": "elsewhere" }
+        })
+      )
+      assert.include(linked.message, "cannot be used")
+      const empty = yield* Effect.flip(onHost("claude", { files: { [file]: "\n" } }))
+      assert.include(empty.message, "is empty")
+      const large = yield* Effect.flip(onHost("claude", { files: { [file]: "x".repeat(2 * 1024 * 1024) } }))
+      assert.include(large.message, "cannot be used")
+    })
+  )
+
+  it.effect("are not needed by the demo agent, nor by a launch line of one's own", () =>
+    Effect.gen(function* () {
+      assert.deepStrictEqual((yield* onHost("demo")).homeFiles, [])
+      const own = yield* onHost("claude", { workflow: { config: { acp: { command: "my-claude" } } } })
+      assert.deepStrictEqual(own.homeFiles, [])
+    })
+  )
+})
+
+describe("credentials in memory", () => {
+  it.effect("are what the test gives, and nothing is needed where it gives nothing", () =>
+    Effect.gen(function* () {
+      const credentials = yield* Credentials
+      assert.deepStrictEqual(yield* credentials.forRun(testWorkflow(), "demo"), { env: {}, homeFiles: [] })
+      assert.strictEqual((yield* Effect.flip(credentials.forRun(testWorkflow(), "codex"))).adapter, "codex")
+    }).pipe(Effect.provide(memoryLayer({ codex: null })))
+  )
+})

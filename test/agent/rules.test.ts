@@ -1,0 +1,163 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as fc from "fast-check"
+import { adapterOf } from "../../src/agent/adapters.ts"
+import { fromPeer, resetTime } from "../../src/agent/failures.ts"
+import { makeLineSplitter, nestsDeeperThan } from "../../src/agent/lines.ts"
+import { capped } from "../../src/agent/text.ts"
+import { tokensOf } from "../../src/agent/usage.ts"
+
+const encoder = new TextEncoder()
+
+describe("lines", () => {
+  it("are the same however the bytes are cut", () => {
+    fc.assert(
+      fc.property(
+        fc.array(fc.string({ unit: "grapheme" }).map((text) => text.replaceAll("\n", " "))),
+        fc.array(fc.nat({ max: 40 }), { minLength: 1 }),
+        (lines, cuts) => {
+          const bytes = encoder.encode(lines.map((line) => `${line}\n`).join(""))
+          const splitter = makeLineSplitter(1_000_000)
+          const found: Array<string> = []
+          for (let at = 0, turn = 0; at < bytes.length; turn++) {
+            const size = (cuts[turn % cuts.length] ?? 0) + 1
+            found.push(...splitter.push(bytes.subarray(at, at + size)).lines)
+            at += size
+          }
+          assert.deepStrictEqual(
+            found,
+            lines.map((line) => new TextDecoder().decode(encoder.encode(line)))
+          )
+          assert.strictEqual(splitter.rest(), "")
+        }
+      )
+    )
+  })
+
+  it("over the cap overflow, whatever their pieces; those up to it do not", () => {
+    const push = (size: number, piece: number): boolean => {
+      const splitter = makeLineSplitter(100)
+      let overflow = false
+      for (let left = size; left > 0; left -= piece)
+        overflow ||= splitter.push(new Uint8Array(Math.min(piece, left)).fill(120)).overflow
+      return overflow
+    }
+    fc.assert(
+      fc.property(fc.integer({ min: 1, max: 300 }), fc.integer({ min: 1, max: 300 }), (size, piece) => {
+        assert.strictEqual(push(size, piece), size > 100)
+      })
+    )
+  })
+
+  it("are measured in depth by their brackets, not by those in texts", () => {
+    assert.isFalse(nestsDeeperThan(JSON.stringify({ a: ['[[[["[[{{'] }), 2))
+    assert.isTrue(nestsDeeperThan("[[[", 2))
+    fc.assert(
+      fc.property(fc.json({ maxDepth: 5 }), (text) => {
+        const depth = (value: unknown): number =>
+          typeof value === "object" && value !== null
+            ? 1 + Math.max(0, ...Object.values(value).map(depth))
+            : 0
+        const actual = depth(JSON.parse(text))
+        assert.isFalse(nestsDeeperThan(text, actual))
+        if (actual > 0) assert.isTrue(nestsDeeperThan(text, actual - 1))
+      })
+    )
+  })
+})
+
+describe("texts", () => {
+  it("are cut between characters, saying by how much", () => {
+    assert.strictEqual(capped("abc", 3), "abc")
+    assert.strictEqual(capped("abcd", 3), "abc… (1 more)")
+    assert.strictEqual(capped("ab🎼d", 3), "ab… (3 more)")
+  })
+})
+
+describe("failures", () => {
+  const now = 1_700_000_000_000
+  const reasons = [
+    [{ code: -32_000, message: "Authentication required", data: undefined }, "auth"],
+    [
+      { code: -32_603, message: "Internal error", data: { message: "unexpected status 401 Unauthorized" } },
+      "auth"
+    ],
+    [{ code: -32_603, message: "Internal error: Incorrect API key provided", data: undefined }, "auth"],
+    [
+      { code: -32_603, message: "Internal error", data: { message: "Missing environment variable: `KEY`." } },
+      "auth"
+    ],
+    [{ code: -32_603, message: "Internal error", data: { errorKind: "rate_limit" } }, "rate_limit"],
+    [{ code: 429, message: "slow down", data: undefined }, "rate_limit"],
+    [
+      { code: -32_603, message: "exceeded retry limit, last status: 429 Too Many Requests", data: null },
+      "rate_limit"
+    ],
+    [{ code: -32_603, message: "Internal error", data: { codex_error_info: "other" } }, "system"],
+    [{ code: 500, message: "Internal Server Error", data: undefined }, "system"]
+  ] as const
+  for (const [error, reason] of reasons)
+    it(`${error.code} ${error.message} ${JSON.stringify(error.data) ?? ""} is ${reason}`, () => {
+      assert.strictEqual(fromPeer(adapterOf("claude"), "its prompt", error, now).reason, reason)
+    })
+
+  const resets = [
+    ["Rate limit reached. Please try again in 20s.", now + 20_000],
+    ["Please try again in 1m3.5s", now + 63_500],
+    ["try again in 350ms", now + 350],
+    ["resets in 2 hours", now + 7_200_000],
+    ['{"retry_after": 30}', now + 30_000],
+    ['{"retryAfterSeconds":12}', now + 12_000],
+    ["Claude AI usage limit reached|1700003600", 1_700_003_600_000],
+    ['{"resets_at":1700003600}', 1_700_003_600_000],
+    ['{"resetAt":"2023-11-14T23:13:20Z"}', 1_700_003_600_000],
+    ["Too many requests", null]
+  ] as const
+  for (const [text, at] of resets)
+    it(`"${text}" ${at === null ? "does not say when to come back" : `says ${at - now} ms`}`, () => {
+      assert.strictEqual(resetTime(text, now), at)
+    })
+})
+
+describe("tokens of a turn", () => {
+  it("count cached input once, whether it is told apart or within", () => {
+    const apart = {
+      inputTokens: 10,
+      outputTokens: 5,
+      cachedReadTokens: 100,
+      cachedWriteTokens: 20,
+      totalTokens: 135
+    }
+    assert.deepStrictEqual(tokensOf(apart, "turn"), { input: 130, output: 5, total: 135, source: "reported" })
+    const within = { inputTokens: 130, outputTokens: 5, cachedReadTokens: 100, totalTokens: 135 }
+    assert.deepStrictEqual(tokensOf(within, "turn"), {
+      input: 130,
+      output: 5,
+      total: 135,
+      source: "reported"
+    })
+  })
+
+  it("are partial where only the last request is told, and unknown where nothing is", () => {
+    assert.strictEqual(tokensOf({ inputTokens: 1, outputTokens: 1 }, "last_request").source, "partial")
+    assert.strictEqual(tokensOf(undefined, "turn_or_absent").source, "unknown")
+  })
+
+  it("are whole and not negative, whatever an agent reports", () => {
+    const number = fc.oneof(fc.double(), fc.integer(), fc.constant(null))
+    fc.assert(
+      fc.property(
+        fc.record({
+          inputTokens: number,
+          outputTokens: number,
+          cachedReadTokens: number,
+          totalTokens: number
+        }),
+        (usage) => {
+          const { input, output, total } = tokensOf(usage, "turn")
+          for (const value of [input, output, total]) assert.isTrue(Number.isInteger(value) && value >= 0)
+          assert.isAtLeast(total, Math.max(input, output))
+        }
+      )
+    )
+  })
+})
