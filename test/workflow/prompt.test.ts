@@ -1,7 +1,9 @@
+import { readFile } from "node:fs/promises"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { Issue } from "../../src/domain/Issue.ts"
 import { Identifier, IssueId } from "../../src/domain/ids.ts"
+import { decodeWorkflow } from "../../src/workflow/decodeWorkflow.ts"
 import { checkTemplate, DEFAULT_PROMPT, renderPrompt, type PromptScope } from "../../src/workflow/prompt.ts"
 import { continuationPrompt, replyPrompt, retryNote } from "../../src/workflow/texts.ts"
 import { testWorkflow } from "../support/workflow.ts"
@@ -95,6 +97,25 @@ describe("the prompt", () => {
       const text = yield* render(DEFAULT_PROMPT)
       assert.include(text, "ABC-1: Mend it")
       assert.notMatch(text, /linear|github|jira/i)
+    })
+  )
+})
+
+describe("the prompts that are shipped", () => {
+  it.live.each(["WORKFLOW.md", "WORKFLOW.template.md"])("%s says what is known and how to finish", (name) =>
+    Effect.gen(function* () {
+      const source = yield* Effect.promise(() => readFile(new URL(`../../${name}`, import.meta.url), "utf8"))
+      const { definition } = yield* Effect.fromResult(decodeWorkflow(`/project/${name}`, source, {}))
+      const bare = issue({ labels: [], blockedBy: [] })
+      const first = yield* renderPrompt(definition, { issue: bare, attempt: null, retryKind: null })
+      const later = yield* renderPrompt(definition, { issue: issue(), attempt: 2, retryKind: "failure" })
+      for (const text of [first, later]) {
+        assert.include(text, "ABC-1: Mend it")
+        assert.include(text, "the mark_done tool")
+        assert.include(text, "the request_human_steering tool")
+        assert.include(text, "branch that is checked out")
+      }
+      assert.include(later, "starts from the base branch")
     })
   )
 })
