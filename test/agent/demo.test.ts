@@ -234,6 +234,24 @@ describe("scripts", () => {
     assert.isUndefined(scriptIn("```sh\nls\n```"))
   })
 
+  it("are documented: the example parses, and every step of the table is one", () => {
+    const page = readFileSync(new URL("../../docs/demo-agent.md", import.meta.url), "utf8")
+    assert.isAbove(parseScript(scriptIn(page) ?? "").steps.length, 5)
+    const named = [...page.matchAll(/^\| `([a-z-]+)/gm)].map(([, name]) => name)
+    assert.isAbove(named.length, 20)
+    for (const name of named) {
+      const line = `${name} 1 | 2`
+      assert.doesNotThrow(() => {
+        try {
+          parseScript(line)
+        } catch (error) {
+          // Some take no text of that kind; all must be known.
+          if (/no step called/.test(String(error))) throw error
+        }
+      }, name)
+    }
+  })
+
   it("skip comments and empty lines", () => {
     assert.deepStrictEqual(parseScript("# first\n\n  say hi\n").steps, [{ name: "say", text: "hi" }])
   })

@@ -9,7 +9,10 @@ const built = path.join(root, "dist", "agent", "demo", "main.js")
 const newest = (folder: string): number =>
   fs
     .readdirSync(folder, { withFileTypes: true, recursive: true })
-    .reduce((latest, entry) => Math.max(latest, fs.statSync(path.join(entry.parentPath, entry.name)).mtimeMs), 0)
+    .reduce(
+      (latest, entry) => Math.max(latest, fs.statSync(path.join(entry.parentPath, entry.name)).mtimeMs),
+      0
+    )
 
 const isFresh = (): boolean =>
   fs.existsSync(built) && fs.statSync(built).mtimeMs > newest(path.join(root, "src"))
