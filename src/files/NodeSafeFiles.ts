@@ -1,6 +1,5 @@
 import * as fs from "node:fs"
-import * as nodePath from "node:path"
-import { Cause, Effect, Layer, Queue, Random, type Scope, Stream } from "effect"
+import { Effect, Layer, Random, type Scope } from "effect"
 import {
   attempt,
   ensureParent,
@@ -18,6 +17,7 @@ import {
   translate
 } from "./nodeFolder.ts"
 import { byteOrder, fileError, namesOf, temporaryName } from "./paths.ts"
+import { watch } from "./nodeWatch.ts"
 import { removeFolder } from "./removeTree.ts"
 import {
   type AppendFile,
@@ -282,42 +282,6 @@ const openAppend = Effect.fn("SafeFiles.openAppend")(function* (
     truncate: (size) => attempt(target, () => fs.ftruncateSync(fd, size))
   }
 })
-
-const sameFolder = (root: Place, path: string, inode: number): boolean =>
-  lstat(path === "" ? root.root : `${root.root}/${path}`)?.ino === inode ||
-  (path === "" && fs.statSync(root.root, { throwIfNoEntry: false })?.ino === inode)
-
-const watch = (place: Place, path: string): Stream.Stream<string, FileError> =>
-  Stream.callback<string, FileError>(
-    Effect.fnUntraced(function* (queue) {
-      const target: Target = { operation: "watch", place, path }
-      const gone = () => Queue.failCauseUnsafe(queue, Cause.fail(failed(target, "missing")))
-      const watcher = yield* Effect.acquireRelease(
-        Effect.scoped(
-          Effect.flatMap(openFolder(target), (folder) =>
-            attempt(target, () => {
-              const inode = fs.fstatSync(folder.fd).ino
-              const own = nodePath.basename(folder.self)
-              const created = fs.watch(folder.self, { persistent: false })
-              created.on("change", (event, name) => {
-                // The folder's own end is told under the name by which it is watched.
-                const about = name === null ? "" : String(name)
-                if (event === "rename" && about === own && !sameFolder(place, path, inode)) gone()
-                else Queue.offerUnsafe(queue, about)
-              })
-              return created
-            })
-          )
-        ),
-        (created) => Effect.sync(() => created.close())
-      )
-      watcher.on("error", (cause) =>
-        Queue.failCauseUnsafe(queue, Cause.fail(translate("watch", place, path)(cause)))
-      )
-      Queue.offerUnsafe(queue, "")
-    }),
-    { bufferSize: 1024, strategy: "sliding" }
-  )
 
 /** The machine's own file system. */
 export const layer: Layer.Layer<SafeFiles> = Layer.succeed(SafeFiles, {

@@ -60,7 +60,8 @@ export const trackerProblem = (
   hint
 })
 
-export const baseNameOf = (fileName: string): string => fileName.replace(/\.md$/, "")
+export const baseNameOf = (fileName: string): string =>
+  fileName.endsWith(".md") ? fileName.slice(0, -".md".length) : fileName
 
 /**
  * The line on which an unresolved merge begins, outside of code blocks: all three kinds of markers, in order.

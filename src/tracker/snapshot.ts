@@ -28,8 +28,8 @@ const claimOnce = (
   { problems, records, rootName }: Pick<Findings, "problems" | "records" | "rootName">,
   policies: StatePolicies
 ): Pick<Findings, "problems" | "records"> => {
+  if (new Set(records.map((record) => record[key])).size === records.length) return { problems, records }
   const groups = groupBy(records, key)
-  if (groups.size === records.length) return { problems, records }
   const dropped = new Set<IssueRecord>()
   const found: Array<Problem> = []
   for (const [name, group] of groups) {
@@ -71,13 +71,18 @@ const groupBy = (
 
 /** A blocker may be named by identifier, by id, or by file name without `.md`; in this order. */
 const resolver = (records: ReadonlyArray<IssueRecord>): ((name: string) => Blocker) => {
+  const wanted = new Set(records.flatMap((record) => record.blockedBy))
   const names = new Map<string, IssueRecord>()
   for (const nameOf of [
     (record: IssueRecord) => baseNameOf(record.fileName),
     (record: IssueRecord) => record.id,
     (record: IssueRecord) => record.identifier
   ]) {
-    for (const record of records) names.set(nameOf(record), record)
+    if (wanted.size === 0) break
+    for (const record of records) {
+      const name = nameOf(record)
+      if (wanted.has(name)) names.set(name, record)
+    }
   }
   return (name) => {
     const record = names.get(name)
