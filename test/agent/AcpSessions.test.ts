@@ -348,7 +348,7 @@ describe("a turn", () => {
       yield* Scope.close(scope, Exit.void)
       assert.strictEqual((yield* peer.next).method, "session/cancel")
       yield* peer.stdinClosed
-      assert.isAbove((yield* Stream.runCollect(session.events)).length, -1)
+      yield* Stream.runDrain(session.events)
     }).pipe(Effect.provide(layer))
   )
 })
@@ -586,6 +586,17 @@ describe("requests of an agent", () => {
         assert.strictEqual((yield* Fiber.join(turn)).stopReason, "end_turn")
       }).pipe(Effect.provide(layer))
     )
+
+  it.effect("without end, from an agent that reads no answers, fail the run as a flood", () =>
+    Effect.gen(function* () {
+      const peer = yield* makePeer
+      const session = yield* openWith(peer)
+      const { turn } = yield* prompting(session, peer)
+      yield* peer.stopReading
+      for (let id = 0; id < 1000; id++) yield* peer.send({ id, method: "vendor/anything", params: {} })
+      assert.strictEqual((yield* failureOf(turn)).reason, "flood")
+    }).pipe(Effect.provide(layer))
+  )
 
   it.effect("for a person's input end the turn", () =>
     Effect.gen(function* () {

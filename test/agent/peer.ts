@@ -1,4 +1,15 @@
-import { type Cause, Deferred, Effect, Fiber, Queue, Redacted, Schema, type Scope, Stream } from "effect"
+import {
+  type Cause,
+  Deferred,
+  Effect,
+  Fiber,
+  Latch,
+  Queue,
+  Redacted,
+  Schema,
+  type Scope,
+  Stream
+} from "effect"
 import type { AgentSession, AgentSessionOptions } from "../../src/agent/AgentSessions.ts"
 import { AgentSessions } from "../../src/agent/AgentSessions.ts"
 import type { Sandbox, SandboxProcess } from "../../src/sandbox/Sandboxes.ts"
@@ -32,6 +43,8 @@ export interface Peer {
   /** The process ends and its pipes with it. */
   readonly exit: (code: number | null, detail?: string) => Effect.Effect<void>
   readonly stdinClosed: Effect.Effect<void>
+  /** From now on the agent reads nothing more. */
+  readonly stopReading: Effect.Effect<void>
   /** Answers the next message, which must be a request of this method. */
   readonly answer: (method: string, result: unknown) => Effect.Effect<Message>
   readonly refuse: (method: string, code: number, message: string, data?: unknown) => Effect.Effect<Message>
@@ -45,6 +58,7 @@ export const makePeer: Effect.Effect<Peer> = Effect.gen(function* () {
   const started = yield* Deferred.make<string>()
   const exited = yield* Deferred.make<{ readonly code: number | null; readonly detail: string }>()
   const closed = yield* Deferred.make<void>()
+  const reading = yield* Latch.make(true)
 
   const process: SandboxProcess = {
     pid: null,
@@ -59,7 +73,7 @@ export const makePeer: Effect.Effect<Peer> = Effect.gen(function* () {
             Effect.flatMap((message) => Queue.offer(inbox, message))
           ),
         { discard: true }
-      ),
+      ).pipe(reading.whenOpen),
     closeStdin: Effect.asVoid(Deferred.succeed(closed, undefined)),
     exit: Deferred.await(exited)
   }
@@ -97,6 +111,7 @@ export const makePeer: Effect.Effect<Peer> = Effect.gen(function* () {
       yield* Deferred.succeed(exited, { code, detail })
     }),
     stdinClosed: Deferred.await(closed),
+    stopReading: Effect.asVoid(reading.close),
     answer: (method, result) => Effect.tap(expect(method), ({ id }) => send({ id, result })),
     refuse: (method, code, message, data) =>
       Effect.tap(expect(method), ({ id }) => send({ id, error: { code, message, data } })),
