@@ -110,8 +110,12 @@ const markerIn = (environ: string): string | null => {
   )
 }
 
-/** Whether there was something to signal. `EPERM` means that there is, and that it is not ours. */
+/**
+ * Whether there was something to signal. `EPERM` means that there is, and that it is not ours. Never init,
+ * never ourselves, and never 0 or -1, which the kernel takes for "my group" and "everybody".
+ */
 const send = (pid: number, signal: "SIGTERM" | "SIGKILL" | 0): boolean => {
+  if (!Number.isSafeInteger(pid) || Math.abs(pid) <= 1 || pid === process.pid) return false
   try {
     return process.kill(pid, signal)
   } catch (error) {

@@ -5,7 +5,7 @@ import type { SandboxKind } from "../workflow/WorkflowConfig.ts"
 import { sweep, within } from "../processes/endProcesses.ts"
 import { type GuestProcess, spawnGuest } from "./guestProcess.ts"
 import { ProcessTable } from "../processes/ProcessTable.ts"
-import { forgetRun, homePath, identityPath, runMarker, writeRunRecord } from "./RunRecord.ts"
+import { forgetRun, homePath, identityPath, runFolder, runMarker, writeRunRecord } from "./RunRecord.ts"
 import { SandboxError, type SandboxProcess, type SandboxRequest } from "./Sandboxes.ts"
 
 /** How long a guest has to end by itself after its stdin is closed, and then after SIGTERM. */
@@ -113,6 +113,15 @@ export const acquireLocalRun = Effect.fnUntraced(function* (
     return verdict
   }, Effect.annotateLogs({ runId }))
 
+  // Makes the state root too, whose real path the marker is made of.
+  yield* Effect.mapError(files.makeDirectory(place, runFolder(runId)), fileProblem)
+  const marker = yield* runMarker(fs, config, runId)
+
+  const stop = Effect.flatMap(Ref.get(started), (all) => end(marker, all))
+  yield* Effect.acquireRelease(Effect.mapError(record(marker), fileProblem), () =>
+    Effect.flatMap(stop, (verdict) => (verdict === "dead" ? forgetRun(files, config, runId) : Effect.void))
+  )
+
   yield* files.removeTree(place, homePath(runId)).pipe(
     Effect.andThen(files.makeDirectory(place, homePath(runId), { mode: 0o700 })),
     Effect.andThen(
@@ -127,13 +136,6 @@ export const acquireLocalRun = Effect.fnUntraced(function* (
     ),
     Effect.mapError(fileProblem)
   )
-  const marker = yield* runMarker(fs, config, runId)
-
-  const stop = Effect.flatMap(Ref.get(started), (all) => end(marker, all))
-  yield* Effect.acquireRelease(Effect.mapError(record(marker), fileProblem), () =>
-    Effect.flatMap(stop, (verdict) => (verdict === "dead" ? forgetRun(files, config, runId) : Effect.void))
-  )
-
   const start = Effect.fnUntraced(function* (command: ChildProcess.StandardCommand) {
     const { guest } = yield* Effect.acquireRelease(
       Effect.gen(function* () {

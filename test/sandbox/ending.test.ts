@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Exit, FileSystem, Scope } from "effect"
+import { Effect, Exit, FileSystem, Redacted, Scope } from "effect"
 import { Sandboxes } from "../../src/sandbox/Sandboxes.ts"
 import type { SandboxKind } from "../../src/workflow/WorkflowConfig.ts"
 import { canBubblewrap, hasProcessTable } from "../support/capabilities.ts"
@@ -66,6 +66,21 @@ const stoppedMeansDead = (kind: SandboxKind) =>
           })
         )
         assert.deepStrictEqual(yield* carriers(world.workflow, request.runId), [])
+      }).pipe(Effect.scoped, Effect.provide(realLayer))
+    )
+
+    it.live("a run that could not be prepared leaves no credential behind", () =>
+      Effect.gen(function* () {
+        const fs = yield* FileSystem.FileSystem
+        const sandboxes = yield* Sandboxes
+        const world = yield* makeWorld(kind)
+        const homeFiles = ["token", "../../outside"].map((path) => ({
+          path,
+          content: Redacted.make("s3cret")
+        }))
+        const error = yield* Effect.flip(Effect.scoped(sandboxes.acquire(world.request({ homeFiles }))))
+        assert.strictEqual(error.reason, "io")
+        assert.deepStrictEqual(yield* fs.readDirectory(`${world.root}/state/runs/r1-1`), [])
       }).pipe(Effect.scoped, Effect.provide(realLayer))
     )
 
