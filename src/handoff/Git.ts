@@ -199,7 +199,7 @@ export class Git extends Context.Service<
               extendEnv: options.network !== undefined,
               stdin: options.stdin === undefined ? "ignore" : Stream.make(toBytes(options.stdin)),
               killSignal: "SIGTERM",
-              forceKillAfter: "2 seconds"
+              forceKillAfter: "300 millis"
             })
           )
           .pipe(

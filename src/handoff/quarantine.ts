@@ -87,22 +87,21 @@ export class Quarantines extends Context.Service<
           .pipe(Effect.mapError(gitBroke("making the quarantine repository")))
       })
 
-      const sourceGitDir = (source: string) =>
-        git
+      const sourceGitDir = Effect.fnUntraced(function* (source: string) {
+        const hint = "set SYMPHONY_SOURCE_REPO to the repository that agents work on"
+        if (!(yield* fs.exists(source).pipe(Effect.mapError(fileBroke)))) {
+          return yield* sourceFailure("no_source", `${source} does not exist`, hint)
+        }
+        return yield* git
           .text(["rev-parse", "--path-format=absolute", "--git-common-dir"], { cwd: source })
           .pipe(
             Effect.mapError((error) =>
               error.reason === "exit"
-                ? sourceFailure(
-                    "no_source",
-                    `${source} is not in a git repository`,
-                    "set SYMPHONY_SOURCE_REPO to the repository that agents work on"
-                  )
-                : error.detail.includes("NotFound")
-                  ? sourceFailure("no_source", `${source} does not exist, or git is not installed`)
-                  : gitBroke("looking at the source repository")(error)
+                ? sourceFailure("no_source", `${source} is not in a git repository`, hint)
+                : gitBroke("looking at the source repository")(error)
             )
           )
+      })
 
       const lookUp = Effect.fn("Quarantines.lookUp")(function* (gitDir: string, ref: string) {
         const found = yield* git

@@ -2,28 +2,268 @@ import * as fs from "node:fs"
 import * as path from "node:path"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
+import { makeRunId } from "../../src/domain/ids.ts"
 import { Handoff } from "../../src/handoff/Handoff.ts"
-import { bob, cleanClone, commit, git, treeOf } from "../support/repository.ts"
-import { handoff, world } from "./environment.ts"
+import { readHandoffRecord, requestOf } from "../../src/handoff/record.ts"
+import { bob, cleanClone, commit, git, treeOf, writeFiles } from "../support/repository.ts"
+import { handoff, handoffWith, world, type World } from "./environment.ts"
+
+/** What a person has after `git am` of the patch on a clean clone. */
+const applied = ({ root, source }: World, patch: string | null): string => {
+  const clone = cleanClone(source, path.join(root, "clone"))
+  git(clone, ["am", "-q", patch ?? "no patch"])
+  return clone
+}
+
+const log = (repository: string, count: number): string =>
+  git(repository, ["log", "--format=%an <%ae> %ai%n%B%T", `-${count}`])
+
+const exportedFrom = (prepare: (world: World) => void) =>
+  Effect.gen(function* () {
+    const here = yield* world({ "README.md": "# A project\n", "lib/a.txt": "a\n" })
+    prepare(here)
+    const service = yield* Handoff
+    return { ...here, exported: yield* service.exportRun(here.request) }
+  })
+
+const refusedFrom = (prepare: (world: World) => void) =>
+  Effect.gen(function* () {
+    const here = yield* world({ "README.md": "# A project\n", "lib/a.txt": "a\n" })
+    prepare(here)
+    const service = yield* Handoff
+    return yield* Effect.flip(service.exportRun(here.request))
+  })
 
 describe("handing off a run", () => {
   it.live("gives a patch that plain git am applies to a clean clone: same tree, authors and count", () =>
     Effect.gen(function* () {
-      const { root, source, workspace, request } = yield* world()
-      commit(workspace, "Say hello\n", { "hello.txt": "hello\n" })
-      commit(workspace, "Say it louder\n\nBecause nobody heard.\n", { "hello.txt": "HELLO\n" }, bob)
-      const service = yield* Handoff
-      assert.strictEqual(yield* service.verify(request), "verified")
-      const exported = yield* service.exportRun(request)
-      assert.strictEqual(exported.verdict, "verified")
-      assert.strictEqual(exported.commits, 2)
-      assert.deepEqual(exported.flags, [])
+      const here = yield* exportedFrom(({ workspace }) => {
+        commit(workspace, "Say hello\n", { "hello.txt": "hello\n" })
+        commit(workspace, "Say it louder\n\nBecause nobody heard.\n", { "hello.txt": "HELLO\n" }, bob)
+      })
+      assert.deepInclude(here.exported, { verdict: "verified", commits: 2, flags: [] })
+      const clone = applied(here, here.exported.patch)
+      assert.strictEqual(treeOf(clone), treeOf(here.workspace))
+      assert.strictEqual(log(clone, 2), log(here.workspace, 2))
+    }).pipe(Effect.provide(handoff))
+  )
+
+  it.live("gives a bundle that holds the very commits", () =>
+    Effect.gen(function* () {
+      const { root, source, workspace, branch, exported } = yield* exportedFrom(({ workspace }) => {
+        commit(workspace, "Say hello\n", { "hello.txt": "hello\n" })
+      })
       const clone = cleanClone(source, path.join(root, "clone"))
-      git(clone, ["am", "-q", exported.patch ?? ""])
-      assert.strictEqual(treeOf(clone), treeOf(workspace))
-      const format = ["log", "--format=%an %ae %ai %B", "-2"]
-      assert.strictEqual(git(clone, format), git(workspace, format))
-      assert.include(fs.readFileSync(exported.report, "utf8"), "git am")
+      git(clone, ["fetch", "-q", exported.bundle ?? "", `${branch}:${branch}`])
+      assert.strictEqual(
+        git(clone, ["rev-parse", branch]).trim(),
+        git(workspace, ["rev-parse", "HEAD"]).trim()
+      )
+    }).pipe(Effect.provide(handoff))
+  )
+
+  it.live("writes the same files when it is asked again, also when the workspace is gone", () =>
+    Effect.gen(function* () {
+      const { workspace, patches, request, exported } = yield* exportedFrom(({ workspace }) => {
+        commit(workspace, "Say hello\n", { "hello.txt": "hello\n" })
+        writeFiles(workspace, { "notes.txt": "left\n" })
+      })
+      const snapshot = () =>
+        fs
+          .readdirSync(patches, { recursive: true, encoding: "utf8" })
+          .toSorted()
+          .filter((name) => fs.statSync(path.join(patches, name)).isFile())
+          .map((name) => [name, fs.readFileSync(path.join(patches, name)).toString("base64")])
+      const before = snapshot()
+      fs.rmSync(workspace, { recursive: true })
+      fs.rmSync(patches, { recursive: true })
+      const record = yield* readHandoffRecord(request.workflow, request.runId)
+      assert.isNotNull(record)
+      if (record === null) return
+      const service = yield* Handoff
+      assert.deepEqual(yield* service.exportRun(requestOf(record, request.workflow)), exported)
+      assert.deepEqual(snapshot(), before)
+    }).pipe(Effect.provide(handoff))
+  )
+
+  it.live("keeps to the commits of its run when a later run goes on in the workspace", () =>
+    Effect.gen(function* () {
+      const { workspace, request, exported } = yield* exportedFrom(({ workspace }) => {
+        commit(workspace, "Say hello\n", { "hello.txt": "hello\n" })
+      })
+      commit(workspace, "Go on\n", { "more.txt": "more\n" })
+      const service = yield* Handoff
+      assert.deepEqual(yield* service.exportRun(request), exported)
+      const later = yield* service.exportRun({ ...request, runId: makeRunId(1, 2) })
+      assert.deepInclude(later, { commits: 2, patch: exported.patch })
+    }).pipe(Effect.provide(handoff))
+  )
+
+  it.live("is an analysis when there is no commit, and keeps the summary", () =>
+    Effect.gen(function* () {
+      const { exported } = yield* exportedFrom(() => undefined)
+      assert.deepInclude(exported, { verdict: "analysis", commits: 0, patch: null, bundle: null })
+      assert.include(fs.readFileSync(exported.report, "utf8"), "Said hello.")
+    }).pipe(Effect.provide(handoff))
+  )
+
+  it.live("captures what is not committed, without what is ignored", () =>
+    Effect.gen(function* () {
+      const { root, source, workspace, exported } = yield* exportedFrom(({ workspace }) => {
+        commit(workspace, "Say hello\n", { "hello.txt": "hello\n", ".gitignore": "node_modules/\n*.log\n" })
+        writeFiles(workspace, {
+          "hello.txt": "changed\n",
+          "lib/a.txt": null,
+          "new/deep.txt": "new\n",
+          "debug.log": "no\n",
+          "node_modules/x/index.js": "no\n",
+          ".venv/.gitignore": "*\n",
+          ".venv/bin/python": "no\n",
+          ".symphony-runtime/mark_done.md": "no\n"
+        })
+      })
+      assert.deepEqual(
+        exported.flags
+          .filter(({ kind }) => kind !== "protected")
+          .map(({ kind, detail }) => [kind, detail.split(": ")[1]]),
+        [["uncommitted", "hello.txt, lib/a.txt, new/deep.txt"]]
+      )
+      const clone = applied({ root, source } as World, exported.patch)
+      git(clone, ["apply", path.join(path.dirname(exported.report), "uncommitted.patch")])
+      assert.strictEqual(fs.readFileSync(path.join(clone, "hello.txt"), "utf8"), "changed\n")
+      assert.isFalse(fs.existsSync(path.join(clone, "lib/a.txt")))
+      assert.deepEqual(fs.readdirSync(clone).toSorted(), [
+        ".git",
+        ".gitignore",
+        "README.md",
+        "hello.txt",
+        "new"
+      ])
+      assert.strictEqual(git(workspace, ["status", "--porcelain"]).includes("new/"), true)
+    }).pipe(Effect.provide(handoff))
+  )
+
+  it.live("tells the agent, while it can still mend it, that it forgot to commit", () =>
+    Effect.gen(function* () {
+      const { workspace, request } = yield* world()
+      const service = yield* Handoff
+      writeFiles(workspace, { "hello.txt": "hello\n" })
+      const nothing = yield* Effect.flip(service.verify(request))
+      assert.deepInclude(nothing, { reason: "unverified", code: "dirty" })
+      commit(workspace, "Say hello\n", {})
+      assert.strictEqual(yield* service.verify(request), "verified")
+      writeFiles(workspace, { "hello.txt": "louder\n" })
+      const changed = yield* Effect.flip(service.verify(request))
+      assert.include(changed.detail, "hello.txt")
+    }).pipe(Effect.provide(handoff))
+  )
+
+  it.live("starts from the common commit when the base has moved on, and says so", () =>
+    Effect.gen(function* () {
+      const here = yield* exportedFrom(({ source, workspace }) => {
+        commit(workspace, "Say hello\n", { "hello.txt": "hello\n" })
+        commit(source, "Meanwhile\n", { "README.md": "# Another\n" })
+      })
+      assert.deepEqual(
+        here.exported.flags.map(({ kind }) => kind),
+        ["base_moved"]
+      )
+      assert.strictEqual(here.exported.commits, 1)
+      applied(here, here.exported.patch)
+    }).pipe(Effect.provide(handoff))
+  )
+
+  it.live("carries carriage returns, binary files, modes, renames and odd names", () =>
+    Effect.gen(function* () {
+      const odd = 'ä "quoted" name\u{1F600}.txt'
+      const here = yield* exportedFrom(({ workspace }) => {
+        commit(workspace, "Add\n", {
+          "dos.txt": "one = 1\r\ntwo = ä \r\nlast",
+          "bytes.bin": new Uint8Array([0, 1, 2, 255, 13, 10]),
+          [odd]: "x\n",
+          "run.sh": "#!/bin/sh\n",
+          "from.txt": "From nobody Mon Sep 17 00:00:00 2001\n---\ndiff --git a/x b/x\n"
+        })
+        fs.chmodSync(path.join(workspace, "run.sh"), 0o755)
+        commit(workspace, "Change\n", {
+          "dos.txt": "one = 1\r\ntwo = 2\r\n",
+          "lib/a.txt": null,
+          "lib/b.txt": "a\n"
+        })
+      })
+      assert.strictEqual(treeOf(applied(here, here.exported.patch)), treeOf(here.workspace))
+    }).pipe(Effect.provide(handoff))
+  )
+
+  it.live("delivers a merge by the bundle, and in the series what a merge brought together", () =>
+    Effect.gen(function* () {
+      const here = yield* exportedFrom(({ workspace, branch }) => {
+        git(workspace, ["checkout", "-q", "-b", "side"])
+        commit(workspace, "Side\n", { "side.txt": "side\n" })
+        git(workspace, ["checkout", "-q", branch])
+        commit(workspace, "Main\n", { "main.txt": "main\n" })
+        git(workspace, ["merge", "-q", "--no-ff", "-m", "Merge", "side"])
+      })
+      assert.deepEqual(
+        here.exported.flags.map(({ kind }) => kind),
+        ["bundle_only"]
+      )
+      assert.strictEqual(treeOf(applied(here, here.exported.patch)), treeOf(here.workspace))
+    }).pipe(Effect.provide(handoff))
+  )
+
+  it.live("refuses commits that change nothing, a foreign history, and work on another branch", () =>
+    Effect.gen(function* () {
+      const empty = yield* refusedFrom(({ workspace }) => commit(workspace, "Nothing\n", {}))
+      assert.deepInclude(empty, { reason: "unverified", code: "empty_diff" })
+      const foreign = yield* refusedFrom(({ workspace, branch }) => {
+        git(workspace, ["checkout", "-q", "--orphan", "new"])
+        commit(workspace, "Alone\n", { "x.txt": "x\n" })
+        git(workspace, ["branch", "-q", "-M", "new", branch])
+      })
+      assert.deepInclude(foreign, { reason: "unverified", code: "base_not_ancestor" })
+      const elsewhere = yield* refusedFrom(({ workspace }) => {
+        git(workspace, ["checkout", "-q", "-b", "mine"])
+        commit(workspace, "Mine\n", { "x.txt": "x\n" })
+      })
+      assert.deepInclude(elsewhere, { reason: "unverified", code: "head_elsewhere" })
+    }).pipe(Effect.provide(handoff))
+  )
+
+  it.live("says what is missing on the operator's side", () =>
+    Effect.gen(function* () {
+      const { request, root } = yield* world()
+      const code = (env: Readonly<Record<string, string>>) =>
+        Effect.gen(function* () {
+          const service = yield* Handoff
+          return (yield* Effect.flip(service.check(request.workflow))).code
+        }).pipe(Effect.provide(handoffWith(env), { local: true }))
+      assert.strictEqual(yield* code({ SYMPHONY_BASE_BRANCH: "nowhere" }), "no_base")
+      assert.strictEqual(yield* code({ SYMPHONY_BASE_BRANCH: "--upload-pack=x" }), "base_name")
+      assert.strictEqual(yield* code({ SYMPHONY_SOURCE_REPO: root }), "no_source")
+      assert.strictEqual(yield* code({ PATH: "/nonexistent" }), "no_git")
+      const service = yield* Handoff
+      yield* service.check(request.workflow)
+    }).pipe(Effect.provide(handoff))
+  )
+
+  it.live("lets nothing of the title and summary become structure of the report", () =>
+    Effect.gen(function* () {
+      const { workspace, request } = yield* world()
+      commit(workspace, "Say hello\n", { "hello.txt": "hello\n" })
+      const service = yield* Handoff
+      const exported = yield* service.exportRun({
+        ...request,
+        title: "Done\n## Verified\u001b[2K <script>",
+        summary: "````\n## How to apply\n\nrm -rf\n`````\n\u001b]52;c;x\u0007"
+      })
+      const report = fs.readFileSync(exported.report, "utf8")
+      assert.deepEqual(
+        report.split("\n").filter((line) => line.startsWith("#") && !line.startsWith("# DEMO")),
+        ["## Summary", "## How to apply", "## Commits", "## Files", "## How to apply"]
+      )
+      assert.include(report, "``````text\n````\n## How to apply")
+      assert.notMatch(report, /[\u0000-\u0009\u000b-\u001f]/)
     }).pipe(Effect.provide(handoff))
   )
 })
