@@ -265,10 +265,16 @@ describe("a real disk", () => {
       const process = <A, E>(use: (journal: Journal["Service"]) => Effect.Effect<A, E>) =>
         Effect.flatMap(Journal, use).pipe(Effect.provide(journal, { local: true }))
 
-      yield* process((journal) => Effect.andThen(journal.append([1, 2]), journal.compact({ sum: 3 })))
-      yield* process((journal) => journal.append([4]))
-      yield* fs.writeFileString(`${stateRoot}/${FILE}`, "deadbeef [5", { flag: "a" })
-      assert.deepStrictEqual(yield* process((journal) => journal.replay), [{ sum: 3 }, 4])
+      yield* process((journal) =>
+        Effect.gen(function* () {
+          yield* journal.append([1, 2])
+          yield* journal.compact({ sum: 3 })
+          yield* journal.append([4])
+        })
+      )
+      yield* process((journal) => journal.append([5]))
+      yield* fs.writeFileString(`${stateRoot}/${FILE}`, "deadbeef [6", { flag: "a" })
+      assert.deepStrictEqual(yield* process((journal) => journal.replay), [{ sum: 3 }, 4, 5])
       assert.deepStrictEqual(yield* fs.readDirectory(stateRoot), [FILE])
       assert.strictEqual((yield* fs.stat(`${stateRoot}/${FILE}`)).mode & 0o777, 0o600)
     }).pipe(Effect.provide([NodeFileSystem.layer, Logger.layer([])]))
