@@ -64,7 +64,11 @@ export const layer = (agents: ScriptedAgents): Layer.Layer<AgentSessions> =>
           present === null ? Effect.void : Effect.asVoid(Deferred.succeed(present, undefined))
         )
 
+        yield* Effect.addFinalizer(() => cancel)
+
         const prompt = Effect.fn("AgentSession.prompt")(function* (text: string) {
+          if ((yield* Ref.get(asked)) !== null)
+            return yield* Effect.die(new Error("a session takes one prompt at a time"))
           const cancelled = yield* Deferred.make<void>()
           yield* Ref.set(asked, cancelled)
           yield* touch

@@ -15,7 +15,8 @@ import { Readable } from "node:stream"
 import { isHanging } from "./hang.ts"
 import { makeMcpClient } from "./mcpClient.ts"
 import { writeOut } from "./output.ts"
-import { type DemoSession, runTurn } from "./turn.ts"
+import type { DemoSession } from "./steps.ts"
+import { runTurn } from "./turn.ts"
 
 const sessions = new Map<string, DemoSession>()
 
