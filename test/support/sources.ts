@@ -20,6 +20,8 @@ export interface Source {
 
 const COMMENT_OR_STRING =
   /(?<comment>\/\*[\s\S]*?\*\/|(?<=^|[\s;,{(])\/\/[^\n]*)|"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*'/g
+/** A text may hold a whole program, with imports that are not ours. */
+const TEMPLATE = /`(?:\\.|[^`\\])*`/g
 const IMPORT = /^[ \t]*(?:import|export)\b[^"]*?\bfrom\s+"([^"\n]+)"|\bimport\s*\(?\s*"([^"\n]+)"/gm
 
 export const parseSource = (path: string, text: string): Source => {
@@ -27,7 +29,9 @@ export const parseSource = (path: string, text: string): Source => {
     const groups: { readonly comment?: string } = rest.at(-1)
     return groups.comment === undefined ? match : " "
   })
-  const imports = [...code.matchAll(IMPORT)].map((match) => match[1] ?? match[2] ?? "")
+  const imports = [...code.replaceAll(TEMPLATE, "``").matchAll(IMPORT)].map(
+    (match) => match[1] ?? match[2] ?? ""
+  )
   return {
     path,
     folder: path.includes("/") ? (path.split("/")[0] ?? "") : "",
@@ -42,6 +46,6 @@ export const projectRoot = fileURLToPath(new URL("../..", import.meta.url))
 
 export const readSources = (): ReadonlyArray<Source> =>
   readdirSync(`${projectRoot}/src`, { recursive: true, encoding: "utf8" })
-    .filter((path) => path.endsWith(".ts"))
+    .filter((path) => /\.tsx?$/.test(path))
     .sort()
     .map((path) => parseSource(path, readFileSync(`${projectRoot}/src/${path}`, "utf8")))
