@@ -174,7 +174,9 @@ export class McpEndpoint extends Context.Service<
       const response = yield* Effect.flatMap(HttpServerRequest.toWeb(request), endpoint.handle)
       return HttpServerResponse.fromWeb(response)
     }).pipe(
-      Effect.catchTag("RequestParseError", () => Effect.succeed(HttpServerResponse.empty({ status: 400 })))
+      Effect.catchTag(["RequestParseError", "InternalError", "RouteNotFound"], () =>
+        Effect.succeed(HttpServerResponse.empty({ status: 400 }))
+      )
     )
   )
 }

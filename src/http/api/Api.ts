@@ -1,0 +1,136 @@
+import { Schema } from "effect"
+import {
+  HttpApi,
+  HttpApiEndpoint,
+  HttpApiGroup,
+  HttpApiMiddleware,
+  HttpApiSchema,
+  OpenApi
+} from "effect/http-api"
+import {
+  Accepted,
+  IssueCreated,
+  IssueDetail,
+  IssueList,
+  ModeResponse,
+  MoveBody,
+  NewIssueBody,
+  RefreshResponse,
+  StateResponse,
+  SteeringReply
+} from "./model.ts"
+
+const envelope = <const Code extends string>(codes: ReadonlyArray<Code>) => ({
+  error: Schema.Struct({ code: Schema.Literals(codes), message: Schema.String })
+})
+
+export class BadRequest extends Schema.Error<BadRequest>("BadRequest")(
+  envelope(["bad_request", "unknown_state"]),
+  { httpApiStatus: 400 }
+) {}
+export class Forbidden extends Schema.Error<Forbidden>("Forbidden")(envelope(["forbidden"]), {
+  httpApiStatus: 403
+}) {}
+export class NotFound extends Schema.Error<NotFound>("NotFound")(envelope(["issue_not_found"]), {
+  httpApiStatus: 404
+}) {}
+export class Conflict extends Schema.Error<Conflict>("Conflict")(
+  envelope([
+    "create_failed",
+    "no_pending_steering",
+    "already_answered",
+    "not_running",
+    "name_taken",
+    "run_active"
+  ]),
+  { httpApiStatus: 409 }
+) {}
+export class Unavailable extends Schema.Error<Unavailable>("Unavailable")(
+  envelope(["not_durable", "stopping"]),
+  { httpApiStatus: 503 }
+) {}
+
+/** Bodies, paths and queries that do not decode become a `BadRequest`. */
+export class RequestErrors extends HttpApiMiddleware.Service<RequestErrors>()("symphony/http/RequestErrors", {
+  error: BadRequest
+}) {}
+
+const accepted = HttpApiSchema.status(202)
+const issue = { params: { identifier: Schema.String } }
+const commandErrors = [NotFound, BadRequest, Conflict, Unavailable] as const
+
+const orchestrator = HttpApiGroup.make("orchestrator").add(
+  HttpApiEndpoint.get("state", "/state", { success: StateResponse }).annotate(
+    OpenApi.Summary,
+    "Everything that runs, waits or needs a person"
+  ),
+  HttpApiEndpoint.post("refresh", "/refresh", { success: RefreshResponse.pipe(accepted) }).annotate(
+    OpenApi.Summary,
+    "Scan the tracker and decide now"
+  ),
+  HttpApiEndpoint.post("pause", "/pause", {
+    success: ModeResponse.pipe(accepted),
+    error: commandErrors
+  }).annotate(OpenApi.Summary, "Start nothing new; what runs goes on"),
+  HttpApiEndpoint.post("drain", "/drain", {
+    success: ModeResponse.pipe(accepted),
+    error: commandErrors
+  }).annotate(OpenApi.Summary, "As pause, in order to stop when nothing runs any more"),
+  HttpApiEndpoint.post("resume", "/resume", {
+    success: ModeResponse.pipe(accepted),
+    error: commandErrors
+  }).annotate(OpenApi.Summary, "Dispatch again")
+)
+
+const issues = HttpApiGroup.make("issues").add(
+  HttpApiEndpoint.get("list", "/issues", { success: IssueList }).annotate(OpenApi.Summary, "Every issue"),
+  HttpApiEndpoint.post("create", "/issues", {
+    payload: NewIssueBody,
+    success: IssueCreated.pipe(HttpApiSchema.status(201)),
+    error: [BadRequest, Conflict]
+  }).annotate(OpenApi.Summary, "File an issue; a title is enough"),
+  HttpApiEndpoint.get("detail", "/issues/:identifier", {
+    ...issue,
+    success: IssueDetail,
+    error: NotFound
+  }).annotate(OpenApi.Summary, "One issue"),
+  HttpApiEndpoint.get("shortDetail", "/:identifier", {
+    ...issue,
+    success: IssueDetail,
+    error: NotFound
+  }).annotate(OpenApi.Summary, "One issue, unless its identifier is the name of another route"),
+  HttpApiEndpoint.post("reply", "/issues/:identifier/steering-reply", {
+    ...issue,
+    payload: [SteeringReply, SteeringReply.pipe(HttpApiSchema.asFormUrlEncoded())],
+    success: Accepted.pipe(accepted),
+    error: [...commandErrors, Forbidden]
+  }).annotate(OpenApi.Summary, "Answer the question an agent asked"),
+  HttpApiEndpoint.post("stop", "/issues/:identifier/stop", {
+    ...issue,
+    success: Accepted.pipe(accepted),
+    error: commandErrors
+  }).annotate(OpenApi.Summary, "End the run and hold the issue"),
+  HttpApiEndpoint.post("retry", "/issues/:identifier/retry", {
+    ...issue,
+    success: Accepted.pipe(accepted),
+    error: commandErrors
+  }).annotate(OpenApi.Summary, "Lift a hold, or end a wait"),
+  HttpApiEndpoint.post("move", "/issues/:identifier/move", {
+    ...issue,
+    payload: MoveBody,
+    success: Accepted.pipe(accepted),
+    error: commandErrors
+  }).annotate(OpenApi.Summary, "Move the issue to another state")
+)
+
+/** The JSON API: handlers, routes and the OpenAPI document all come from this. */
+export class Api extends HttpApi.make("symphony")
+  .add(orchestrator, issues)
+  .prefix("/api/v1")
+  .middleware(RequestErrors)
+  .annotateMerge(
+    OpenApi.annotations({
+      title: "smol-symphony",
+      description: "What the orchestrator knows, and what an operator may ask of it."
+    })
+  ) {}

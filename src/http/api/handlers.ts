@@ -1,0 +1,117 @@
+import { Clock, Effect, Layer, SchemaIssue } from "effect"
+import { HttpApiBuilder, HttpApiMiddleware } from "effect/http-api"
+import { Board } from "../../board/Board.ts"
+import { Transcripts } from "../../journal/Transcripts.ts"
+import { attentionResponse } from "../dashboard/partials.tsx"
+import { Api, Forbidden, RequestErrors } from "./Api.ts"
+import { badRequest, Operations } from "../operations.ts"
+import { isoTime, issueDetail, issueList, stateResponse } from "./view.ts"
+
+const RECENT_EVENTS = 50
+
+const format = SchemaIssue.makeFormatterStandardSchemaV1()
+
+/** A response that does not encode is ours to mend; anything else is the caller's, named in full. */
+const requestErrors = HttpApiMiddleware.layerSchemaErrorTransform(RequestErrors, (error) =>
+  error.kind === "Body" || error.kind === "ResponseHeaders"
+    ? Effect.die(error)
+    : Effect.fail(
+        badRequest(
+          format(error.cause.issue)
+            .issues.map(({ message, path }) =>
+              path === undefined || path.length === 0 ? message : `${path.map(String).join(".")}: ${message}`
+            )
+            .join("; ")
+        )
+      )
+)
+
+const nowIso = Effect.map(Clock.currentTimeMillis, isoTime)
+
+const orchestrator = HttpApiBuilder.group(
+  Api,
+  "orchestrator",
+  Effect.fnUntraced(function* (handlers) {
+    const board = yield* Board
+    const operations = yield* Operations
+    return handlers.handleAll({
+      state: () => Effect.map(board.snapshot, stateResponse),
+      refresh: () =>
+        Effect.gen(function* () {
+          const requested_at = yield* nowIso
+          const { coalesced } = yield* operations.refresh
+          return { queued: true, coalesced, requested_at, operations: ["poll", "reconcile"] as const }
+        }),
+      pause: () => Effect.as(operations.command({ _tag: "Pause" }), { mode: "paused" } as const),
+      drain: () => Effect.as(operations.command({ _tag: "Drain" }), { mode: "draining" } as const),
+      resume: () => Effect.as(operations.command({ _tag: "Resume" }), { mode: "running" } as const)
+    })
+  })
+)
+
+const issues = HttpApiBuilder.group(
+  Api,
+  "issues",
+  Effect.fnUntraced(function* (handlers) {
+    const board = yield* Board
+    const transcripts = yield* Transcripts
+    const operations = yield* Operations
+
+    const accepted = Effect.fnUntraced(function* (identifier: string) {
+      return { identifier, accepted_at: yield* nowIso }
+    })
+
+    const detail = Effect.fnUntraced(function* (identifier: string) {
+      const issue = yield* operations.issue(identifier)
+      const run = issue.run?.run ?? issue.history.at(-1)?.run
+      if (run === undefined) return issueDetail(issue, [])
+      const { entries } = yield* transcripts.page(issue.identifier, run, {
+        before: null,
+        limit: RECENT_EVENTS
+      })
+      return issueDetail(issue, entries)
+    })
+
+    return handlers.handleAll({
+      list: () => Effect.map(board.snapshot, issueList),
+      create: ({ payload }) =>
+        operations.create({
+          identifier: payload.identifier ?? null,
+          title: payload.title,
+          state: payload.state ?? null,
+          description: payload.description ?? null,
+          priority: payload.priority ?? null,
+          labels: payload.labels ?? [],
+          blockedBy: payload.blocked_by ?? [],
+          extra: {}
+        }),
+      detail: ({ params }) => detail(params.identifier),
+      shortDetail: ({ params }) => detail(params.identifier),
+      reply: Effect.fnUntraced(function* ({ params, payload, request }) {
+        const isForm = !(request.headers["content-type"] ?? "").includes("json")
+        const isHtmx = request.headers["hx-request"] === "true"
+        if (isForm && !isHtmx) {
+          return yield* new Forbidden({
+            error: { code: "forbidden", message: "A form needs HX-Request: true. Scripts send JSON." }
+          })
+        }
+        const answered = operations.answer(params.identifier, payload.question ?? null, payload.text)
+        if (!isHtmx) return yield* Effect.andThen(answered, accepted(params.identifier))
+        const problem = yield* Effect.match(answered, {
+          onFailure: ({ error }) => error.message,
+          onSuccess: () => null
+        })
+        return attentionResponse(yield* board.snapshot, problem)
+      }),
+      stop: ({ params }) => Effect.andThen(operations.stop(params.identifier), accepted(params.identifier)),
+      retry: ({ params }) => Effect.andThen(operations.retry(params.identifier), accepted(params.identifier)),
+      move: ({ params, payload }) =>
+        Effect.andThen(operations.move(params.identifier, payload.to), accepted(params.identifier))
+    })
+  })
+)
+
+export const apiRoutes = HttpApiBuilder.layer(Api, { openapiPath: "/api/v1/openapi.json" }).pipe(
+  Layer.provide([orchestrator, issues]),
+  Layer.provide(requestErrors)
+)

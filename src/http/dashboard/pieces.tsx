@@ -1,0 +1,58 @@
+import type { BoardIssue, Status } from "../../board/Board.ts"
+import { printable, printableLine } from "../../domain/printable.ts"
+import { clockTime, duration, isoTime } from "./format.ts"
+
+const GLYPHS: Record<Status, string> = {
+  working: "●",
+  "needs you": "▲",
+  "ready for review": "✓",
+  waiting: "○",
+  stopped: "■"
+}
+
+/** A status in its word, its mark and its colour. */
+export const StatusMark = ({ status }: { readonly status: Status }) => (
+  <span class={`status ${status.replaceAll(" ", "-")}`}>
+    <span aria-hidden="true">{GLYPHS[status]} </span>
+    {status}
+  </span>
+)
+
+/** How long ago; the script keeps it counting between refreshes. */
+export const Ago = ({ at, now }: { readonly at: number; readonly now: number }) => (
+  <time datetime={isoTime(at)} title={clockTime(at)} data-since={at}>
+    {duration((now - at) / 1000)}
+  </time>
+)
+
+export const issuePath = (identifier: string): string => `/issues/${encodeURIComponent(identifier)}`
+
+export const IssueLink = ({ issue }: { readonly issue: Pick<BoardIssue, "identifier"> }) => (
+  <a class="id" href={issuePath(issue.identifier)}>
+    {printableLine(issue.identifier, 80)}
+  </a>
+)
+
+/** What an agent or an issue says: text, never markup, with nothing hidden in it. */
+export const Untrusted = ({ text }: { readonly text: string }) => (
+  <div class="untrusted" dir="auto">
+    {printable(text)}
+  </div>
+)
+
+/** A button that posts, with and without script. */
+export const Act = ({
+  action,
+  kind,
+  label
+}: {
+  readonly action: string
+  readonly label: string
+  readonly kind?: "primary" | "danger"
+}) => (
+  <form method="post" action={action} hx-post={action} hx-swap="none" class="act">
+    <button type="submit" class={kind ?? ""}>
+      {label}
+    </button>
+  </form>
+)

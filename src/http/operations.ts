@@ -1,0 +1,90 @@
+import { Context, Effect, Layer, Schema } from "effect"
+import { Board, type BoardIssue, type BoardSnapshot } from "../board/Board.ts"
+import { type CommandRefused, type OperatorCommand, Scheduler } from "../scheduler/Scheduler.ts"
+import { type NewIssue, Tracker } from "../tracker/Tracker.ts"
+import { QuestionId } from "../domain/ids.ts"
+import { BadRequest, Conflict, NotFound, Unavailable } from "./api/Api.ts"
+
+const notFound = (identifier: string): NotFound =>
+  new NotFound({ error: { code: "issue_not_found", message: `There is no issue ${identifier}.` } })
+
+export const badRequest = (message: string): BadRequest =>
+  new BadRequest({ error: { code: "bad_request", message } })
+
+const refused = ({ message, reason }: CommandRefused): BadRequest | NotFound | Conflict | Unavailable => {
+  switch (reason) {
+    case "issue_not_found":
+      return new NotFound({ error: { code: reason, message } })
+    case "unknown_state":
+      return new BadRequest({ error: { code: reason, message } })
+    case "not_durable":
+    case "stopping":
+      return new Unavailable({ error: { code: reason, message } })
+    case "no_pending_steering":
+    case "already_answered":
+    case "not_running":
+    case "name_taken":
+    case "run_active":
+      return new Conflict({ error: { code: reason, message } })
+  }
+}
+
+export const findIssue = (board: BoardSnapshot, identifier: string): BoardIssue | undefined =>
+  board.issues.find((issue) => issue.identifier === identifier)
+
+const isQuestionId = Schema.is(QuestionId)
+
+export type OperationError = BadRequest | NotFound | Conflict | Unavailable
+
+const make = Effect.gen(function* () {
+  const board = yield* Board
+  const scheduler = yield* Scheduler
+  const tracker = yield* Tracker
+
+  const issue = Effect.fnUntraced(function* (identifier: string) {
+    const found = findIssue(yield* board.snapshot, identifier)
+    return found === undefined ? yield* notFound(identifier) : found
+  })
+
+  const command = (wanted: OperatorCommand) => Effect.mapError(scheduler.command(wanted), refused)
+
+  const onIssue = (identifier: string, wanted: (issue: BoardIssue) => OperatorCommand) =>
+    Effect.flatMap(issue(identifier), (found) => command(wanted(found)))
+
+  return {
+    issue,
+    command,
+    refresh: scheduler.refresh,
+    stop: (identifier: string) => onIssue(identifier, ({ id }) => ({ _tag: "Stop", issue: id })),
+    retry: (identifier: string) => onIssue(identifier, ({ id }) => ({ _tag: "RetryNow", issue: id })),
+    move: (identifier: string, to: string) =>
+      onIssue(identifier, ({ id }) => ({ _tag: "Move", issue: id, to })),
+    /** `question: null` answers whatever is open. */
+    answer: Effect.fnUntraced(function* (identifier: string, question: string | null, text: string) {
+      const reply = text.trim()
+      if (reply === "") return yield* badRequest("text is required and must not be empty.")
+      if (question !== null && !isQuestionId(question)) return yield* badRequest("question is not an id.")
+      return yield* onIssue(identifier, ({ id }) => ({ _tag: "Answer", issue: id, question, text: reply }))
+    }),
+    create: (wanted: NewIssue) =>
+      tracker.create(wanted).pipe(
+        Effect.catchTags({
+          IssueRefused: (error) => Effect.fail(badRequest(error.message)),
+          IssueNameTaken: (error) =>
+            Effect.fail(new Conflict({ error: { code: "create_failed", message: error.message } })),
+          TrackerError: (error) =>
+            Effect.andThen(
+              Effect.logError("an issue could not be filed", error),
+              Effect.fail(new Conflict({ error: { code: "create_failed", message: error.message } }))
+            )
+        })
+      )
+  }
+})
+
+/** What an operator may do, the same for scripts and for pages. Fails with the errors of the API. */
+export class Operations extends Context.Service<Operations, Effect.Success<typeof make>>()(
+  "symphony/http/Operations"
+) {
+  static readonly layer = Layer.effect(Operations, make)
+}
