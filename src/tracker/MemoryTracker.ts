@@ -69,7 +69,7 @@ export const layer = (
       )
     ).pipe(Stream.changesWith(sameSnapshot)),
 
-    refresh: Effect.andThen(before({ operation: "scan", path: "" }), Effect.sync(world.snapshot)),
+    refresh: Effect.andThen(before({ operation: "scan", path: "" }), Effect.sync(world.rescan)),
 
     read: Effect.fn("Tracker.read")(function* (id) {
       yield* before({ operation: "read", path: id })

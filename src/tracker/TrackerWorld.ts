@@ -21,6 +21,8 @@ export interface WorldFile {
  */
 export interface TrackerWorld {
   readonly snapshot: () => TrackerSnapshot
+  /** Looks anew, even where nothing has changed: the same issues, seen later. */
+  readonly rescan: () => TrackerSnapshot
   readonly states: () => StatePolicies
   readonly file: (path: string) => WorldFile | undefined
   readonly paths: () => ReadonlyArray<string>
@@ -126,6 +128,7 @@ export const makeTrackerWorld = (options: TrackerWorldOptions): TrackerWorld => 
 
   return {
     snapshot: () => (current ??= look()),
+    rescan: () => (current = look()),
     states: () => states,
     file: (path) => files.get(path),
     paths: () => [...files.keys()].sort(byteOrder),

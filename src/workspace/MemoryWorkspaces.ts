@@ -18,6 +18,8 @@ export interface MemoryWorkspacesOptions {
     operation: "ensure" | "remove",
     workspace: Workspace
   ) => Effect.Effect<void, WorkspaceError>
+  /** The folders that exist, by path: a disk that outlives this layer. */
+  readonly folders?: Ref.Ref<ReadonlySet<string>>
 }
 
 /** Workspaces that are names in a set; hooks are Effects. */
@@ -25,7 +27,7 @@ export const layerMemory = (options: MemoryWorkspacesOptions = {}): Layer.Layer<
   Layer.effect(
     Workspaces,
     Effect.gen(function* () {
-      const folders = yield* Ref.make<ReadonlySet<string>>(new Set())
+      const folders = options.folders ?? (yield* Ref.make<ReadonlySet<string>>(new Set()))
       const exclusively = yield* makeFolderLocks
 
       const without = (path: string) => (all: ReadonlySet<string>) => {
