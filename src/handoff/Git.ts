@@ -1,21 +1,6 @@
-import { Config, Context, Effect, FileSystem, Layer, Schema, type Scope, Stream } from "effect"
-import { ChildProcess, ChildProcessSpawner } from "effect/process"
-import { printableTail } from "../domain/printable.ts"
-
-export class GitError extends Schema.TaggedError<GitError>()("GitError", {
-  /** The subcommand. */
-  operation: Schema.String,
-  /** `exit`: git said no; `too_large`: it said more than was asked for. */
-  reason: Schema.Literals(["spawn", "exit", "timeout", "too_large"]),
-  /** Exit code where there is one. */
-  code: Schema.NullOr(Schema.Int),
-  /** The end of what git printed, safe for a terminal. */
-  detail: Schema.String
-}) {
-  override get message(): string {
-    return `git ${this.operation}: ${this.detail}`
-  }
-}
+import { Config, Context, Effect, FileSystem, Layer } from "effect"
+import { ChildProcessSpawner } from "effect/process"
+import { type CommandError, runCommand } from "./command.ts"
 
 export interface GitOptions {
   /** Where git runs: a folder of ours or of the operator, never one that an agent writes to. */
@@ -38,7 +23,6 @@ export const committer = { name: "smol-symphony", email: "symphony@localhost" } 
 
 const DEFAULT_OUTPUT = 64 * 1024 * 1024
 const DEFAULT_TIMEOUT = 120_000
-const STDERR_KEPT = 4096
 
 /**
  * Everything a repository could otherwise decide for itself. It is a file and not a list of `-c`, because git
@@ -120,47 +104,6 @@ const STEERING = [
   "GIT_TRACE"
 ]
 
-const collect = (
-  stream: Stream.Stream<Uint8Array, unknown>,
-  operation: string,
-  limit: number
-): Effect.Effect<Uint8Array, GitError> =>
-  Effect.suspend(() => {
-    const chunks: Array<Uint8Array> = []
-    let size = 0
-    return stream.pipe(
-      Stream.mapError(
-        (cause) => new GitError({ operation, reason: "spawn", code: null, detail: String(cause) })
-      ),
-      Stream.runForEach((chunk) => {
-        size += chunk.byteLength
-        chunks.push(chunk)
-        return size > limit
-          ? Effect.fail(
-              new GitError({ operation, reason: "too_large", code: null, detail: `more than ${limit} bytes` })
-            )
-          : Effect.void
-      }),
-      Effect.map(() => Buffer.concat(chunks))
-    )
-  })
-
-/** The end of a stream, however long it is. */
-const tail = (stream: Stream.Stream<Uint8Array, unknown>): Effect.Effect<string> =>
-  Effect.suspend(() => {
-    let kept = Buffer.alloc(0)
-    return stream.pipe(
-      Stream.runForEach((chunk) =>
-        Effect.sync(() => {
-          kept = Buffer.concat([kept, chunk]).subarray(-STDERR_KEPT)
-        })
-      ),
-      // What was read until then is what there is to tell; the exit code says whether git succeeded.
-      Effect.ignore,
-      Effect.map(() => printableTail(kept.toString("utf8").trim()))
-    )
-  })
-
 /**
  * The only place where git is started. Configuration, home, protocols, hooks and identity are ours, whatever
  * the machine or a repository says. Values go in as arguments of their own, never through a shell.
@@ -169,11 +112,14 @@ export class Git extends Context.Service<
   Git,
   {
     /** Fails with `exit` unless git exits with 0. */
-    readonly run: (args: ReadonlyArray<string>, options: GitOptions) => Effect.Effect<Uint8Array, GitError>
+    readonly run: (
+      args: ReadonlyArray<string>,
+      options: GitOptions
+    ) => Effect.Effect<Uint8Array, CommandError>
     /** As `run`, decoded and trimmed. */
-    readonly text: (args: ReadonlyArray<string>, options: GitOptions) => Effect.Effect<string, GitError>
+    readonly text: (args: ReadonlyArray<string>, options: GitOptions) => Effect.Effect<string, CommandError>
     /** For questions: exit code 0 is yes, 1 is no, anything else a failure. */
-    readonly ask: (args: ReadonlyArray<string>, options: GitOptions) => Effect.Effect<boolean, GitError>
+    readonly ask: (args: ReadonlyArray<string>, options: GitOptions) => Effect.Effect<boolean, CommandError>
   }
 >()("symphony/handoff/Git") {
   static readonly layer = Layer.effect(
@@ -186,63 +132,18 @@ export class Git extends Context.Service<
       yield* fs.writeFileString(`${home}/gitconfig`, CONFIGURATION)
       const isolated = isolation(home, path)
 
-      const attempt = Effect.fnUntraced(function* (
-        operation: string,
-        args: ReadonlyArray<string>,
-        options: GitOptions
-      ): Effect.fn.Return<Uint8Array, GitError, Scope.Scope> {
-        const handle = yield* spawner
-          .spawn(
-            ChildProcess.make("git", ["--no-pager", ...args], {
-              cwd: options.cwd,
-              env: environment(isolated, options),
-              extendEnv: options.network !== undefined,
-              stdin: options.stdin === undefined ? "ignore" : Stream.make(toBytes(options.stdin)),
-              killSignal: "SIGTERM",
-              forceKillAfter: "300 millis"
-            })
-          )
-          .pipe(
-            Effect.mapError(
-              (cause) => new GitError({ operation, reason: "spawn", code: null, detail: cause.message })
-            )
-          )
-        const [stdout, stderr] = yield* Effect.all(
-          [collect(handle.stdout, operation, options.maxOutput ?? DEFAULT_OUTPUT), tail(handle.stderr)],
-          { concurrency: 2 }
-        )
-        const code = yield* handle.exitCode.pipe(
-          Effect.mapError(
-            (cause) => new GitError({ operation, reason: "exit", code: null, detail: cause.message })
-          )
-        )
-        if (code === 0) return stdout
-        return yield* new GitError({
-          operation,
-          reason: "exit",
-          code,
-          detail: stderr === "" ? `exit code ${code}` : stderr
+      const run = Effect.fn("Git.run")((args: ReadonlyArray<string>, options: GitOptions) =>
+        runCommand(spawner, {
+          program: "git",
+          args: ["--no-pager", ...args],
+          cwd: options.cwd,
+          env: environment(isolated, options),
+          extendEnv: options.network !== undefined,
+          stdin: options.stdin,
+          maxOutput: options.maxOutput ?? DEFAULT_OUTPUT,
+          timeoutMs: options.timeoutMs ?? DEFAULT_TIMEOUT
         })
-      })
-
-      const run = Effect.fn("Git.run")(function* (args: ReadonlyArray<string>, options: GitOptions) {
-        const operation = args.find((word) => /^[a-z]/.test(word)) ?? "git"
-        const timeoutMs = options.timeoutMs ?? DEFAULT_TIMEOUT
-        return yield* Effect.scoped(attempt(operation, args, options)).pipe(
-          Effect.timeoutOrElse({
-            duration: timeoutMs,
-            orElse: () =>
-              Effect.fail(
-                new GitError({
-                  operation,
-                  reason: "timeout",
-                  code: null,
-                  detail: `no answer within ${timeoutMs} ms`
-                })
-              )
-          })
-        )
-      })
+      )
 
       return Git.of({
         run,
@@ -251,7 +152,7 @@ export class Git extends Context.Service<
         ask: (args, options) =>
           run(args, options).pipe(
             Effect.as(true),
-            Effect.catchTag("GitError", (error) =>
+            Effect.catchTag("CommandError", (error) =>
               error.code === 1 ? Effect.succeed(false) : Effect.fail(error)
             )
           )
@@ -259,9 +160,6 @@ export class Git extends Context.Service<
     })
   )
 }
-
-const toBytes = (text: string | Uint8Array): Uint8Array =>
-  typeof text === "string" ? Buffer.from(text) : text
 
 const environment = (
   isolated: Readonly<Record<string, string>>,

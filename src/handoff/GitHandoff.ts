@@ -1,8 +1,8 @@
 import { Clock, Effect, FileSystem, Layer, Path } from "effect"
-import type { ChildProcessSpawner } from "effect/process"
 import { SafeFiles } from "../files/SafeFiles.ts"
 import type { WorkflowDefinition } from "../workflow/WorkflowConfig.ts"
 import { gitBroke, unverified } from "./failures.ts"
+import { Forge } from "./Forge.ts"
 import { Git } from "./Git.ts"
 import { type Exported, Handoff, type HandoffRequest } from "./Handoff.ts"
 import { writeBundle, writeSummary } from "./patch.ts"
@@ -19,12 +19,7 @@ const make = Effect.gen(function* () {
   const files = yield* SafeFiles
   const quarantines = yield* Quarantines
   const services = yield* Effect.context<
-    | Git
-    | SafeFiles
-    | Quarantines
-    | FileSystem.FileSystem
-    | Path.Path
-    | ChildProcessSpawner.ChildProcessSpawner
+    Git | Forge | SafeFiles | Quarantines | FileSystem.FileSystem | Path.Path
   >()
 
   const open = Effect.fnUntraced(function* (workflow: WorkflowDefinition) {
@@ -166,5 +161,6 @@ const make = Effect.gen(function* () {
 /** Handoff with real git. The settings `SYMPHONY_…` are read when the layer is built. */
 export const layer = Layer.effect(Handoff, make).pipe(
   Layer.provide(Quarantines.layer),
+  Layer.provide(Forge.layer),
   Layer.provide(Git.layer)
 )

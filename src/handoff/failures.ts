@@ -1,7 +1,7 @@
 import type { PlatformError } from "effect"
 import { printableLine } from "../domain/printable.ts"
 import type { FileError } from "../files/SafeFiles.ts"
-import type { GitError } from "./Git.ts"
+import type { CommandError } from "./command.ts"
 import { HandoffError } from "./Handoff.ts"
 
 const failure =
@@ -22,7 +22,7 @@ export const ioFailure = failure("io")
 /** For git on what is ours or the operator's: it should have worked. */
 export const gitBroke =
   (doing: string) =>
-  (error: GitError): HandoffError =>
+  (error: CommandError): HandoffError =>
     error.reason === "spawn"
       ? sourceFailure(
           "no_git",

@@ -1,5 +1,6 @@
 import { Effect } from "effect"
-import type { Git, GitError } from "./Git.ts"
+import type { CommandError } from "./command.ts"
+import type { Git } from "./Git.ts"
 
 /** One commit, as far as a patch series has to preserve it. */
 export interface Commit {
@@ -27,7 +28,7 @@ export const readHistory = Effect.fn("readHistory")(function* (
   gitDir: string,
   base: string,
   head: string
-): Effect.fn.Return<ReadonlyArray<Commit>, GitError> {
+): Effect.fn.Return<ReadonlyArray<Commit>, CommandError> {
   const output = yield* git.run(
     [
       "-c",

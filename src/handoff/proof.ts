@@ -1,6 +1,7 @@
 import { Effect, FileSystem, type Scope } from "effect"
 import { fileBroke, gitBroke, unverified } from "./failures.ts"
-import type { Git, GitError } from "./Git.ts"
+import type { CommandError } from "./command.ts"
+import type { Git } from "./Git.ts"
 import { type Commit, readHistory } from "./history.ts"
 import { quotedPrintable } from "./mbox.ts"
 import { safeMessage, sameMessage } from "./messages.ts"
@@ -149,7 +150,7 @@ export const proveSeries = Effect.fn("proveSeries")(function* (
   agentHead: string,
   tree: string
 ) {
-  const broke = <A>(effect: Effect.Effect<A, GitError>) =>
+  const broke = <A>(effect: Effect.Effect<A, CommandError>) =>
     Effect.mapError(effect, gitBroke("making the patches"))
   const original = yield* broke(readHistory(git, gitDir, base, agentHead))
   const { head, rewritten } = yield* rewrite(git, gitDir, original, agentHead).pipe(

@@ -8,7 +8,8 @@ import {
   readAgentRepository
 } from "./agentRepository.ts"
 import { fileBroke, gitBroke, hostile, sourceFailure } from "./failures.ts"
-import { Git, type GitError } from "./Git.ts"
+import type { CommandError } from "./command.ts"
+import { Git } from "./Git.ts"
 import type { HandoffError } from "./Handoff.ts"
 import type { HandoffFolders } from "./settings.ts"
 
@@ -36,7 +37,7 @@ export const baseRef = (branch: string): string => `refs/base/${branch}`
 
 const missingObjects =
   (agent: AgentRepository) =>
-  (error: GitError): HandoffError => {
+  (error: CommandError): HandoffError => {
     if (error.reason === "timeout") return hostile("timeout", "the agent's objects cannot be read in time")
     if (error.reason === "spawn") return gitBroke("importing the agent's commits")(error)
     const elsewhere =

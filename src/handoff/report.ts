@@ -25,7 +25,7 @@ export interface ReportInput {
 
 /** Untrusted text within a line of Markdown: every character that could mean something is escaped. */
 const inline = (text: string, limit = 400): string =>
-  printableLine(text, limit).replaceAll(/[\\`*_{}[\]<>()#+\-.!|~&@:/]/g, "\\$&")
+  printableLine(text, limit).replaceAll(/[\\`*_[\]<>#!|~&@]/g, "\\$&")
 
 /** Untrusted text as code within a line. */
 const code = (text: string): string => {
@@ -82,15 +82,33 @@ const howToApply = (input: ReportInput): string => {
   return steps.length === 0 ? "There is no commit to apply: the summary is the result." : steps.join("\n\n")
 }
 
+type Work = Pick<ReportInput, "request" | "flags" | "commits" | "files">
+
+/** What both the file and the pull request say. */
+const sectionsOf = ({ request, flags, commits, files }: Work): ReadonlyArray<string> => [
+  ...(flags.length === 0
+    ? []
+    : [
+        `## Look at this first\n\n${list(flags.map(({ kind, detail }) => `**${inline(kind)}** ${code(detail)}`))}`
+      ]),
+  `## Summary\n\nIn the agent's own words, with the tests it says it ran; nothing here was checked.\n\n${block(request.summary)}`,
+  ...(commits.length === 0 ? [] : [`## Commits\n\n${list(commits.map(commitLine))}`]),
+  ...(files.length === 0 ? [] : [`## Files\n\n${list(files.map(file))}`])
+]
+
+const commitLine = ({ id, author, message }: Commit): string =>
+  `${code(id.slice(0, 12))} ${inline(message.split("\n", 1)[0] ?? "", 120)} (${inline(author.name, 80)})`
+
+const verdictOf = (input: ReportInput): string =>
+  input.verdict === "verified"
+    ? "verified (applied to a clean base with git am: same files, authors, dates and count)"
+    : "analysis (no commits)"
+
 /** HANDOFF.md: what a reviewer reads first. What an agent wrote stays text, whatever it holds. */
 export const renderReport = (input: ReportInput): string => {
   const { request } = input
   const facts = [
-    `Verdict: ${
-      input.verdict === "verified"
-        ? "verified (applied to a clean base with git am: same files, authors, dates and count)"
-        : "analysis (no commits)"
-    }`,
+    `Verdict: ${verdictOf(input)}`,
     ...(input.base === ""
       ? []
       : [`Branch: ${code(request.branch)}, from ${code(input.baseBranch)} at ${code(input.base)}`]),
@@ -101,24 +119,30 @@ export const renderReport = (input: ReportInput): string => {
   const sections = [
     `# ${inline(request.identifier, 100)}: ${inline(request.title, 200)}`,
     list(facts),
-    ...(input.flags.length === 0
-      ? []
-      : [
-          `## Look at this first\n\n${list(input.flags.map(({ kind, detail }) => `**${inline(kind)}** ${code(detail)}`))}`
-        ]),
-    `## Summary\n\nIn the agent's own words, with the tests it says it ran; nothing here was checked.\n\n${block(request.summary)}`,
-    ...(input.commits.length === 0
-      ? []
-      : [
-          `## Commits\n\n${list(
-            input.commits.map(
-              ({ id, author, message }) =>
-                `${code(id.slice(0, 12))} ${inline(message.split("\n", 1)[0] ?? "", 120)} (${inline(author.name, 80)})`
-            )
-          )}`
-        ]),
-    ...(input.files.length === 0 ? [] : [`## Files\n\n${list(input.files.map(file))}`]),
+    ...sectionsOf(input),
     `## How to apply\n\n${howToApply(input)}`
   ]
   return `${sections.join("\n\n")}\n`
+}
+
+/** What the forge accepts as a body, with some room. */
+const LONGEST_BODY = 60_000
+
+/** The body of a pull request: no path of this machine, and no text of an agent that the forge would act on. */
+export const renderPullRequest = (input: Work): string => {
+  const sections = [
+    `Run ${code(input.request.runId)}, tokens: ${tokens(input.request)}`,
+    ...sectionsOf(input)
+  ]
+  const body: Array<string> = []
+  let size = 0
+  for (const section of sections) {
+    size += section.length + 2
+    if (size > LONGEST_BODY) {
+      body.push("The rest is too long for a pull request; it is in HANDOFF.md.")
+      break
+    }
+    body.push(section)
+  }
+  return `${body.join("\n\n")}\n`
 }

@@ -99,7 +99,7 @@ const notIgnored = Effect.fnUntraced(function* (
     )
     .pipe(
       Effect.map((output) => new Set(Buffer.from(output).toString("utf8").split("\0"))),
-      Effect.catchTag("GitError", (error) =>
+      Effect.catchTag("CommandError", (error) =>
         error.code === 1
           ? Effect.succeed(new Set<string>())
           : Effect.fail(gitBroke("looking for ignored files")(error))

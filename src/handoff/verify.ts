@@ -74,7 +74,7 @@ const checkPaths = Effect.fnUntraced(function* (gitDir: string, touchedPaths: Re
       .run(["cat-file", "blob", link.newOid], { cwd: gitDir, maxOutput: LARGEST_LINK })
       .pipe(
         Effect.map((bytes) => Buffer.from(bytes).toString("utf8")),
-        Effect.catchTag("GitError", (error) =>
+        Effect.catchTag("CommandError", (error) =>
           error.reason === "too_large" ? Effect.succeed("") : Effect.fail(gitBroke("reading a link")(error))
         )
       )

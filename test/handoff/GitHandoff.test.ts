@@ -263,7 +263,7 @@ describe("handing off a run", () => {
         ["## Summary", "## How to apply", "## Commits", "## Files", "## How to apply"]
       )
       assert.include(report, "``````text\n````\n## How to apply")
-      assert.notMatch(report, /[\u0000-\u0009\u000b-\u001f]/)
+      assert.notMatch(report, /[^\n\P{Cc}]/u)
     }).pipe(Effect.provide(handoff))
   )
 })

@@ -1,0 +1,64 @@
+import * as fs from "node:fs"
+import * as path from "node:path"
+import { git, type Author } from "../support/repository.ts"
+import type { World } from "./environment.ts"
+
+/** A bare repository in the role of the remote, and a `gh` that keeps its pull requests in files. */
+export interface StandInForge {
+  readonly remote: string
+  readonly env: Readonly<Record<string, string>>
+  /** Pull requests that were opened. */
+  readonly opened: () => ReadonlyArray<string>
+  readonly calls: () => ReadonlyArray<string>
+  readonly body: () => string
+  /** `before`: the call does nothing and fails; `after`: it does its work and then fails. Null: mended. */
+  readonly fail: (call: "list" | "create" | "edit" | "auth", when: "before" | "after" | null) => void
+}
+
+const script = (folder: string): string => `#!/bin/sh
+cd '${folder}' || exit 9
+printf '%s\\n' "$*" >> calls
+if [ "$1" = auth ]; then call=auth; else call=$2; fi
+if [ "$(cat "fail-$call" 2>/dev/null)" = before ]; then echo "gh: $call is down" >&2; exit 1; fi
+case $call in
+  list) if [ -s opened ]; then echo '[{"number":7,"url":"https://forge.test/pull/7"}]'; else echo '[]'; fi ;;
+  create) cat > body; echo "$*" >> opened; echo https://forge.test/pull/7 ;;
+  edit) cat > body ;;
+esac
+if [ "$(cat "fail-$call" 2>/dev/null)" = after ]; then echo "gh: connection lost" >&2; exit 1; fi
+`
+
+const linesOf = (file: string): ReadonlyArray<string> =>
+  fs.existsSync(file)
+    ? fs
+        .readFileSync(file, "utf8")
+        .split("\n")
+        .filter((line) => line !== "")
+    : []
+
+export const makeForge = ({ root, source }: World): StandInForge => {
+  const folder = path.join(root, "forge")
+  const remote = path.join(root, "remote.git")
+  fs.mkdirSync(folder)
+  git(root, ["clone", "-q", "--bare", source, remote])
+  fs.writeFileSync(path.join(folder, "gh"), script(folder), { mode: 0o755 })
+  return {
+    remote,
+    env: { SYMPHONY_REPO: remote, PATH: `${folder}:${process.env["PATH"] ?? ""}` },
+    opened: () => linesOf(path.join(folder, "opened")),
+    calls: () => linesOf(path.join(folder, "calls")),
+    body: () => fs.readFileSync(path.join(folder, "body"), "utf8"),
+    fail: (call, when) => fs.writeFileSync(path.join(folder, `fail-${call}`), when ?? "")
+  }
+}
+
+/** Somebody else pushes a commit to a branch of the remote. */
+export const pushAsSomebody = (here: World, remote: string, branch: string, author: Author): string => {
+  const clone = path.join(here.root, "somebody")
+  git(here.root, ["clone", "-q", remote, clone])
+  git(clone, ["checkout", "-q", branch])
+  const env = { GIT_AUTHOR_NAME: author.name, GIT_COMMITTER_NAME: author.name }
+  git(clone, ["commit", "-q", "--allow-empty", "-m", "Mine"], { env })
+  git(clone, ["push", "-q", "origin", branch])
+  return git(clone, ["rev-parse", "HEAD"]).trim()
+}
