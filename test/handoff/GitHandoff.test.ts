@@ -99,6 +99,18 @@ describe("handing off a run", () => {
     }).pipe(Effect.provide(handoff))
   )
 
+  it.live("reads packed refs and packs as well as loose ones", () =>
+    Effect.gen(function* () {
+      const here = yield* exportedFrom(({ workspace }) => {
+        for (const index of [1, 2, 3]) commit(workspace, `Commit ${index}\n`, { "count.txt": `${index}\n` })
+        git(workspace, ["gc", "-q", "--aggressive", "--prune=now"])
+        git(workspace, ["pack-refs", "--all"])
+        assert.isFalse(fs.existsSync(path.join(workspace, ".git/refs/heads/agent/DEMO-1")))
+      })
+      assert.strictEqual(treeOf(applied(here, here.exported.patch)), treeOf(here.workspace))
+    }).pipe(Effect.provide(handoff))
+  )
+
   it.live("is an analysis when there is no commit, and keeps the summary", () =>
     Effect.gen(function* () {
       const { exported } = yield* exportedFrom(() => undefined)
