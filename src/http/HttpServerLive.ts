@@ -61,7 +61,7 @@ export const routes = allHandled(
     McpEndpoint.routes,
     guard
   )
-).pipe(Layer.provide(Operations.layer))
+)
 
 const tellListener = Layer.effectDiscard(
   Effect.gen(function* () {
@@ -83,16 +83,17 @@ export const layer = (options: { readonly port: Option.Option<number> }) =>
       const { server } = (yield* workflow.current).config
       const port = Option.getOrElse(options.port, () => server.port ?? 0)
       const host = Option.isNone(options.port) && server.port === null ? "127.0.0.1" : server.host
-      const listening = NodeHttpServer.layer(() => createServer({ requireHostHeader: false }), {
-        host,
-        port,
-        gracefulShutdownTimeout: "5 seconds"
-      }).pipe(
-        Layer.catchTag("ServeError", (error) =>
-          Layer.effectDiscard(Effect.fail(listenError(host, port)(error)))
-        )
+      const listening = Layer.effect(
+        HttpServer.HttpServer,
+        NodeHttpServer.make(() => createServer({ requireHostHeader: false }), {
+          host,
+          port,
+          gracefulShutdownTimeout: "5 seconds"
+        }).pipe(Effect.mapError(listenError(host, port)))
+      ).pipe(Layer.provideMerge(NodeHttpServer.layerHttpServices))
+      const served = HttpRouter.serve(routes, { disableLogger: true, disableListenLog: true }).pipe(
+        Layer.provide(Operations.layer)
       )
-      const served = HttpRouter.serve(routes, { disableLogger: true, disableListenLog: true })
       return Draining.onRelease.pipe(
         Layer.provideMerge(Layer.merge(served, tellListener)),
         Layer.provideMerge(listening),
