@@ -224,6 +224,20 @@ describe("handing off a run", () => {
     }).pipe(Effect.provide(handoff))
   )
 
+  it.live("refuses a merge that holds work of its own: no series of patches carries it", () =>
+    Effect.gen(function* () {
+      const error = yield* refusedFrom(({ workspace, branch }) => {
+        git(workspace, ["checkout", "-q", "-b", "side"])
+        commit(workspace, "Side\n", { "lib/a.txt": "side\n" })
+        git(workspace, ["checkout", "-q", branch])
+        commit(workspace, "Main\n", { "main.txt": "main\n" })
+        git(workspace, ["merge", "-q", "--no-ff", "--no-commit", "side"])
+        commit(workspace, "Merge\n", { "only-in-the-merge.txt": "hidden\n" })
+      })
+      assert.deepInclude(error, { reason: "unverified", code: "merge_commits" })
+    }).pipe(Effect.provide(handoff))
+  )
+
   it.live("refuses commits that change nothing, a foreign history, and work on another branch", () =>
     Effect.gen(function* () {
       const empty = yield* refusedFrom(({ workspace }) => commit(workspace, "Nothing\n", {}))
