@@ -1,0 +1,73 @@
+import { Effect, Option } from "effect"
+import { Argument, Command, Flag } from "effect/cli"
+import { demo } from "./demo/demo.ts"
+import { run } from "./run.ts"
+
+const port = Flag.Int("port").pipe(
+  Flag.withAlias("p"),
+  Flag.withDescription("Port of the dashboard, the API and MCP; 0 for any free one"),
+  Flag.filter(
+    (value) => value >= 0 && value <= 65_535,
+    (value) => `${value} is not a port: expected 0 to 65535`
+  ),
+  Flag.optional
+)
+
+const once = Flag.Boolean("once").pipe(
+  Flag.withDescription("End when there is nothing left to do; exit code 1 when an issue is left"),
+  Flag.withDefault(false)
+)
+
+const runCommand = (bin: string) =>
+  Command.make(
+    "run",
+    {
+      workflow: Argument.String("workflow").pipe(
+        Argument.withDescription("The workflow file"),
+        Argument.withDefault("WORKFLOW.md")
+      ),
+      port,
+      once
+    },
+    ({ once, port, workflow }) => run({ workflow, once, port: Option.getOrNull(port), bin })
+  ).pipe(Command.withDescription("Work on the issues of a tracker (the default: `symphony WORKFLOW.md`)"))
+
+const demoCommand = (bin: string) =>
+  Command.make(
+    "demo",
+    {
+      dir: Flag.String("dir").pipe(
+        Flag.withDescription("Folder to make the sample project in; must not exist"),
+        Flag.optional
+      ),
+      once,
+      port,
+      sandbox: Flag.Literals("sandbox", ["host", "bubblewrap", "smolvm"]).pipe(
+        Flag.withDescription("What the agents run in"),
+        Flag.withDefault("host")
+      )
+    },
+    ({ dir, once, port, sandbox }) =>
+      demo({ folder: Option.getOrNull(dir), once, port: Option.getOrNull(port), sandbox, bin })
+  ).pipe(Command.withDescription("Show the main job on a sample project: scripted agents, no VM, no model"))
+
+export const command = (bin: string) =>
+  Command.make("symphony").pipe(
+    Command.withDescription("Runs coding agents on the issues of a local Markdown tracker"),
+    Command.withSubcommands([runCommand(bin), demoCommand(bin)])
+  )
+
+const SUBCOMMANDS = new Set(["run", "demo", "handoff"])
+
+/**
+ * `symphony [WORKFLOW.md]` means `symphony run`. A first word that is neither a subcommand nor looks like a
+ * file is left for the parser to refuse: a mistyped subcommand is not a workflow.
+ */
+export const withDefaultCommand = (args: ReadonlyArray<string>): ReadonlyArray<string> => {
+  const first = args.find((arg) => !arg.startsWith("-"))
+  if (first !== undefined && SUBCOMMANDS.has(first)) return args
+  if (first === undefined && args.some((arg) => ["-h", "--help", "-v", "--version", "--completions"].includes(arg))) {
+    return args
+  }
+  return first === undefined || /[./\\]/.test(first) || /^\d+$/.test(first) ? ["run", ...args] : args
+}

@@ -1,0 +1,128 @@
+import { Console, Effect, FileSystem, Layer, Path, Stream } from "effect"
+import { Board, type BoardIssue } from "../../board/Board.ts"
+import { Git } from "../../handoff/Git.ts"
+import { symphony } from "../../layers.ts"
+import { Scheduler } from "../../scheduler/Scheduler.ts"
+import { CommandFailed, failWith } from "../failures.ts"
+import * as logging from "../logging.ts"
+import { narrate } from "../narrate.ts"
+import { cell, showTokens, table } from "../outcomeTable.ts"
+import { endOfOnce, startFailure } from "../program.ts"
+import { listenerLayer } from "../serve.ts"
+import { untilQuiet } from "../untilQuiet.ts"
+import { makeProject } from "./makeProject.ts"
+import { DEMO_ANSWER, type DemoIssue, demoIssues } from "./project.ts"
+import { redToGreen } from "./redToGreen.ts"
+
+export interface DemoOptions {
+  /** A folder that does not exist yet; a new temporary one by default. */
+  readonly folder: string | null
+  readonly once: boolean
+  readonly port: number | null
+  readonly sandbox: "host" | "bubblewrap" | "smolvm"
+  readonly bin: string
+}
+
+const newFolder = Effect.gen(function* () {
+  const fs = yield* FileSystem.FileSystem
+  const path = yield* Path.Path
+  return path.join(yield* fs.makeTempDirectory({ prefix: "symphony-demo-" }), "project")
+})
+
+/** With `--once` the demo is its own operator. */
+const answerQuestions = Effect.gen(function* () {
+  const scheduler = yield* Scheduler
+  yield* scheduler.views.pipe(
+    Stream.runForEach((view) =>
+      Effect.forEach(
+        Object.values(view.state.issues).filter((issue) => issue.steering !== null && issue.steering.reply === null),
+        (issue) =>
+          scheduler.command({ _tag: "Answer", issue: issue.id, question: null, text: DEMO_ANSWER }).pipe(
+            // Answered in the meantime, on the page for instance.
+            Effect.catchTag("CommandRefused", (refused) => Effect.logDebug(refused.message))
+          ),
+        { discard: true }
+      )
+    )
+  )
+})
+
+interface Row {
+  readonly cells: ReadonlyArray<string>
+  readonly good: boolean
+}
+
+const rowOf = Effect.fnUntraced(function* (project: string, issue: BoardIssue, demo: DemoIssue) {
+  const patch = issue.handoff?.patch ?? null
+  const colours =
+    patch === null
+      ? null
+      : yield* redToGreen(project, patch, demo.test).pipe(
+          Effect.tapError((error) => Effect.logError("the patch cannot be checked", error)),
+          Effect.orElseSucceed(() => null)
+        )
+  const word = (passes: boolean) => (passes ? "green" : "red")
+  const good = issue.role === "terminal" && colours !== null && !colours.before && colours.after
+  const row: Row = {
+    good,
+    cells: [
+      issue.identifier,
+      issue.state,
+      String(issue.attempts),
+      showTokens(issue.tokens),
+      colours === null ? "not checked" : `${word(colours.before)} → ${word(colours.after)}`,
+      cell(patch ?? "none")
+    ]
+  }
+  return row
+})
+
+const report = Effect.fnUntraced(function* (project: string) {
+  const board = yield* Board
+  const { issues } = yield* board.snapshot
+  const rows = yield* Effect.forEach(
+    demoIssues.flatMap((demo) => {
+      const issue = issues.find((candidate) => candidate.identifier === demo.identifier)
+      return issue === undefined ? [] : [{ demo, issue }]
+    }),
+    ({ demo, issue }) => rowOf(project, issue, demo)
+  )
+  yield* Console.log(
+    `\n${table([["issue", "state", "attempts", "tokens", "its test", "patch"], ...rows.map((row) => row.cells)])}`
+  )
+  yield* Console.log("\nA demo agent follows scripts: its tokens are scripted, no model was asked.")
+  yield* endOfOnce
+  if (rows.length < demoIssues.length || rows.some((row) => !row.good)) {
+    return yield* failWith(1, "error: a patch does not turn its test from red to green")
+  }
+})
+
+/** `symphony demo`: the main job on a sample project, with the scripted agent and no VM. */
+export const demo = Effect.fn("cli.demo")(function* (options: DemoOptions) {
+  const path = yield* Path.Path
+  const folder = path.resolve(options.folder ?? (yield* newFolder))
+  const workflow = yield* makeProject(folder, { sandbox: options.sandbox }).pipe(
+    Effect.mapError((error) =>
+      failWith(error._tag === "DemoFolderTaken" ? 2 : 1, `error: ${error.message}`)
+    )
+  )
+  yield* Console.log(`A sample project with four failing tests and four issues is in ${folder}`)
+  const program = Effect.gen(function* () {
+    const scheduler = yield* Scheduler
+    yield* Effect.forkScoped(narrate)
+    if (options.once) yield* Effect.forkScoped(answerQuestions)
+    if (!options.once) return yield* scheduler.died
+    yield* Effect.raceFirst(untilQuiet, scheduler.died)
+    return yield* report(folder)
+  }).pipe(Effect.scoped)
+  yield* program.pipe(
+    Effect.provide(
+      listenerLayer({ port: options.port }).pipe(
+        Layer.provideMerge(symphony({ workflow, bin: options.bin }))
+      )
+    ),
+    Effect.mapError((error) => (error instanceof CommandFailed ? error : startFailure(error))),
+    // What happens is told in words; the log speaks up when something is wrong.
+    Effect.provide(logging.layer("Warn"))
+  )
+}, Effect.provide(Git.layer))

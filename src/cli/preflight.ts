@@ -1,0 +1,63 @@
+import { Effect, FileSystem, Layer, Result, Schema } from "effect"
+import { Credentials } from "../agent/Credentials.ts"
+import type { AdapterName } from "../domain/AdapterName.ts"
+import type { WorkflowDefinition } from "../workflow/WorkflowConfig.ts"
+import { Handoff } from "../handoff/Handoff.ts"
+import { Sandboxes } from "../sandbox/Sandboxes.ts"
+import { Workflow } from "../workflow/Workflow.ts"
+
+/** What this machine or project lacks for the workflow to run. One entry a thing, each with what to do. */
+export class NotReady extends Schema.TaggedError<NotReady>()("NotReady", {
+  missing: Schema.Array(Schema.Struct({ what: Schema.String, todo: Schema.NullOr(Schema.String) }))
+}) {
+  override get message(): string {
+    return this.missing
+      .map(({ what, todo }) => (todo === null ? `  ✗ ${what}` : `  ✗ ${what}\n    ${todo}`))
+      .join("\n")
+  }
+}
+
+const adaptersOf = ({ config }: WorkflowDefinition): ReadonlyArray<AdapterName> => [
+  ...new Set(
+    config.states
+      .filter((state) => state.role === "active")
+      .map((state) => state.adapter ?? config.acp.adapter)
+  )
+]
+
+/** Looks at everything a first run would need, all of it, before anything is started. */
+export const preflight = Effect.gen(function* () {
+  const definition = yield* (yield* Workflow).current
+  const sandboxes = yield* Sandboxes
+  const credentials = yield* Credentials
+  const handoff = yield* Handoff
+  const fs = yield* FileSystem.FileSystem
+
+  const root = definition.config.tracker.root
+  const tracker = fs.readDirectory(root).pipe(
+    Effect.mapError(() => ({
+      what: `the tracker folder ${root} cannot be read`,
+      todo: `make it (mkdir -p ${JSON.stringify(root)}) or name another one as tracker.root`
+    }))
+  )
+  const checks: ReadonlyArray<Effect.Effect<unknown, { what: string; todo: string | null }>> = [
+    tracker,
+    sandboxes
+      .check(definition)
+      .pipe(Effect.mapError((error) => ({ what: `sandbox ${error.kind}: ${error.detail}`, todo: error.hint }))),
+    ...adaptersOf(definition).map((adapter) =>
+      credentials
+        .forRun(definition, adapter)
+        .pipe(Effect.mapError((error) => ({ what: `adapter ${adapter}: ${error.detail}`, todo: error.hint })))
+    ),
+    handoff
+      .check(definition)
+      .pipe(Effect.mapError((error) => ({ what: `handoff: ${error.detail}`, todo: error.hint })))
+  ]
+  const results = yield* Effect.forEach(checks, Effect.result)
+  const missing = results.filter(Result.isFailure).map((result) => result.failure)
+  if (missing.length > 0) return yield* new NotReady({ missing })
+})
+
+/** Build it before the scheduler: nothing is claimed on a machine that cannot do the work. */
+export const layer = Layer.effectDiscard(preflight)

@@ -1,0 +1,73 @@
+import { Effect, Layer } from "effect"
+import { SecureRandom } from "effect/crypto"
+import { NodeServices } from "@effect/platform-node"
+import * as AcpSessions from "./agent/AcpSessions.ts"
+import * as HostCredentials from "./agent/HostCredentials.ts"
+import * as BoardLive from "./board/BoardLive.ts"
+import { TrackerLock } from "./cli/lock.ts"
+import * as NodeSafeFiles from "./files/NodeSafeFiles.ts"
+import * as GitHandoff from "./handoff/GitHandoff.ts"
+import * as FileJournal from "./journal/FileJournal.ts"
+import * as FileTranscripts from "./journal/FileTranscripts.ts"
+import { McpEndpoint } from "./mcp/McpEndpoint.ts"
+import { RunGrants } from "./mcp/RunGrants.ts"
+import { RunTools } from "./mcp/RunTools.ts"
+import { Listener } from "./run/Listener.ts"
+import * as RunsLive from "./run/RunsLive.ts"
+import * as SandboxLayers from "./sandbox/layers.ts"
+import * as SchedulerLive from "./scheduler/SchedulerLive.ts"
+import * as MarkdownTracker from "./tracker/MarkdownTracker.ts"
+import { version } from "./version.ts"
+import * as FileWorkflow from "./workflow/FileWorkflow.ts"
+import { Workflow } from "./workflow/Workflow.ts"
+import { HookVariables } from "./workspace/hookEnvironment.ts"
+import * as LocalWorkspaces from "./workspace/LocalWorkspaces.ts"
+
+export interface SymphonyOptions {
+  /** Absolute. */
+  readonly workflow: string
+  /** Absolute path of the running command, for hooks. */
+  readonly bin: string
+}
+
+/** What everything else stands on: the machine. */
+export const machine = Layer.mergeAll(NodeSafeFiles.layer, SecureRandom.layerWebCrypto).pipe(
+  Layer.provideMerge(NodeServices.layer)
+)
+
+/**
+ * The whole of symphony without its listener. The lock is taken before anything of the tracker is touched,
+ * and given back last.
+ */
+export const symphony = ({ workflow, bin }: SymphonyOptions) => {
+  const durable = Layer.unwrap(
+    Effect.gen(function* () {
+      const { config } = yield* (yield* Workflow).current
+      const stateRoot = config.state.root
+      const trackerRoot = config.tracker.root
+      return Layer.mergeAll(
+        FileJournal.layer({ stateRoot, trackerRoot }),
+        FileTranscripts.layer({ stateRoot })
+      ).pipe(Layer.provideMerge(TrackerLock.layer({ stateRoot, trackerRoot })))
+    })
+  )
+  const ground = Layer.mergeAll(
+    SandboxLayers.layer,
+    AcpSessions.layer,
+    HostCredentials.layer,
+    GitHandoff.layer,
+    RunGrants.layer,
+    Listener.layer,
+    LocalWorkspaces.layer
+  ).pipe(
+    Layer.provideMerge(MarkdownTracker.layer),
+    Layer.provideMerge(durable),
+    Layer.provideMerge(HookVariables.layer(bin)),
+    Layer.provideMerge(FileWorkflow.layer(workflow))
+  )
+  const core = SchedulerLive.layer.pipe(Layer.provideMerge(RunsLive.layer), Layer.provideMerge(ground))
+  return Layer.mergeAll(BoardLive.layer, McpEndpoint.layer(version)).pipe(
+    Layer.provideMerge(RunTools.layer),
+    Layer.provideMerge(core)
+  )
+}

@@ -1,0 +1,39 @@
+#!/usr/bin/env node
+import { Cause, Console, Effect, Exit, Layer, Runtime, Stdio } from "effect"
+import { Command, CliError } from "effect/cli"
+import { NodeRuntime } from "@effect/platform-node"
+import { fileURLToPath } from "node:url"
+import { command, withDefaultCommand } from "./cli/command.ts"
+import { CommandFailed, failWith } from "./cli/failures.ts"
+import * as logging from "./cli/logging.ts"
+import { machine } from "./layers.ts"
+import { version } from "./version.ts"
+
+const usage = (error: CliError.CliError): CommandFailed =>
+  failWith(2, error._tag === "ShowHelp" ? error.errors.map((e) => `error: ${e.message}`).join("\n") : `error: ${error.message}`)
+
+const main = Effect.gen(function* () {
+  const stdio = yield* Stdio.Stdio
+  const args = withDefaultCommand(yield* stdio.args)
+  yield* Command.runWith(command(fileURLToPath(import.meta.url)), { version, renderErrors: false })(args)
+}).pipe(
+  Effect.catchIf(CliError.isCliError, (error) =>
+    error._tag === "ShowHelp" && error.errors.length === 0 ? Effect.void : Effect.fail(usage(error))
+  ),
+  Effect.tapCause((cause) => {
+    if (Cause.hasInterruptsOnly(cause)) return Effect.void
+    const error = Cause.squash(cause)
+    return error instanceof CommandFailed
+      ? Console.error(error.message)
+      : Effect.logError("symphony ended with a bug", cause)
+  })
+)
+
+/** Stopped by a signal is stopped as asked. */
+const teardown: Runtime.Teardown = (exit, onExit) =>
+  Exit.isFailure(exit) && Cause.hasInterruptsOnly(exit.cause) ? onExit(0) : Runtime.defaultTeardown(exit, onExit)
+
+main.pipe(
+  Effect.provide(Layer.mergeAll(machine, logging.layer())),
+  NodeRuntime.runMain({ teardown, disableErrorReporting: true })
+)
