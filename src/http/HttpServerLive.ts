@@ -11,6 +11,7 @@ import { actionRoutes } from "./dashboard/actions.ts"
 import { assetRoutes } from "./dashboard/assets.ts"
 import { pageRoutes } from "./dashboard/pages.tsx"
 import { Draining } from "./Draining.ts"
+import { eventRoute } from "./events.ts"
 import { guard } from "./guard.ts"
 import { apiMethods, methodNotAllowed } from "./methods.ts"
 import { Operations } from "./operations.ts"
@@ -57,6 +58,7 @@ export const routes = allHandled(
     pageRoutes,
     actionRoutes,
     apiRoutes,
+    eventRoute,
     methodNotAllowed(apiMethods()),
     McpEndpoint.routes,
     guard

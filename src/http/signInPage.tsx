@@ -1,5 +1,5 @@
 import type { HttpServerResponse } from "effect/http"
-import { Document } from "./dashboard/layout.tsx"
+import { Plain } from "./dashboard/layout.tsx"
 import { pageResponse } from "./dashboard/render.ts"
 
 const SignIn = ({
@@ -11,7 +11,7 @@ const SignIn = ({
   readonly next: string
   readonly wrong: boolean
 }) => (
-  <Document title="Sign in · symphony" live={false}>
+  <Plain title="Sign in · symphony">
     <main id="main" class="sign-in">
       <h1>symphony</h1>
       <p>
@@ -40,7 +40,7 @@ const SignIn = ({
         </button>
       </form>
     </main>
-  </Document>
+  </Plain>
 )
 
 /** 401: what was asked for needs a session, and this is how to get one. */

@@ -1,4 +1,5 @@
 import { spawnSync } from "node:child_process"
+import { existsSync } from "node:fs"
 
 /** Why this machine cannot run something, or null when it can. */
 type Lack = string | null
@@ -37,3 +38,11 @@ export const canBubblewrap = (what: string): boolean => {
 }
 
 export const hasProcessTable = (what: string): boolean => requires(what, procLack())
+
+/** Debian's names for it, and the usual place of a downloaded one. */
+export const CHROMIUM = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"].find(
+  existsSync
+)
+
+export const hasChromium = (what: string): boolean =>
+  requires(what, CHROMIUM === undefined ? "there is no Chromium (apt-get install chromium)" : null)

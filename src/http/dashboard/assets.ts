@@ -20,7 +20,9 @@ const own = (name: string): URL => new URL(`assets/${name}`, import.meta.url)
 const SCRIPT = "text/javascript; charset=utf-8"
 const assets = {
   "dashboard.css": asset(own("dashboard.css"), "text/css; charset=utf-8"),
-  "dashboard.js": asset(own("dashboard.js"), SCRIPT),
+  "live.js": asset(own("live.js"), SCRIPT),
+  "forms.js": asset(own("forms.js"), SCRIPT),
+  "keys.js": asset(own("keys.js"), SCRIPT),
   "icon.svg": asset(own("icon.svg"), "image/svg+xml"),
   "htmx.js": asset(require.resolve("htmx.org/dist/htmx.min.js"), SCRIPT),
   "idiomorph.js": asset(require.resolve("idiomorph/dist/idiomorph-ext.min.js"), SCRIPT)

@@ -22,7 +22,7 @@ const Region = ({ board, name }: { readonly board: BoardSnapshot; readonly name:
 export const Home = ({ board, open }: { readonly board: BoardSnapshot; readonly open: boolean }) => {
   const needing = board.issues.filter((issue) => issue.status === "needs you").length
   return (
-    <Document title={needing === 0 ? "symphony" : `(${needing}) symphony`} live>
+    <Document title={needing === 0 ? "symphony" : `(${needing}) symphony`} now={board.generatedAt}>
       <header>
         <Region board={board} name="header" />
       </header>

@@ -9,46 +9,93 @@ const HTMX_CONFIG = JSON.stringify({
   historyCacheSize: 0
 })
 
-/** What every page has. `live`: it follows the stream of changes and says when that is cut. */
-export const Document = ({
+const SCRIPTS = ["htmx.js", "idiomorph.js", "live.js", "forms.js", "keys.js"] as const
+
+const KEYS = [
+  ["?", "this list"],
+  ["j k", "next, previous"],
+  ["Enter", "open"],
+  ["a", "answer the first question"],
+  ["n", "new issue"],
+  ["/", "filter"],
+  ["r", "refresh"],
+  ["h i", "home, all issues"],
+  ["e G", "in a transcript: last error, end"],
+  ["Esc", "leave a field"]
+] as const
+
+const Keys = () => (
+  <dialog id="keys" aria-labelledby="keys-heading">
+    <h2 id="keys-heading">Keys</h2>
+    <dl class="keys">
+      {KEYS.map(([keys, what]) => (
+        <>
+          <dt>
+            {keys.split(" ").map((key) => (
+              <>
+                <kbd>{key}</kbd>{" "}
+              </>
+            ))}
+          </dt>
+          <dd>{what}</dd>
+        </>
+      ))}
+    </dl>
+    <form method="dialog">
+      <button type="submit">Close</button>
+    </form>
+  </dialog>
+)
+
+const Head = ({ scripts, title }: { readonly title: string; readonly scripts: boolean }) => (
+  <head>
+    <meta charset="utf-8" />
+    <meta name="viewport" content="width=device-width, initial-scale=1" />
+    <meta name="color-scheme" content="light dark" />
+    <meta name="htmx-config" content={HTMX_CONFIG} />
+    <title>{title}</title>
+    <link rel="icon" href={assetUrl("icon.svg")} />
+    <link rel="stylesheet" href={assetUrl("dashboard.css")} />
+    {scripts ? SCRIPTS.map((name) => <script src={assetUrl(name)} defer />) : null}
+  </head>
+)
+
+/** A page on its own, without script. */
+export const Plain = ({
   children,
-  live,
   title
 }: {
   readonly title: string
-  readonly live: boolean
   readonly children: ComponentChildren
 }) => (
   <html lang="en">
-    <head>
-      <meta charset="utf-8" />
-      <meta name="viewport" content="width=device-width, initial-scale=1" />
-      <meta name="color-scheme" content="light dark" />
-      <meta name="htmx-config" content={HTMX_CONFIG} />
-      <title>{title}</title>
-      <link rel="icon" href={assetUrl("icon.svg")} />
-      <link rel="stylesheet" href={assetUrl("dashboard.css")} />
-      {live ? (
-        <>
-          <script src={assetUrl("htmx.js")} defer />
-          <script src={assetUrl("idiomorph.js")} defer />
-          <script src={assetUrl("dashboard.js")} defer />
-        </>
-      ) : null}
-    </head>
-    <body hx-ext="morph">
-      {live ? (
-        <>
-          <a class="skip" href="#main">
-            Skip to the content
-          </a>
-          <p id="stale" class="stale" role="alert" hidden>
-            <span aria-hidden="true">▲ </span>
-            <span id="stale-text">Not live.</span>
-          </p>
-        </>
-      ) : null}
+    <Head title={title} scripts={false} />
+    <body>{children}</body>
+  </html>
+)
+
+/** A page that follows the stream of changes, and says when that is cut. `now`: epoch milliseconds. */
+export const Document = ({
+  children,
+  now,
+  title
+}: {
+  readonly title: string
+  readonly now: number
+  readonly children: ComponentChildren
+}) => (
+  <html lang="en">
+    <Head title={title} scripts />
+    <body hx-ext="morph" data-now={now}>
+      <a class="skip" href="#main">
+        Skip to the content
+      </a>
+      <p id="stale" class="stale" role="alert" hidden>
+        <span aria-hidden="true">▲ </span>
+        <span id="stale-text">Not live.</span>
+      </p>
       {children}
+      <Keys />
     </body>
   </html>
 )

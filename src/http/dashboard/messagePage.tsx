@@ -1,5 +1,5 @@
 import type { HttpServerResponse } from "effect/http"
-import { Document } from "./layout.tsx"
+import { Plain } from "./layout.tsx"
 import { pageResponse } from "./render.ts"
 
 /** Something went wrong, said on a page of its own. */
@@ -10,7 +10,7 @@ export const messagePage = (
   back: string
 ): HttpServerResponse.HttpServerResponse =>
   pageResponse(
-    <Document title={`${heading} · symphony`} live={false}>
+    <Plain title={`${heading} · symphony`}>
       <main id="main" class="message">
         <h1>{heading}</h1>
         <p>{message}</p>
@@ -18,6 +18,6 @@ export const messagePage = (
           <a href={back}>Back</a>
         </p>
       </main>
-    </Document>,
+    </Plain>,
     status
   )

@@ -64,7 +64,7 @@ export const Header = ({ board }: RegionProps) => (
 )
 
 const ProblemLine = ({ problem }: { readonly problem: Problem }) => (
-  <li class={problem.severity}>
+  <li class={problem.severity === "warning" ? "warning" : ""}>
     <strong>{problem.severity}</strong> <code>{printableLine(problem.where)}</code>{" "}
     {printableLine(problem.message)}
     {problem.hint === null ? null : <span class="hint"> {printableLine(problem.hint)}</span>}
@@ -119,7 +119,8 @@ export const Ask = ({ board, issue }: RegionProps & { readonly issue: BoardIssue
             rows={1}
             required
             data-enter-sends
-            placeholder="Answer (Enter sends, Shift+Enter for a new line)"
+            placeholder="Answer"
+            title="Enter sends, Shift+Enter starts a new line"
           />
           <button type="submit" class="primary">
             Send
@@ -154,7 +155,7 @@ const Retries = ({ board }: RegionProps) => {
       </h2>
       <ul class="rows">
         {retries.map(({ issue, retry }) => (
-          <li>
+          <li class="retry">
             <IssueLink issue={issue} />
             <span>attempt {retry.attempt}</span>
             <span class="dim">

@@ -1,0 +1,87 @@
+// Keeps the page true: refreshes its regions on every change, by polling when the stream of changes is cut,
+// and says since when it is not live when neither works.
+;(() => {
+  const POLL_MS = 2000
+  const SILENCE_MS = 12000
+  const stale = document.getElementById("stale")
+  const staleText = document.getElementById("stale-text")
+  let evidence = Date.now()
+  let source = null
+  let streaming = false
+
+  const refresh = () => document.body.dispatchEvent(new CustomEvent("refreshed"))
+
+  const alive = () => {
+    evidence = Date.now()
+    document.body.classList.remove("not-live")
+    stale.hidden = true
+  }
+
+  const lost = () => {
+    if (!stale.hidden) return
+    staleText.textContent = `Not live since ${new Date(evidence).toLocaleTimeString()}. Trying again.`
+    document.body.classList.add("not-live")
+    stale.hidden = false
+  }
+
+  const disconnect = () => {
+    source?.close()
+    source = null
+    streaming = false
+  }
+
+  const connect = () => {
+    disconnect()
+    source = new EventSource("/api/v1/events")
+    source.addEventListener("alive", () => {
+      streaming = true
+      alive()
+    })
+    source.addEventListener("refreshed", () => {
+      streaming = true
+      alive()
+      refresh()
+    })
+    source.addEventListener("error", () => {
+      const was = streaming
+      disconnect()
+      if (was) refresh()
+    })
+  }
+
+  // Pages that nobody looks at ask for nothing, and leave their connection to those that somebody does.
+  document.addEventListener("visibilitychange", () => (document.hidden ? disconnect() : connect()))
+
+  setInterval(() => {
+    if (document.hidden) return
+    if (streaming && Date.now() - evidence < SILENCE_MS) return
+    refresh()
+    connect()
+  }, POLL_MS)
+
+  document.body.addEventListener("htmx:afterRequest", (event) => {
+    const { successful, xhr } = event.detail
+    if (successful) alive()
+    else if (xhr.status === 401) location.reload()
+    else if (xhr.status === 0) lost()
+  })
+
+  // Ages go on counting between refreshes, by the server's clock.
+  const skew = Date.now() - Number(document.body.dataset.now ?? Date.now())
+  const words = (seconds) => {
+    const whole = Math.max(0, Math.floor(seconds))
+    if (whole < 60) return `${whole}s`
+    if (whole < 3600) return `${Math.floor(whole / 60)}m`
+    if (whole < 86400) {
+      return `${Math.floor(whole / 3600)}h ${String(Math.floor((whole % 3600) / 60)).padStart(2, "0")}m`
+    }
+    return `${Math.floor(whole / 86400)}d ${Math.floor((whole % 86400) / 3600)}h`
+  }
+  setInterval(() => {
+    for (const time of document.querySelectorAll("time[data-since]")) {
+      time.textContent = words((Date.now() - skew - Number(time.dataset.since)) / 1000)
+    }
+  }, 1000)
+
+  connect()
+})()
