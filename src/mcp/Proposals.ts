@@ -4,8 +4,8 @@ import { parkingState } from "../domain/State.ts"
 import type { Tracker } from "../tracker/Tracker.ts"
 import type { Workflow } from "../workflow/Workflow.ts"
 import type { Grant } from "./RunGrants.ts"
-import type { ToolResult } from "./RunTools.ts"
 import type { ProposeIssue } from "./toolArguments.ts"
+import { accepted, refused, type ToolResult } from "./ToolResult.ts"
 
 /** Issues that one run may propose. */
 export const PROPOSALS_PER_RUN = 10
@@ -18,8 +18,6 @@ export interface Proposals {
   /** The same proposal made again gets the answer of the first and files nothing. */
   readonly propose: (grant: Grant, proposal: typeof ProposeIssue.Type) => Effect.Effect<ToolResult>
 }
-
-const refused = (text: string): ToolResult => ({ text, isError: true })
 
 const normalized = (proposal: typeof ProposeIssue.Type) => ({
   title: proposal.title.trim(),
@@ -62,12 +60,10 @@ export const makeProposals = (tracker: Tracker["Service"], workflow: Workflow["S
         yield* Effect.logInfo("an agent proposed an issue").pipe(
           Effect.annotateLogs({ proposed: created.identifier, state: created.state })
         )
-        const answer: ToolResult = {
-          text:
-            `Proposed as ${created.identifier} in ${created.state}, where a person will look at it. ` +
-            "It does not start by itself. Go on with your own issue.",
-          isError: false
-        }
+        const answer = accepted(
+          `Proposed as ${created.identifier} in ${created.state}, where a person will look at it. ` +
+            "It does not start by itself. Go on with your own issue."
+        )
         yield* Ref.set(answers, new Map(before).set(key, answer))
         return answer
       },

@@ -16,12 +16,8 @@ import {
   RequestHumanSteering,
   transitionTo
 } from "./toolArguments.ts"
+import { accepted, refused, type ToolResult } from "./ToolResult.ts"
 import { TOOL_TEXTS, type ToolName } from "./toolTexts.ts"
-
-export interface ToolResult {
-  readonly text: string
-  readonly isError: boolean
-}
 
 export interface ToolDescription {
   readonly name: string
@@ -39,9 +35,6 @@ interface Quotas {
   readonly calls: CallQuota
   readonly proposals: Proposals
 }
-
-const accepted = (text: string): ToolResult => ({ text, isError: false })
-const refused = (text: string): ToolResult => ({ text, isError: true })
 
 const describe = (name: ToolName, schema: Schema.Top): ToolDescription => ({
   name,

@@ -1,5 +1,6 @@
 import { type CallToolResult, ProtocolError, ProtocolErrorCode, Server } from "@modelcontextprotocol/server"
-import type { ToolDescription, ToolResult } from "./RunTools.ts"
+import type { ToolDescription } from "./RunTools.ts"
+import type { ToolResult } from "./ToolResult.ts"
 
 /** The tools of one run, as promises: what the SDK's callbacks can call. */
 export interface PromisedTools {
