@@ -1,4 +1,4 @@
-import { Effect, Layer } from "effect"
+import { Effect, FileSystem, Layer } from "effect"
 import { SecureRandom } from "effect/crypto"
 import { NodeServices } from "@effect/platform-node"
 import * as AcpSessions from "./agent/AcpSessions.ts"
@@ -7,6 +7,7 @@ import * as BoardLive from "./board/BoardLive.ts"
 import { TrackerLock } from "./cli/lock.ts"
 import * as NodeSafeFiles from "./files/NodeSafeFiles.ts"
 import * as GitHandoff from "./handoff/GitHandoff.ts"
+import * as preflight from "./cli/preflight.ts"
 import * as FileJournal from "./journal/FileJournal.ts"
 import * as FileTranscripts from "./journal/FileTranscripts.ts"
 import { McpEndpoint } from "./mcp/McpEndpoint.ts"
@@ -43,8 +44,13 @@ export const symphony = ({ workflow, bin }: SymphonyOptions) => {
   const durable = Layer.unwrap(
     Effect.gen(function* () {
       const { config } = yield* (yield* Workflow).current
+      const fs = yield* FileSystem.FileSystem
       const stateRoot = config.state.root
-      const trackerRoot = config.tracker.root
+      yield* fs.makeDirectory(stateRoot, { recursive: true, mode: 0o700 })
+      // Two ways to one folder are one tracker.
+      const trackerRoot = yield* fs
+        .realPath(config.tracker.root)
+        .pipe(Effect.orElseSucceed(() => config.tracker.root))
       return Layer.mergeAll(
         FileJournal.layer({ stateRoot, trackerRoot }),
         FileTranscripts.layer({ stateRoot })
@@ -65,7 +71,11 @@ export const symphony = ({ workflow, bin }: SymphonyOptions) => {
     Layer.provideMerge(HookVariables.layer(bin)),
     Layer.provideMerge(FileWorkflow.layer(workflow))
   )
-  const core = SchedulerLive.layer.pipe(Layer.provideMerge(RunsLive.layer), Layer.provideMerge(ground))
+  const core = SchedulerLive.layer.pipe(
+    Layer.provideMerge(RunsLive.layer),
+    Layer.provide(preflight.layer),
+    Layer.provideMerge(ground)
+  )
   return Layer.mergeAll(BoardLive.layer, McpEndpoint.layer(version)).pipe(
     Layer.provideMerge(RunTools.layer),
     Layer.provideMerge(core)

@@ -1,4 +1,4 @@
-import { Effect, Option } from "effect"
+import { Option } from "effect"
 import { Argument, Command, Flag } from "effect/cli"
 import { demo } from "./demo/demo.ts"
 import { run } from "./run.ts"
@@ -66,7 +66,10 @@ const SUBCOMMANDS = new Set(["run", "demo", "handoff"])
 export const withDefaultCommand = (args: ReadonlyArray<string>): ReadonlyArray<string> => {
   const first = args.find((arg) => !arg.startsWith("-"))
   if (first !== undefined && SUBCOMMANDS.has(first)) return args
-  if (first === undefined && args.some((arg) => ["-h", "--help", "-v", "--version", "--completions"].includes(arg))) {
+  if (
+    first === undefined &&
+    args.some((arg) => ["-h", "--help", "-v", "--version", "--completions"].includes(arg))
+  ) {
     return args
   }
   return first === undefined || /[./\\]/.test(first) || /^\d+$/.test(first) ? ["run", ...args] : args

@@ -36,8 +36,12 @@ const issueLines = (before: IssueRecord | undefined, issue: IssueRecord): Readon
     ...(asked ? [`asks: ${printableLine(issue.steering?.text ?? "")}`] : []),
     ...(answered ? ["has its answer"] : []),
     ...issue.history.slice(known).map((attempt) => endOf(attempt.outcome)),
-    ...(issue.hold !== null && before?.hold == null ? [`is stopped: ${printableLine(issue.hold.message)}`] : []),
-    ...(issue.retry?.kind === "retry" && before?.retry?.dueAt !== issue.retry.dueAt ? ["is tried again soon"] : [])
+    ...(issue.hold !== null && before?.hold == null
+      ? [`is stopped: ${printableLine(issue.hold.message)}`]
+      : []),
+    ...(issue.retry?.kind === "retry" && before?.retry?.dueAt !== issue.retry.dueAt
+      ? ["is tried again soon"]
+      : [])
   ]
 }
 

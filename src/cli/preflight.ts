@@ -44,7 +44,9 @@ export const preflight = Effect.gen(function* () {
     tracker,
     sandboxes
       .check(definition)
-      .pipe(Effect.mapError((error) => ({ what: `sandbox ${error.kind}: ${error.detail}`, todo: error.hint }))),
+      .pipe(
+        Effect.mapError((error) => ({ what: `sandbox ${error.kind}: ${error.detail}`, todo: error.hint }))
+      ),
     ...adaptersOf(definition).map((adapter) =>
       credentials
         .forRun(definition, adapter)

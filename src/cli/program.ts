@@ -1,10 +1,8 @@
-import { Console, Effect, Layer } from "effect"
+import { Effect } from "effect"
 import { Board } from "../board/Board.ts"
 import { printableLine } from "../domain/printable.ts"
-import { symphony, type SymphonyOptions } from "../layers.ts"
-import { WorkflowError } from "../workflow/Workflow.ts"
 import { CommandFailed, failWith } from "./failures.ts"
-import { leftOver, untilQuiet } from "./untilQuiet.ts"
+import { leftOver } from "./untilQuiet.ts"
 
 /** What a start can fail with, as a person is told it. */
 export const startFailure = (error: { readonly _tag: string; readonly message: string }): CommandFailed => {

@@ -1,10 +1,8 @@
-import { Console, Effect, FileSystem, Layer, Path } from "effect"
-import { symphony } from "../layers.ts"
+import { Effect, FileSystem, Path } from "effect"
 import { Scheduler } from "../scheduler/Scheduler.ts"
-import { Workflow } from "../workflow/Workflow.ts"
 import { CommandFailed, failWith } from "./failures.ts"
 import { endOfOnce, startFailure } from "./program.ts"
-import { listenerLayer } from "./serve.ts"
+import { greet, serving } from "./serve.ts"
 import { untilQuiet } from "./untilQuiet.ts"
 
 export interface RunOptions {
@@ -31,17 +29,13 @@ export const run = Effect.fn("cli.run")(function* (options: RunOptions) {
   const workflow = yield* locate(options.workflow)
   const program = Effect.gen(function* () {
     const scheduler = yield* Scheduler
-    yield* Effect.logInfo("symphony started").pipe(Effect.annotateLogs({ workflow }))
+    yield* greet
     if (!options.once) return yield* scheduler.died
     yield* Effect.raceFirst(untilQuiet, scheduler.died)
     return yield* endOfOnce
   })
   yield* program.pipe(
-    Effect.provide(
-      listenerLayer({ port: options.port }).pipe(
-        Layer.provideMerge(symphony({ workflow, bin: options.bin }))
-      )
-    ),
+    Effect.provide(serving({ workflow, bin: options.bin, port: options.port })),
     Effect.mapError((error) => (error instanceof CommandFailed ? error : startFailure(error)))
   )
 })

@@ -1,18 +1,49 @@
-import { createServer } from "node:http"
-import { NodeHttpServer } from "@effect/platform-node"
-import { Effect, Layer } from "effect"
-import { HttpRouter, HttpServer } from "effect/http"
-import { McpEndpoint } from "../mcp/McpEndpoint.ts"
-import { Listener } from "../run/Listener.ts"
+import { Console, Effect, Layer, Option, Stdio } from "effect"
+import { HttpServer } from "effect/http"
+import * as HttpServerLive from "../http/HttpServerLive.ts"
+import { OperatorAuth } from "../http/OperatorAuth.ts"
+import { signInUrl } from "../http/signIn.ts"
+import { symphony, type SymphonyOptions } from "../layers.ts"
+import { Workflow } from "../workflow/Workflow.ts"
+import { TrackerLock } from "./lock.ts"
 
-export const listenerLayer = (options: { readonly port: number | null }) =>
-  Layer.effectDiscard(
-    Effect.gen(function* () {
-      const server = yield* HttpServer.HttpServer
-      const listener = yield* Listener
-      if (server.address._tag !== "UnixPathAddress") yield* listener.bound(server.address.port)
-    })
-  ).pipe(
-    Layer.provideMerge(HttpRouter.serve(McpEndpoint.routes)),
-    Layer.provideMerge(NodeHttpServer.layer(() => createServer(), { port: options.port ?? 0, host: "127.0.0.1" }))
+export interface ServeOptions extends SymphonyOptions {
+  /** From the command line; goes before `server.port`. */
+  readonly port: number | null
+}
+
+/** The whole of symphony with its listener. */
+export const serving = (options: ServeOptions) =>
+  HttpServerLive.layer({ port: Option.fromNullishOr(options.port) }).pipe(
+    Layer.provideMerge(symphony(options))
   )
+
+/**
+ * Tells where the dashboard is: a link that signs in once on a terminal; elsewhere, where output is kept and
+ * read by others, the place of the token.
+ */
+export const greet = Effect.gen(function* () {
+  const { address } = yield* HttpServer.HttpServer
+  if (address._tag === "UnixPathAddress") return
+  const stdio = yield* Stdio.Stdio
+  const auth = yield* OperatorAuth
+  const { config, path } = yield* (yield* Workflow).current
+  const host =
+    config.server.port === null || config.server.host === "0.0.0.0" ? "127.0.0.1" : config.server.host
+  const origin = `http://${host.includes(":") ? `[${host}]` : host}:${address.port}`
+  yield* (yield* TrackerLock)
+    .announce(origin)
+    .pipe(Effect.catch((error) => Effect.logWarning("others cannot be told where this listens", error)))
+  const signIn = (yield* auth.isOpen)
+    ? "open to everybody who can reach it (server.auth: none)"
+    : (yield* stdio.stdoutIsTerminal)
+      ? `sign in once with ${yield* signInUrl(origin)}`
+      : `the token to sign in with is in ${auth.tokenPath}`
+  yield* Console.log(
+    [
+      `symphony works on ${config.tracker.root}`,
+      `  workflow   ${path}`,
+      `  dashboard  ${origin}/  ${signIn}`
+    ].join("\n")
+  )
+})

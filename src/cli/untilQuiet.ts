@@ -8,7 +8,9 @@ import { Scheduler } from "../scheduler/Scheduler.ts"
 export const untilQuiet = Effect.gen(function* () {
   const scheduler = yield* Scheduler
   yield* scheduler.views.pipe(
-    Stream.filter((view) => view.observation.tracker.scannedAt > 0 && isQuiet(view.state, view.observation, view.at)),
+    Stream.filter(
+      (view) => view.observation.tracker.scannedAt > 0 && isQuiet(view.state, view.observation, view.at)
+    ),
     Stream.take(1),
     Stream.runDrain
   )
@@ -18,5 +20,7 @@ export const untilQuiet = Effect.gen(function* () {
 export const leftOver: Effect.Effect<ReadonlyArray<BoardIssue>, never, Board> = Effect.gen(function* () {
   const board = yield* Board
   const { issues } = yield* board.snapshot
-  return issues.filter((issue) => issue.role !== "terminal" && (issue.role === "active" || issue.attempts > 0))
+  return issues.filter(
+    (issue) => issue.role !== "terminal" && (issue.role === "active" || issue.attempts > 0)
+  )
 })

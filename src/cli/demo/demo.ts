@@ -1,14 +1,13 @@
-import { Console, Effect, FileSystem, Layer, Path, Stream } from "effect"
+import { Console, Effect, FileSystem, Path, Stream } from "effect"
 import { Board, type BoardIssue } from "../../board/Board.ts"
 import { Git } from "../../handoff/Git.ts"
-import { symphony } from "../../layers.ts"
 import { Scheduler } from "../../scheduler/Scheduler.ts"
 import { CommandFailed, failWith } from "../failures.ts"
 import * as logging from "../logging.ts"
 import { narrate } from "../narrate.ts"
 import { cell, showTokens, table } from "../outcomeTable.ts"
 import { endOfOnce, startFailure } from "../program.ts"
-import { listenerLayer } from "../serve.ts"
+import { greet, serving } from "../serve.ts"
 import { untilQuiet } from "../untilQuiet.ts"
 import { makeProject } from "./makeProject.ts"
 import { DEMO_ANSWER, type DemoIssue, demoIssues } from "./project.ts"
@@ -35,7 +34,9 @@ const answerQuestions = Effect.gen(function* () {
   yield* scheduler.views.pipe(
     Stream.runForEach((view) =>
       Effect.forEach(
-        Object.values(view.state.issues).filter((issue) => issue.steering !== null && issue.steering.reply === null),
+        Object.values(view.state.issues).filter(
+          (issue) => issue.steering !== null && issue.steering.reply === null
+        ),
         (issue) =>
           scheduler.command({ _tag: "Answer", issue: issue.id, question: null, text: DEMO_ANSWER }).pipe(
             // Answered in the meantime, on the page for instance.
@@ -102,13 +103,12 @@ export const demo = Effect.fn("cli.demo")(function* (options: DemoOptions) {
   const path = yield* Path.Path
   const folder = path.resolve(options.folder ?? (yield* newFolder))
   const workflow = yield* makeProject(folder, { sandbox: options.sandbox }).pipe(
-    Effect.mapError((error) =>
-      failWith(error._tag === "DemoFolderTaken" ? 2 : 1, `error: ${error.message}`)
-    )
+    Effect.mapError((error) => failWith(error._tag === "DemoFolderTaken" ? 2 : 1, `error: ${error.message}`))
   )
   yield* Console.log(`A sample project with four failing tests and four issues is in ${folder}`)
   const program = Effect.gen(function* () {
     const scheduler = yield* Scheduler
+    yield* greet
     yield* Effect.forkScoped(narrate)
     if (options.once) yield* Effect.forkScoped(answerQuestions)
     if (!options.once) return yield* scheduler.died
@@ -116,11 +116,7 @@ export const demo = Effect.fn("cli.demo")(function* (options: DemoOptions) {
     return yield* report(folder)
   }).pipe(Effect.scoped)
   yield* program.pipe(
-    Effect.provide(
-      listenerLayer({ port: options.port }).pipe(
-        Layer.provideMerge(symphony({ workflow, bin: options.bin }))
-      )
-    ),
+    Effect.provide(serving({ workflow, bin: options.bin, port: options.port })),
     Effect.mapError((error) => (error instanceof CommandFailed ? error : startFailure(error))),
     // What happens is told in words; the log speaks up when something is wrong.
     Effect.provide(logging.layer("Warn"))

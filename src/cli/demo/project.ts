@@ -34,7 +34,7 @@ done Add numbers instead of subtracting them | add() returned the difference. It
     title: "Greet people by name",
     test: "test/greet.test.js",
     frontMatter: ["priority: 2"],
-    text: "`greet` ignores the name it is given. Which greeting to use is for a person to say: \"Hello\" or \"Good day\".",
+    text: '`greet` ignores the name it is given. Which greeting to use is for a person to say: "Hello" or "Good day".',
     script: script(`
 say There are two ways to greet. A person should decide.
 ask Which greeting should greet() use: Hello, or Good day?
@@ -52,7 +52,7 @@ done Greet people by name | greet() says "{{reply}}" and the name, as decided by
     title: "Parse durations",
     test: "test/duration.test.js",
     frontMatter: ["priority: 3"],
-    text: "`parseDuration(\"90s\")` gives nothing. It should give milliseconds. The first attempt at this issue fails.",
+    text: '`parseDuration("90s")` gives nothing. It should give milliseconds. The first attempt at this issue fails.',
     script: script(`
 fail-once The scripted agent fails its first attempt on purpose
 write src/duration.js <<END
