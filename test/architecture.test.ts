@@ -31,8 +31,11 @@ const MAY_IMPORT: Readonly<Record<string, ReadonlyArray<string>>> = {
     "mcp"
   ],
   board: ["domain", "workflow", "tracker", "journal", "scheduler"],
-  http: ["domain", "files", "workflow", "tracker", "journal", "scheduler", "mcp", "run", "board"]
+  http: ["domain", "files", "workflow", "tracker", "handoff", "journal", "scheduler", "mcp", "run", "board"]
 }
+
+/** A constant: which release this is. */
+const EVERYBODYS = "version.ts"
 
 /** Where layers meet; nobody imports them. */
 const COMPOSITION = ["", "cli"]
@@ -50,8 +53,7 @@ const RAW_MODULES: Readonly<Record<string, ReadonlyArray<string>>> = {
   "files/nodeWatch.ts": ["node:fs"],
   "http/HttpServerLive.ts": ["node:http"],
   "http/dashboard/assets.ts": ["node:fs"],
-  "cli/lock.ts": ["node:net"],
-  "cli/serve.ts": ["node:http"]
+  "cli/lock.ts": ["node:net"]
 }
 const RAW =
   /^(node:)?(fs|child_process|net|http|https|http2|tls|dgram|worker_threads|cluster|vm|readline)(\/|$)/
@@ -100,6 +102,7 @@ const RULES: ReadonlyArray<Rule> = [
       const allowed = MAY_IMPORT[folder]
       if (allowed === undefined) return [`src/${folder}/ has no line in MAY_IMPORT`]
       return ours
+        .filter((path) => path !== EVERYBODYS)
         .filter((path) => {
           const target = path.includes("/") ? (path.split("/")[0] ?? "") : ""
           return target !== folder && !allowed.includes(target)

@@ -1,9 +1,11 @@
 import { Clock, Effect, FileSystem, Layer, Path } from "effect"
+import type { RunId } from "../domain/ids.ts"
 import { SafeFiles } from "../files/SafeFiles.ts"
 import type { WorkflowDefinition } from "../workflow/WorkflowConfig.ts"
 import { gitBroke, unverified } from "./failures.ts"
 import { Forge } from "./Forge.ts"
 import { Git } from "./Git.ts"
+import { readPatch } from "./readPatch.ts"
 import { type Exported, Handoff, type HandoffRequest } from "./Handoff.ts"
 import { writeBundle, writeSummary } from "./patch.ts"
 import { checkForge, publish } from "./publish.ts"
@@ -147,10 +149,20 @@ const make = Effect.gen(function* () {
     return exported
   }, Effect.provide(services))
 
+  const diff = Effect.fn("Handoff.diff")(function* (workflow: WorkflowDefinition, run: RunId) {
+    const record = yield* readHandoffRecord(workflow, run)
+    if (record === null) return null
+    const { exported, summary, title } = record
+    const { quarantine } = yield* foldersOf(settings, workflow)
+    const patch = exported.head === null ? "" : yield* readPatch(`${quarantine}/repository.git`, exported)
+    return { runId: run, title, summary, exported, patch }
+  }, Effect.provide(services))
+
   return Handoff.of({
     check,
     verify,
     exportRun,
+    diff,
     publish: Effect.fn("Handoff.publish")(function* (request: HandoffRequest, exported: Exported) {
       const { quarantine } = yield* open(request.workflow)
       return yield* publish({ settings, request, exported, gitDir: quarantine.gitDir })

@@ -65,6 +65,17 @@ export type Exported = typeof Exported.Type
 export const Published = Schema.Struct({ url: Schema.NullOr(Schema.String), head: Schema.String })
 export type Published = typeof Published.Type
 
+/** What a reviewer looks at: taken from the quarantine, never from the workspace. */
+export interface HandoffDiff {
+  readonly runId: RunId
+  /** As the agent put it. Untrusted. */
+  readonly title: string
+  readonly summary: string
+  readonly exported: Exported
+  /** Unified diff from base to head, untrusted; null when it is too large to show. */
+  readonly patch: string | null
+}
+
 /**
  * Turns an agent's commits into something a person can trust. Host git never has the agent's repository as
  * its git dir; each step is idempotent under the run's name, so that it may be asked for again after a crash.
@@ -81,6 +92,11 @@ export class Handoff extends Context.Service<
     readonly verify: (request: HandoffRequest) => Effect.Effect<"verified" | "analysis", HandoffError>
     /** Imports to `refs/runs/<run>` of the quarantine, verifies, writes patch, bundle and report. */
     readonly exportRun: (request: HandoffRequest) => Effect.Effect<Exported, HandoffError>
+    /** What was exported for a run; null when nothing was yet. Reads only. */
+    readonly diff: (
+      workflow: WorkflowDefinition,
+      run: RunId
+    ) => Effect.Effect<HandoffDiff | null, HandoffError>
     /** Pull request mode: pushes from the quarantine and opens or updates the pull request of the branch. */
     readonly publish: (request: HandoffRequest, exported: Exported) => Effect.Effect<Published, HandoffError>
   }

@@ -103,6 +103,13 @@ export const layer = (world: HandoffWorld): Layer.Layer<Handoff> =>
         yield* Effect.yieldNow
         return exported
       }),
+      diff: (_, run) =>
+        Effect.map(Ref.get(world.exports), (exports) => {
+          const exported = exports.get(run)
+          return exported === undefined
+            ? null
+            : { runId: run, title: "Done", summary: "All done.", exported, patch: "" }
+        }),
       publish: Effect.fn("Handoff.publish")(function* (request: HandoffRequest, exported: Exported) {
         yield* mayFail("publish", request)
         const open = (yield* Ref.get(world.pullRequests)).get(request.branch)

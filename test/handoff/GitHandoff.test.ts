@@ -48,6 +48,16 @@ describe("handing off a run", () => {
     }).pipe(Effect.provide(handoff))
   )
 
+  it.live("shows the change as it is in the quarantine", () =>
+    Effect.gen(function* () {
+      const { request } = yield* exportedFrom(({ workspace }) => {
+        commit(workspace, "Say hello\n", { "hello.txt": "hello\n" })
+      })
+      const shown = yield* (yield* Handoff).diff(request.workflow, request.runId)
+      assert.include(shown?.patch, "+++ b/hello.txt\n@@ -0,0 +1 @@\n+hello\n")
+    }).pipe(Effect.provide(handoff))
+  )
+
   it.live("gives a bundle that holds the very commits", () =>
     Effect.gen(function* () {
       const { root, source, workspace, branch, exported } = yield* exportedFrom(({ workspace }) => {

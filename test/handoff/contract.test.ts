@@ -68,6 +68,18 @@ const suite = (name: string, makeBench: typeof gitBench) => {
     })
 
   describe(`Handoff, ${name}`, () => {
+    it.live("shows what was exported, and nothing before", () =>
+      withBench((bench, handoff) =>
+        Effect.gen(function* () {
+          const { runId, workflow } = bench.request
+          assert.isNull(yield* handoff.diff(workflow, runId))
+          yield* bench.commit
+          const exported = yield* handoff.exportRun(bench.request)
+          assert.deepStrictEqual((yield* handoff.diff(workflow, runId))?.exported, exported)
+        })
+      )
+    )
+
     it.live("tells commits from an analysis", () =>
       withBench((bench, handoff) =>
         Effect.gen(function* () {
