@@ -79,7 +79,7 @@ export const hookEnvironment = (facts: HookFacts): Readonly<Record<string, strin
     SYMPHONY_REPO: facts.operator.SYMPHONY_REPO,
     SYMPHONY_BASE_BRANCH: facts.operator.SYMPHONY_BASE_BRANCH ?? "main",
     SYMPHONY_SOURCE_REPO: facts.operator.SYMPHONY_SOURCE_REPO ?? dirname(path),
-    SYMPHONY_PATCHES_DIR: facts.operator.SYMPHONY_PATCHES_DIR ?? join(config.state.root, "patches")
+    SYMPHONY_PATCHES_DIR: facts.operator.SYMPHONY_PATCHES_DIR ?? join(dirname(path), ".symphony", "patches")
   }
   return Object.fromEntries(
     Object.entries(known).flatMap(([name, value]) =>
