@@ -56,6 +56,7 @@ export interface ConnectionHandlers {
 export const connect = Effect.fnUntraced(function* (
   process: SandboxProcess,
   adapter: Adapter,
+  line: string,
   handlers: ConnectionHandlers
 ) {
   const end = yield* Deferred.make<never, AgentError>()
@@ -148,7 +149,7 @@ export const connect = Effect.fnUntraced(function* (
   yield* Effect.promise(() => sdk.closed).pipe(
     Effect.andThen(Effect.all([lastWords, exit], { concurrency: "unbounded" })),
     Effect.andThen(([, found]) =>
-      Effect.sync(() => stop(ended(adapter, Option.getOrNull(found), log.last())))
+      Effect.sync(() => stop(ended(adapter, line, Option.getOrNull(found), log.last())))
     ),
     Effect.forkScoped
   )

@@ -17,12 +17,13 @@ const open = Effect.fn("AgentSessions.open")(function* (options: AgentSessionOpt
   yield* Effect.addFinalizer(() => buffer.end)
   const observer = makeObserver(buffer.offer)
 
+  const line = options.acp.command ?? adapter.command
   const process = yield* options.sandbox
-    .start({ shell: options.acp.shell, line: options.acp.command ?? adapter.command })
+    .start({ shell: options.acp.shell, line })
     .pipe(
       Effect.mapError((error) => agentFailure("launch", `${adapter.name} was not started: ${error.message}`))
     )
-  const connection = yield* connect(process, adapter, {
+  const connection = yield* connect(process, adapter, line, {
     emit: buffer.offer,
     onUpdate: observer.onUpdate,
     toolTitle: observer.toolTitle

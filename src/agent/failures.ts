@@ -107,21 +107,30 @@ export const fromEmptyTurn = (adapter: Adapter, lastMessage: string, now: number
 const failure = (reason: AgentError["reason"], detail: string): AgentError =>
   new AgentError({ reason, detail, resetAt: null })
 
-/** The agent's process ended, or its pipes did. */
+/** How a shell ends that finds no command of the name, or one that it may not run. */
+const NOT_FOUND = new Set([126, 127])
+
+/** The agent's process, started by the shell line `line`, ended, or its pipes did. */
 export const ended = (
   adapter: Adapter,
+  line: string,
   exit: { readonly code: number | null; readonly detail: string } | null,
   stderr: ReadonlyArray<string>
 ): AgentError => {
+  const last = stderr.length === 0 ? "" : `; its last lines: ${oneLine(stderr.join(" | "), 1000)}`
+  if (exit !== null && NOT_FOUND.has(exit.code ?? 0))
+    return failure(
+      "not_found",
+      `${adapter.name} could not be started, its command \`${oneLine(line, 200)}\` is not there (exit code ${exit.code}) - ` +
+        `install it where the sandbox finds it on PATH (${adapter.install}), or set acp.command${last}`
+    )
   const how =
     exit === null
       ? "closed its output"
       : exit.code === null
         ? `ended (${oneLine(exit.detail, 200)})`
         : `ended with exit code ${exit.code}`
-  const missing = exit?.code === 127 ? ` - is it installed in the sandbox? ${adapter.install}` : ""
-  const last = stderr.length === 0 ? "" : `; its last lines: ${oneLine(stderr.join(" | "), 1000)}`
-  return failure("exit", `${adapter.name} ${how}${missing}${last}`)
+  return failure("exit", `${adapter.name} ${how}${last}`)
 }
 
 export const timedOut = (

@@ -2,6 +2,7 @@ import { type McpServer, methods } from "@agentclientprotocol/sdk"
 import { Effect, Redacted, Schema } from "effect"
 import type { AcpConnection } from "./AcpConnection.ts"
 import type { Adapter } from "./adapters.ts"
+import { version } from "../version.ts"
 import { AgentError, type AgentSessionOptions } from "./AgentSessions.ts"
 import { makeAsk, refusal } from "./ask.ts"
 import { agentFailure } from "./failures.ts"
@@ -30,13 +31,13 @@ export const shakeHands = Effect.fnUntraced(function* (
     agent.request(methods.agent.initialize, {
       protocolVersion: PROTOCOL_VERSION,
       clientCapabilities: {},
-      clientInfo: { name: "symphony", version: "0.2.0" }
+      clientInfo: { name: "symphony", version }
     })
   ).pipe(
     Effect.catchTag("PeerRefused", refusedBy("initialize")),
     Effect.mapError((error) =>
       error.reason === "exit"
-        ? new AgentError({ reason: "launch", detail: error.detail, resetAt: null })
+        ? new AgentError({ reason: "launch", detail: error.detail, resetAt: error.resetAt })
         : error
     )
   )

@@ -1,5 +1,4 @@
 import { Clock, Deferred, Duration, Effect, Fiber, Queue, Ref, Result, type Scope, Stream } from "effect"
-import type { AgentEvent } from "../agent/AgentSessions.ts"
 import type { QuestionId } from "../domain/ids.ts"
 import { type CancelReason, RunFailure, type RunOutcome } from "../domain/Outcome.ts"
 import { policyOf } from "../domain/State.ts"
@@ -10,6 +9,7 @@ import type { Steering } from "../scheduler/state.ts"
 import { renderPrompt } from "../workflow/prompt.ts"
 import { continuationPrompt, replyPrompt, retryNote } from "../workflow/texts.ts"
 import { failureOf } from "./failures.ts"
+import { makeNarration } from "./narration.ts"
 import { currentIssue, isGone, type Prepared } from "./prepare.ts"
 import { noteStage, type RunContext } from "./RunContext.ts"
 
@@ -28,23 +28,6 @@ export const failed = (failure: RunFailure): Conclusion =>
     message: failure.message,
     resetAt: failure.resetAt
   })
-
-const lineOf = (event: AgentEvent): string => {
-  switch (event._tag) {
-    case "ToolCall":
-      return event.title
-    case "ToolUpdate":
-      return event.text
-    case "Context":
-      return `${event.used} of ${event.size} tokens of context`
-    case "Permission":
-      return `${event.title}: ${event.answer}`
-    default:
-      return event.text
-  }
-}
-
-const LONGEST_EXCERPT = 200
 
 /** The first prompt of a run's session. */
 const openingPrompt = (run: RunContext, prepared: Prepared): Effect.Effect<string, RunFailure> =>
@@ -92,20 +75,24 @@ export const converse = (
     /** Opened by the first event of a turn: the agent has taken the prompt up. */
     const heard = yield* Ref.make(yield* Deferred.make<void>())
 
+    const narration = yield* makeNarration((event) =>
+      Effect.flatMap(Ref.get(turn), (number) => run.transcribe(number, event))
+    )
+
     yield* session.events.pipe(
       Stream.runForEach((event) =>
         Effect.gen(function* () {
           yield* Deferred.succeed(yield* Ref.get(heard), undefined)
-          yield* run.transcribe(yield* Ref.get(turn), event)
           yield* run.progress({
             lastEvent: event._tag,
-            lastMessage: lineOf(event).slice(0, LONGEST_EXCERPT),
+            lastMessage: yield* narration.take(event),
             lastEventAt: yield* Clock.currentTimeMillis
           })
         })
       ),
       Effect.forkScoped
     )
+    yield* Effect.addFinalizer(() => narration.finish)
 
     const cancelTurn = session.cancel.pipe(
       Effect.andThen(Effect.sleep(CANCEL_GRACE)),
@@ -148,6 +135,7 @@ export const converse = (
               Effect.forkChild
             )
       const end: TurnEnd = yield* Effect.raceFirst(prompt, endedByUs)
+      yield* narration.finish
       if (delivery !== null) {
         // A turn that ended well has taken the reply up, whether or not the agent said a word.
         if (end._tag === "EndOfTurn") yield* Deferred.succeed(first, undefined)

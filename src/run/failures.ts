@@ -19,6 +19,7 @@ type Raised =
   | WorkspaceError
 
 const classOfAgent: Record<AgentError["reason"], FailureClass> = {
+  not_found: "configuration",
   launch: "infrastructure",
   protocol: "agent",
   auth: "configuration",

@@ -114,7 +114,7 @@ describe("opening a session", () => {
     }).pipe(Effect.provide(layer))
   )
 
-  it.effect("tells that the agent ended before it spoke, with its exit code and last words", () =>
+  it.effect("tells that the command is not there, its name and how to install it", () =>
     Effect.gen(function* () {
       const peer = yield* makePeer
       const sessions = yield* AgentSessions
@@ -123,8 +123,22 @@ describe("opening a session", () => {
       yield* peer.stderr("bash: claude-agent-acp: command not found\n")
       yield* peer.exit(127)
       const error = yield* failureOf(opening)
+      assert.strictEqual(error.reason, "not_found")
+      assert.match(error.message, /`exec claude-agent-acp`.*exit code 127.*npm install -g.*command not found/)
+    }).pipe(Effect.provide(layer))
+  )
+
+  it.effect("tells that the agent ended before it spoke, with its exit code and last words", () =>
+    Effect.gen(function* () {
+      const peer = yield* makePeer
+      const sessions = yield* AgentSessions
+      const opening = yield* Effect.forkScoped(sessions.open(optionsFor(peer.sandbox, { adapter: "claude" })))
+      yield* peer.next
+      yield* peer.stderr("Error: no space left on device\n")
+      yield* peer.exit(1)
+      const error = yield* failureOf(opening)
       assert.strictEqual(error.reason, "launch")
-      assert.match(error.message, /exit code 127.*npm install -g.*command not found/)
+      assert.match(error.message, /exit code 1;.*no space left/)
     }).pipe(Effect.provide(layer))
   )
 

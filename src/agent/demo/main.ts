@@ -12,6 +12,7 @@ import {
 } from "@agentclientprotocol/sdk"
 import { randomUUID } from "node:crypto"
 import { Readable } from "node:stream"
+import { version } from "../../version.ts"
 import { isHanging } from "./hang.ts"
 import { makeMcpClient } from "./mcpClient.ts"
 import { writeOut } from "./output.ts"
@@ -82,7 +83,7 @@ const connection = agent({ name: "symphony-demo" })
       sessionCapabilities: { resume: {} }
     },
     authMethods: [],
-    agentInfo: { name: "symphony-demo", title: "Scripted demo agent", version: "0.2.0" }
+    agentInfo: { name: "symphony-demo", title: "Scripted demo agent", version }
   }))
   .onRequest(methods.agent.session.new, async ({ params }) => {
     const session = await openSession(`demo-${randomUUID()}`, params.cwd, params.mcpServers)

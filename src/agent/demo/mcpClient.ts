@@ -1,4 +1,5 @@
 import type { McpServer } from "@agentclientprotocol/sdk"
+import { version } from "../../version.ts"
 
 /** MCP over plain HTTP, revision 2025-06-18: enough to list tools and call them. */
 const REVISION = "2025-06-18"
@@ -69,7 +70,7 @@ export const makeMcpClient = (servers: ReadonlyArray<McpServer>): McpClient => {
     const hello = await request("initialize", {
       protocolVersion: REVISION,
       capabilities: {},
-      clientInfo: { name: "symphony-demo", version: "0.2.0" }
+      clientInfo: { name: "symphony-demo", version }
     })
     headers["mcp-protocol-version"] = String(hello["protocolVersion"] ?? REVISION)
     await (await post({ jsonrpc: "2.0", method: "notifications/initialized" })).body?.cancel()
