@@ -12,7 +12,7 @@ const MAY_IMPORT: Readonly<Record<string, ReadonlyArray<string>>> = {
   workspace: ["domain", "files", "workflow", "processes"],
   sandbox: ["domain", "files", "workflow", "processes"],
   agent: ["domain", "files", "workflow", "sandbox"],
-  handoff: ["domain", "files", "workflow"],
+  handoff: ["domain", "files", "workflow", "processes"],
   journal: ["domain", "files", "agent"],
   scheduler: ["domain", "workflow", "tracker", "journal"],
   mcp: ["domain", "workflow", "tracker", "scheduler"],

@@ -1,6 +1,6 @@
 import { Config, Context, Effect, Layer, Schema } from "effect"
-import { ChildProcessSpawner } from "effect/process"
-import { runCommand } from "./command.ts"
+import { ProcessTable } from "../processes/ProcessTable.ts"
+import { makeRunCommand } from "./command.ts"
 import { forgeFailure, sourceFailure } from "./failures.ts"
 import type { HandoffError } from "./Handoff.ts"
 
@@ -42,11 +42,11 @@ export class Forge extends Context.Service<
   static readonly layer = Layer.effect(
     Forge,
     Effect.gen(function* () {
-      const spawner = yield* ChildProcessSpawner.ChildProcessSpawner
+      const runCommand = yield* makeRunCommand
       const path = yield* Config.String("PATH").pipe(Config.withDefault("/usr/local/bin:/usr/bin:/bin"))
 
       const gh = (args: ReadonlyArray<string>, stdin?: string) =>
-        runCommand(spawner, {
+        runCommand({
           program: "gh",
           args,
           cwd: "/",
@@ -139,5 +139,5 @@ export class Forge extends Context.Service<
           )
       })
     })
-  )
+  ).pipe(Layer.provide(ProcessTable.layer))
 }

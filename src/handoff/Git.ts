@@ -1,6 +1,6 @@
 import { Config, Context, Effect, FileSystem, Layer } from "effect"
-import { ChildProcessSpawner } from "effect/process"
-import { type CommandError, runCommand } from "./command.ts"
+import { ProcessTable } from "../processes/ProcessTable.ts"
+import { type CommandError, makeRunCommand } from "./command.ts"
 
 export interface GitOptions {
   /** Where git runs: a folder of ours or of the operator, never one that an agent writes to. */
@@ -125,7 +125,7 @@ export class Git extends Context.Service<
   static readonly layer = Layer.effect(
     Git,
     Effect.gen(function* () {
-      const spawner = yield* ChildProcessSpawner.ChildProcessSpawner
+      const runCommand = yield* makeRunCommand
       const fs = yield* FileSystem.FileSystem
       const path = yield* Config.String("PATH").pipe(Config.withDefault("/usr/local/bin:/usr/bin:/bin"))
       const home = yield* fs.makeTempDirectoryScoped({ prefix: "symphony-git-" })
@@ -133,7 +133,7 @@ export class Git extends Context.Service<
       const isolated = isolation(home, path)
 
       const run = Effect.fn("Git.run")((args: ReadonlyArray<string>, options: GitOptions) =>
-        runCommand(spawner, {
+        runCommand({
           program: "git",
           args: ["--no-pager", ...args],
           cwd: options.cwd,
@@ -158,7 +158,7 @@ export class Git extends Context.Service<
           )
       })
     })
-  )
+  ).pipe(Layer.provide(ProcessTable.layer))
 }
 
 const environment = (

@@ -1,6 +1,8 @@
-import { Effect, Schema, type Scope, Stream } from "effect"
-import { ChildProcess, type ChildProcessSpawner } from "effect/process"
+import { Duration, Effect, Exit, Schema, Scope, Stream } from "effect"
+import { ChildProcess, ChildProcessSpawner } from "effect/process"
 import { printableTail } from "../domain/printable.ts"
+import { endGroup } from "../processes/endProcesses.ts"
+import { ProcessTable } from "../processes/ProcessTable.ts"
 
 export class CommandError extends Schema.TaggedError<CommandError>()("CommandError", {
   /** Program and subcommand. */
@@ -32,6 +34,8 @@ export interface Command {
 }
 
 const STDERR_KEPT = 4096
+/** Between SIGTERM and SIGKILL. */
+const KILL_AFTER = Duration.millis(300)
 
 const collect = (
   stream: Stream.Stream<Uint8Array, unknown>,
@@ -79,28 +83,39 @@ const tail = (stream: Stream.Stream<Uint8Array, unknown>): Effect.Effect<string>
     )
   })
 
-const attempt = Effect.fnUntraced(function* (
-  spawner: ChildProcessSpawner.ChildProcessSpawner["Service"],
-  name: string,
-  command: Command
-): Effect.fn.Return<Uint8Array, CommandError, Scope.Scope> {
+/**
+ * Starts a process whose group is dead when the scope closes. The spawner's own ending waits more than a second
+ * for zombies, which nobody collects in a container without an init (git leaves one whenever a local fetch
+ * fails): it is given `background` to do that in, after everything that lives is dead.
+ */
+const spawn = Effect.fnUntraced(function* (command: ChildProcess.Command, background: Scope.Scope) {
+  const spawner = yield* ChildProcessSpawner.ChildProcessSpawner
+  const table = yield* ProcessTable
+  const own = yield* Scope.fork(background)
+  return yield* Effect.acquireRelease(spawner.spawn(command).pipe(Scope.provide(own)), (handle) =>
+    endGroup(table, handle.pid, KILL_AFTER).pipe(
+      Effect.andThen(Effect.forkIn(Scope.close(own, Exit.void), background))
+    )
+  ).pipe(Effect.onError(() => Scope.close(own, Exit.void)))
+})
+
+const attempt = Effect.fnUntraced(function* (name: string, command: Command, background: Scope.Scope) {
   const { stdin } = command
-  const handle = yield* spawner
-    .spawn(
-      ChildProcess.make(command.program, command.args, {
-        cwd: command.cwd,
-        env: command.env,
-        extendEnv: command.extendEnv,
-        stdin: stdin === undefined ? "ignore" : Stream.make(toBytes(stdin)),
-        killSignal: "SIGTERM",
-        forceKillAfter: "300 millis"
-      })
+  const handle = yield* spawn(
+    ChildProcess.make(command.program, command.args, {
+      cwd: command.cwd,
+      env: command.env,
+      extendEnv: command.extendEnv,
+      stdin: stdin === undefined ? "ignore" : Stream.make(toBytes(stdin)),
+      killSignal: "SIGTERM",
+      forceKillAfter: KILL_AFTER
+    }),
+    background
+  ).pipe(
+    Effect.mapError(
+      (cause) => new CommandError({ command: name, reason: "spawn", code: null, detail: cause.message })
     )
-    .pipe(
-      Effect.mapError(
-        (cause) => new CommandError({ command: name, reason: "spawn", code: null, detail: cause.message })
-      )
-    )
+  )
   const [stdout, stderr] = yield* Effect.all(
     [collect(handle.stdout, name, command.maxOutput), tail(handle.stderr)],
     { concurrency: 2 }
@@ -115,26 +130,31 @@ const attempt = Effect.fnUntraced(function* (
   return yield* new CommandError({ command: name, reason: "exit", code, detail })
 })
 
-/** Runs a program to its end and tells what it printed; fails with `exit` unless it exits with 0. */
-export const runCommand = Effect.fn("runCommand")(function* (
-  spawner: ChildProcessSpawner.ChildProcessSpawner["Service"],
-  command: Command
-) {
-  const name = [command.program, command.args.find((word) => /^[a-z][a-z-]*$/.test(word))].join(" ")
-  return yield* Effect.scoped(attempt(spawner, name, command)).pipe(
-    Effect.timeoutOrElse({
-      duration: command.timeoutMs,
-      orElse: () =>
-        Effect.fail(
-          new CommandError({
-            command: name,
-            reason: "timeout",
-            code: null,
-            detail: `no answer within ${command.timeoutMs} ms`
-          })
-        )
-    })
-  )
+/**
+ * What runs a program to its end and tells what it printed; fails with `exit` unless it exits with 0. Nothing of
+ * it outlives the scope.
+ */
+export const makeRunCommand = Effect.gen(function* () {
+  const background = yield* Effect.scope
+  const services = yield* Effect.context<ChildProcessSpawner.ChildProcessSpawner | ProcessTable>()
+
+  return Effect.fn("runCommand")(function* (command: Command) {
+    const name = [command.program, command.args.find((word) => /^[a-z][a-z-]*$/.test(word))].join(" ")
+    return yield* Effect.scoped(attempt(name, command, background)).pipe(
+      Effect.timeoutOrElse({
+        duration: command.timeoutMs,
+        orElse: () =>
+          Effect.fail(
+            new CommandError({
+              command: name,
+              reason: "timeout",
+              code: null,
+              detail: `no answer within ${command.timeoutMs} ms`
+            })
+          )
+      })
+    )
+  }, Effect.provide(services))
 })
 
 const toBytes = (text: string | Uint8Array): Uint8Array =>

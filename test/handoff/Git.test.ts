@@ -2,7 +2,8 @@ import * as fs from "node:fs"
 import * as path from "node:path"
 import { NodeServices } from "@effect/platform-node"
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Layer } from "effect"
+import { Effect, Latch, Layer } from "effect"
+import { ChildProcessSpawner } from "effect/process"
 import { Git } from "../../src/handoff/Git.ts"
 import { makeSource, temporaryFolder } from "../support/repository.ts"
 
@@ -54,6 +55,31 @@ describe("git", () => {
       )
       assert.strictEqual(slow.reason, "timeout")
     }).pipe(Effect.provide(layer))
+  )
+
+  it.live("answers at once, also where nobody collects the zombies that git leaves", () =>
+    Effect.gen(function* () {
+      const cwd = yield* repository
+      const collected = yield* Latch.make(false)
+      const spawner = yield* ChildProcessSpawner.ChildProcessSpawner
+      const waiting = ChildProcessSpawner.make((command) =>
+        Effect.tap(spawner.spawn(command), () => Effect.addFinalizer(() => collected.await))
+      )
+      const error = yield* Effect.gen(function* () {
+        const git = yield* Git
+        const error = yield* Effect.flip(git.run(["fetch", "-q", "--", "/nowhere", "main"], { cwd }))
+        yield* collected.open
+        return error
+      }).pipe(
+        Effect.provide(
+          Git.layer.pipe(
+            Layer.provide(Layer.succeed(ChildProcessSpawner.ChildProcessSpawner, waiting)),
+            Layer.provide(NodeServices.layer)
+          )
+        )
+      )
+      assert.strictEqual(error.reason, "exit")
+    }).pipe(Effect.provide(NodeServices.layer))
   )
 
   it.live("answers questions with yes and no, and fails on anything else", () =>
