@@ -1,4 +1,4 @@
-import { noTokens, type Tokens, type TokenSource } from "../domain/Tokens.ts"
+import { type Tokens, type TokenSource, unknownTokens } from "../domain/Tokens.ts"
 import type { UsageSemantics } from "./adapters.ts"
 import type { Usage } from "./protocol.ts"
 
@@ -17,7 +17,7 @@ const count = (value: number | null | undefined): number =>
  * total decides.
  */
 export const tokensOf = (usage: Usage | null | undefined, semantics: UsageSemantics): Tokens => {
-  if (usage === null || usage === undefined) return noTokens
+  if (usage === null || usage === undefined) return unknownTokens
   const output = count(usage.outputTokens)
   const apart = count(usage.inputTokens) + count(usage.cachedReadTokens) + count(usage.cachedWriteTokens)
   const total = count(usage.totalTokens) || count(usage.inputTokens) + output

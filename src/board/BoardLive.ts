@@ -2,6 +2,7 @@ import { Clock, Effect, Layer, Stream } from "effect"
 import { printableLine } from "../domain/printable.ts"
 import type { Issue } from "../domain/Issue.ts"
 import { roleOf } from "../domain/State.ts"
+import { noTokens } from "../domain/Tokens.ts"
 import { agentBranch } from "../domain/workspaceKey.ts"
 import { capacityInUse, explain, type Observation, observed } from "../scheduler/eligibility.ts"
 import { Runs, type RunProgress } from "../scheduler/Runs.ts"
@@ -75,7 +76,7 @@ const boardIssue = (
     pullRequest: record?.pullRequest ?? null,
     workspace: record?.workspace ?? null,
     branch: agentBranch(issue.identifier),
-    tokens: record?.tokens ?? { input: 0, output: 0, total: 0, source: "unknown" },
+    tokens: record?.tokens ?? noTokens,
     seconds: (record?.seconds ?? 0) + (run === undefined ? 0 : Math.max(0, now - run.startedAt) / 1000)
   }
 }

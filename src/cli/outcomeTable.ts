@@ -20,6 +20,8 @@ export const table = (rows: ReadonlyArray<ReadonlyArray<string>>): string => {
 /** Unknown is said, never shown as 0; scripted tokens are labelled so. */
 export const showTokens = (tokens: Tokens): string => {
   switch (tokens.source) {
+    case "none":
+      return "0"
     case "unknown":
       return "unknown"
     case "scripted":
