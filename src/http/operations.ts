@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto"
 import { Context, Effect, Layer, Schema } from "effect"
 import { Board, type BoardIssue, type BoardSnapshot } from "../board/Board.ts"
 import { type CommandRefused, type OperatorCommand, Scheduler } from "../scheduler/Scheduler.ts"
@@ -51,6 +52,31 @@ const make = Effect.gen(function* () {
   const onIssue = (identifier: string, wanted: (issue: BoardIssue) => OperatorCommand) =>
     Effect.flatMap(issue(identifier), (found) => command(wanted(found)))
 
+  const answer = Effect.fnUntraced(function* (identifier: string, question: string | null, text: string) {
+    const reply = text.trim()
+    if (reply === "") return yield* badRequest("text is required and must not be empty.")
+    if (question !== null && !isQuestionId(question)) return yield* badRequest("question is not an id.")
+    return yield* onIssue(identifier, ({ id }) => ({ _tag: "Answer", issue: id, question, text: reply }))
+  })
+
+  const notWritten = (error: { readonly message: string }) =>
+    Effect.andThen(
+      Effect.logError("a review could not be written into its issue", error),
+      Effect.fail(new Unavailable({ error: { code: "not_written", message: error.message } }))
+    )
+
+  /** Into the issue's own text, where the next run reads it. The same text twice is written once. */
+  const note = ({ id }: BoardIssue, heading: string, text: string) =>
+    tracker
+      .append(id, { key: createHash("sha256").update(text).digest("hex").slice(0, 16), heading, text })
+      .pipe(
+        Effect.catchTags({
+          IssueNotFound: (error) => Effect.fail(notFound(error.id)),
+          IssueUnreadable: notWritten,
+          TrackerError: notWritten
+        })
+      )
+
   return {
     issue,
     command,
@@ -60,11 +86,25 @@ const make = Effect.gen(function* () {
     move: (identifier: string, to: string) =>
       onIssue(identifier, ({ id }) => ({ _tag: "Move", issue: id, to })),
     /** `question: null` answers whatever is open. */
-    answer: Effect.fnUntraced(function* (identifier: string, question: string | null, text: string) {
-      const reply = text.trim()
-      if (reply === "") return yield* badRequest("text is required and must not be empty.")
-      if (question !== null && !isQuestionId(question)) return yield* badRequest("question is not an id.")
-      return yield* onIssue(identifier, ({ id }) => ({ _tag: "Answer", issue: id, question, text: reply }))
+    answer,
+    /**
+     * Comments of a reviewer, as one message: the answer to an open question, a note in the issue, or a note
+     * with which the issue goes back to its first active state.
+     */
+    review: Effect.fnUntraced(function* (
+      identifier: string,
+      purpose: "answer" | "note" | "send_back",
+      heading: string,
+      text: string
+    ) {
+      if (text.trim() === "") return yield* badRequest("There is no comment to send.")
+      if (purpose === "answer") return yield* answer(identifier, null, text)
+      const snapshot = yield* board.snapshot
+      const first = snapshot.states.find(({ role }) => role === "active")
+      yield* note(yield* issue(identifier), heading, text)
+      if (purpose === "note") return
+      if (first === undefined) return yield* badRequest("No state is declared to start issues from.")
+      return yield* onIssue(identifier, ({ id }) => ({ _tag: "Move", issue: id, to: first.name }))
     }),
     create: (wanted: NewIssue) =>
       tracker.create(wanted).pipe(

@@ -1,5 +1,8 @@
 import { askingIssue, board, boardIssue, boardRun, NOON, workingIssue } from "../http/boards.ts"
 import { makeQuestionId, makeRunId } from "../../src/domain/ids.ts"
+import { Effect } from "effect"
+import type { HandoffDiff } from "../../src/handoff/Handoff.ts"
+import { type TranscriptEvent, Transcripts } from "../../src/journal/Transcripts.ts"
 import type { BoardIssue } from "../../src/board/Board.ts"
 
 const SAID = [
@@ -37,9 +40,124 @@ const asking = (n: number, title: string, text: string): BoardIssue =>
     }
   })
 
+const reported = (total: number) => ({ input: total, output: 0, total, source: "reported" }) as const
+
+export const LOGIN: BoardIssue = {
+  ...asking(7, "Move login to the new endpoint", "Keep the old /login route as a redirect, or remove it?"),
+  description:
+    "The old endpoint answers with a session id in the query.\n\n- move the form to /session\n- keep the tests green",
+  blockedBy: [],
+  attempts: 3,
+  history: [
+    {
+      run: makeRunId(1, 3),
+      attempt: 1,
+      kind: "first",
+      startedAt: NOON - 3_600_000,
+      endedAt: NOON - 3_000_000,
+      outcome: {
+        _tag: "Failed",
+        class: "agent",
+        reason: "stall_timeout",
+        message: "no sign of life for 300 s",
+        resetAt: null
+      },
+      tokens: reported(41_000),
+      turns: 3
+    },
+    {
+      run: makeRunId(1, 5),
+      attempt: 2,
+      kind: "retry",
+      startedAt: NOON - 2_900_000,
+      endedAt: NOON - 1_000_000,
+      outcome: { _tag: "Continue", reason: "max_turns" },
+      tokens: reported(120_000),
+      turns: 20
+    }
+  ],
+  handoff: {
+    verdict: "verified",
+    head: "4f1c2d3e4b5a69788796a5b4c3d2e1f001122334",
+    commits: 2,
+    files: 2,
+    flags: ["protected: continuous integration: .github/workflows/test.yml"],
+    patch: "/project/.symphony/patches/agent_WEB-7.patch",
+    report: "/project/.symphony/patches/agent_WEB-7.md"
+  }
+}
+
+export const loginDiff: HandoffDiff = {
+  runId: makeRunId(1, 7),
+  title: "Move login to /session",
+  summary: "The form posts to /session. The old route answers 308.",
+  exported: {
+    verdict: "verified",
+    base: "0a1b2c3d4e5f60718293a4b5c6d7e8f901234567",
+    head: "4f1c2d3e4b5a69788796a5b4c3d2e1f001122334",
+    tree: null,
+    commits: 2,
+    files: [
+      { path: "src/login.ts", added: 3, removed: 2 },
+      { path: ".github/workflows/test.yml", added: 1, removed: 0 }
+    ],
+    flags: [{ kind: "protected", detail: "continuous integration: .github/workflows/test.yml" }],
+    patch: "/project/.symphony/patches/agent_WEB-7.patch",
+    bundle: null,
+    report: "/project/.symphony/patches/agent_WEB-7.md"
+  },
+  patch: `diff --git a/.github/workflows/test.yml b/.github/workflows/test.yml
+index 1111111..2222222 100644
+--- a/.github/workflows/test.yml
++++ b/.github/workflows/test.yml
+@@ -8,3 +8,4 @@ jobs:
+     steps:
+       - run: npm ci
+       - run: npm test
++      - run: npm run check
+diff --git a/src/login.ts b/src/login.ts
+index 3333333..4444444 100644
+--- a/src/login.ts
++++ b/src/login.ts
+@@ -12,7 +12,8 @@ export const login = (request: Request): Response => {
+   const form = parse(request)
+-  const session = open(form.name)
+-  return redirect("/?session=" + session.id)
++  const session = open(form.name, form.password)
++  if (session === undefined) return unauthorized()
++  return redirect("/", cookie(session))
+ }
+`
+}
+
+const CALLS = ["read src/login.ts", "grep -rn session src", "npm test", "edit src/login.ts", "npm test"]
+
+/** As many events as asked for, in the transcript of the run of `LOGIN`. */
+export const talk = (events: number) =>
+  Effect.gen(function* () {
+    const transcripts = yield* Transcripts
+    for (let n = 0; n < events; n++) {
+      const call = Math.floor(n / 3)
+      const title = CALLS[call % CALLS.length] ?? ""
+      const failed = call % 7 === 2
+      const event: TranscriptEvent =
+        n % 3 === 0
+          ? { _tag: "Message", text: SAID[call % SAID.length] ?? "" }
+          : n % 3 === 1
+            ? { _tag: "ToolCall", id: `call-${call}`, title, status: "in_progress" }
+            : {
+                _tag: "ToolUpdate",
+                id: `call-${call}`,
+                status: failed ? "failed" : "completed",
+                text: failed ? "1 failing\n\n  login redirects\n    expected 302 to be 303" : "ok"
+              }
+      yield* transcripts.append(LOGIN.identifier, makeRunId(1, 7), 1 + Math.floor(n / 60), event)
+    }
+  })
+
 export const busyBoard = board(
   [
-    asking(7, "Move login to the new endpoint", "Keep the old /login route as a redirect, or remove it?"),
+    LOGIN,
     asking(
       4,
       "Rename the billing tables",

@@ -6,6 +6,7 @@ import { NodeServices } from "@effect/platform-node"
 import type { BoardSnapshot } from "../../src/board/Board.ts"
 import * as MemoryBoard from "../../src/board/MemoryBoard.ts"
 import { Identifier } from "../../src/domain/ids.ts"
+import { Handoff, type HandoffDiff } from "../../src/handoff/Handoff.ts"
 import { makeMemoryDisk } from "../../src/files/MemoryDisk.ts"
 import * as MemorySafeFiles from "../../src/files/MemorySafeFiles.ts"
 import * as HttpServerLive from "../../src/http/HttpServerLive.ts"
@@ -24,6 +25,8 @@ export class Asked extends Context.Service<
   {
     readonly commands: Ref.Ref<ReadonlyArray<OperatorCommand>>
     readonly created: Ref.Ref<ReadonlyArray<NewIssue>>
+    /** What was written into issues. */
+    readonly notes: Ref.Ref<ReadonlyArray<{ readonly heading: string; readonly text: string }>>
     /** Refuses every command while set. */
     readonly refusal: Ref.Ref<CommandRefused["reason"] | null>
   }
@@ -33,6 +36,7 @@ export class Asked extends Context.Service<
     Effect.all({
       commands: Ref.make<ReadonlyArray<OperatorCommand>>([]),
       created: Ref.make<ReadonlyArray<NewIssue>>([]),
+      notes: Ref.make<ReadonlyArray<{ readonly heading: string; readonly text: string }>>([]),
       refusal: Ref.make<CommandRefused["reason"] | null>(null)
     })
   )
@@ -60,6 +64,7 @@ const scheduler = Layer.effect(
 const tracker = Layer.unwrap(
   Effect.map(Asked, (asked) =>
     Layer.mock(Tracker, {
+      append: (_, { heading, text }) => Ref.update(asked.notes, (notes) => [...notes, { heading, text }]),
       create: Effect.fnUntraced(function* (issue: NewIssue) {
         if (issue.title.trim() === "") return yield* new IssueRefused({ field: "title", detail: "is empty" })
         const identifier = issue.identifier ?? "DEMO-7"
@@ -92,6 +97,8 @@ export interface ServerOptions {
   readonly board: BoardSnapshot
   readonly config?: ConfigOverrides
   readonly port?: number
+  /** What each run hands over. */
+  readonly diff?: HandoffDiff | null
   readonly files?: ReturnType<typeof MemorySafeFiles.layer>
 }
 
@@ -102,7 +109,7 @@ export const memoryFiles = (): ReturnType<typeof MemorySafeFiles.layer> => {
 }
 
 /** The real listener on a free port over a board that the test sets. */
-export const server = ({ board, config = {}, files = memoryFiles(), port }: ServerOptions) =>
+export const server = ({ board, config = {}, diff = null, files = memoryFiles(), port }: ServerOptions) =>
   HttpServerLive.layer({ port: Option.fromUndefinedOr(port) }).pipe(
     Layer.provideMerge(
       Layer.mergeAll(
@@ -113,6 +120,7 @@ export const server = ({ board, config = {}, files = memoryFiles(), port }: Serv
         scheduler,
         tracker,
         mcp,
+        Layer.mock(Handoff, { diff: () => Effect.succeed(diff) }),
         files,
         SecureRandom.layerWebCrypto
       )

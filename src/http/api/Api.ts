@@ -46,7 +46,7 @@ export class Conflict extends Schema.Error<Conflict>("Conflict")(
   { httpApiStatus: 409 }
 ) {}
 export class Unavailable extends Schema.Error<Unavailable>("Unavailable")(
-  envelope(["not_durable", "stopping"]),
+  envelope(["not_durable", "not_written", "stopping"]),
   { httpApiStatus: 503 }
 ) {}
 

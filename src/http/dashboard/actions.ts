@@ -28,6 +28,14 @@ const NewIssueForm = Schema.Struct({
   identifier: Text
 })
 const AnswerForm = Schema.Struct({ text: Schema.String, question: Text })
+const Several = Schema.optional(Schema.Union([Schema.String, Schema.Array(Schema.String)]))
+const ReviewForm = Schema.Struct({
+  run: Schema.String,
+  text: Text,
+  purpose: Schema.Literals(["answer", "note", "send_back"]),
+  at: Several,
+  comment: Several
+})
 const MoveForm = Schema.Struct({ to: Schema.String })
 
 /** The router matches the path only where there is one. */
@@ -37,7 +45,9 @@ const identifierParam = HttpRouter.schemaPathParams(Schema.Struct({ identifier: 
 )
 
 /** A body that is too long or breaks off is answered by the guard. */
-const form = <A>(schema: Schema.Codec<A, Readonly<Record<string, string | undefined>>>) =>
+const form = <A>(
+  schema: Schema.Codec<A, Readonly<Record<string, string | ReadonlyArray<string> | undefined>>>
+) =>
   HttpServerRequest.schemaBodyUrlParams(schema).pipe(
     Effect.catchTag("HttpServerError", Effect.die),
     Effect.mapError(() => badRequest("A field of the form is missing or is there twice."))
@@ -101,6 +111,23 @@ const create = (operations: Operations["Service"]) =>
     return issuePath(created.identifier)
   })
 
+const list = (value: string | ReadonlyArray<string> | undefined): ReadonlyArray<string> =>
+  value === undefined ? [] : typeof value === "string" ? [value] : value
+
+/** All comments as one text, each under the line it is about. */
+const reviewText = ({ at, comment, text }: typeof ReviewForm.Type): string => {
+  const places = list(at)
+  const comments = list(comment).flatMap((said, index) =>
+    filled(said) === null ? [] : [`${places[index] ?? "somewhere"}\n${said.trim()}`]
+  )
+  return [...comments, ...(filled(text) === null ? [] : [filled(text)])].join("\n\n")
+}
+
+const review = ({ review }: Operations["Service"], identifier: string) =>
+  Effect.flatMap(form(ReviewForm), (fields) =>
+    review(identifier, fields.purpose, `Review of ${fields.run}`, reviewText(fields))
+  )
+
 export const actionRoutes = Layer.mergeAll(
   action("/do/refresh", ({ refresh }) => Effect.as(refresh, "/")),
   action("/do/pause", ({ command }) => Effect.as(command({ _tag: "Pause" }), "/")),
@@ -110,6 +137,7 @@ export const actionRoutes = Layer.mergeAll(
   issueAction("answer", ({ answer }, identifier) =>
     Effect.flatMap(form(AnswerForm), ({ question, text }) => answer(identifier, filled(question), text))
   ),
+  issueAction("review", review),
   issueAction("stop", ({ stop }, identifier) => stop(identifier)),
   issueAction("retry", ({ retry }, identifier) => retry(identifier)),
   issueAction("move", ({ move }, identifier) =>

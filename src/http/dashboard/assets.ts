@@ -23,6 +23,8 @@ const assets = {
   "live.js": asset(own("live.js"), SCRIPT),
   "forms.js": asset(own("forms.js"), SCRIPT),
   "keys.js": asset(own("keys.js"), SCRIPT),
+  "tail.js": asset(own("tail.js"), SCRIPT),
+  "review.js": asset(own("review.js"), SCRIPT),
   "icon.svg": asset(own("icon.svg"), "image/svg+xml"),
   "htmx.js": asset(require.resolve("htmx.org/dist/htmx.min.js"), SCRIPT),
   "idiomorph.js": asset(require.resolve("idiomorph/dist/idiomorph-ext.min.js"), SCRIPT)

@@ -47,7 +47,9 @@ const Keys = () => (
   </dialog>
 )
 
-const Head = ({ scripts, title }: { readonly title: string; readonly scripts: boolean }) => (
+type Script = (typeof SCRIPTS)[number] | "tail.js" | "review.js"
+
+const Head = ({ scripts, title }: { readonly title: string; readonly scripts: ReadonlyArray<Script> }) => (
   <head>
     <meta charset="utf-8" />
     <meta name="viewport" content="width=device-width, initial-scale=1" />
@@ -56,7 +58,9 @@ const Head = ({ scripts, title }: { readonly title: string; readonly scripts: bo
     <title>{title}</title>
     <link rel="icon" href={assetUrl("icon.svg")} />
     <link rel="stylesheet" href={assetUrl("dashboard.css")} />
-    {scripts ? SCRIPTS.map((name) => <script src={assetUrl(name)} defer />) : null}
+    {scripts.map((name) => (
+      <script src={assetUrl(name)} defer />
+    ))}
   </head>
 )
 
@@ -69,7 +73,7 @@ export const Plain = ({
   readonly children: ComponentChildren
 }) => (
   <html lang="en">
-    <Head title={title} scripts={false} />
+    <Head title={title} scripts={[]} />
     <body>{children}</body>
   </html>
 )
@@ -78,14 +82,17 @@ export const Plain = ({
 export const Document = ({
   children,
   now,
+  scripts = [],
   title
 }: {
   readonly title: string
   readonly now: number
+  /** Beside those that every page has. */
+  readonly scripts?: ReadonlyArray<Script>
   readonly children: ComponentChildren
 }) => (
   <html lang="en">
-    <Head title={title} scripts />
+    <Head title={title} scripts={[...SCRIPTS, ...scripts]} />
     <body hx-ext="morph" data-now={now}>
       <a class="skip" href="#main">
         Skip to the content

@@ -1,20 +1,22 @@
-import { Effect, Layer } from "effect"
-import { HttpRouter } from "effect/http"
-import { Board } from "../../board/Board.ts"
+import { Effect, Layer, Option, Schema } from "effect"
+import { HttpRouter, HttpServerRequest, type HttpServerResponse } from "effect/http"
+import { Board, type BoardIssue, type BoardSnapshot } from "../../board/Board.ts"
+import { RunId } from "../../domain/ids.ts"
+import { Handoff } from "../../handoff/Handoff.ts"
+import { Transcripts } from "../../journal/Transcripts.ts"
+import { Workflow } from "../../workflow/Workflow.ts"
 import { OperatorAuth } from "../OperatorAuth.ts"
+import { findIssue } from "../operations.ts"
+import { DrainPage, MovePage, StopPage } from "./confirmPage.tsx"
+import { DiffPage } from "./diffPage.tsx"
 import { Home } from "./home.tsx"
+import { IssuePage } from "./issuePage.tsx"
+import { IssuesPage } from "./issuesPage.tsx"
+import { messagePage } from "./messagePage.tsx"
 import { regions } from "./partials.tsx"
+import { issuePath } from "./pieces.tsx"
 import { fragmentResponse, pageResponse } from "./render.ts"
-
-const home = HttpRouter.add(
-  "GET",
-  "/",
-  Effect.gen(function* () {
-    const board = yield* Board
-    const auth = yield* OperatorAuth
-    return pageResponse(<Home board={yield* board.snapshot} open={yield* auth.isOpen} />)
-  })
-)
+import { PAGE_SIZE, TranscriptPage } from "./transcriptPage.tsx"
 
 const partials = Object.entries(regions).map(([name, Region]) =>
   HttpRouter.add(
@@ -27,4 +29,154 @@ const partials = Object.entries(regions).map(([name, Region]) =>
   )
 )
 
-export const pageRoutes = Layer.mergeAll(home, ...partials)
+const home = HttpRouter.add(
+  "GET",
+  "/",
+  Effect.gen(function* () {
+    const board = yield* Board
+    const auth = yield* OperatorAuth
+    return pageResponse(<Home board={yield* board.snapshot} open={yield* auth.isOpen} />)
+  })
+)
+
+const drain = HttpRouter.add(
+  "GET",
+  "/do/drain",
+  Effect.gen(function* () {
+    const board = yield* Board
+    return pageResponse(<DrainPage board={yield* board.snapshot} />)
+  })
+)
+
+/** A query that does not fit is as good as none. */
+const query = <A, I extends Readonly<Record<string, string | undefined>>>(
+  schema: Schema.Codec<A, I>,
+  otherwise: A
+) =>
+  HttpServerRequest.schemaSearchParams(schema).pipe(
+    Effect.catchTag("SchemaError", () => Effect.succeed(otherwise))
+  )
+
+const IssuesQuery = Schema.Struct({
+  status: Schema.optional(Schema.String),
+  q: Schema.optional(Schema.String)
+})
+
+const issues = HttpRouter.add(
+  "GET",
+  "/issues",
+  Effect.gen(function* () {
+    const board = yield* Board
+    const { q = "", status = "" } = yield* query(IssuesQuery, {})
+    return pageResponse(<IssuesPage board={yield* board.snapshot} query={{ q, status }} />)
+  })
+)
+
+const Params = Schema.Struct({ identifier: Schema.String, run: Schema.optional(Schema.String) })
+
+/** A page about an issue that is there. */
+const issueRoute = <R,>(
+  path: HttpRouter.PathInput,
+  page: (
+    board: BoardSnapshot,
+    issue: BoardIssue,
+    run: string | undefined
+  ) => Effect.Effect<HttpServerResponse.HttpServerResponse, never, R>
+) =>
+  HttpRouter.add(
+    "GET",
+    path,
+    Effect.gen(function* () {
+      const { identifier, run } = yield* Effect.orDie(HttpRouter.schemaPathParams(Params))
+      const board = yield* (yield* Board).snapshot
+      const issue = findIssue(board, identifier)
+      return issue === undefined
+        ? messagePage(
+            404,
+            "No such issue",
+            `There is no issue ${identifier} in ${board.trackerRoot}.`,
+            "/issues"
+          )
+        : yield* page(board, issue, run)
+    })
+  )
+
+const issue = issueRoute("/issues/:identifier", (board, found) =>
+  Effect.succeed(pageResponse(<IssuePage board={board} issue={found} />))
+)
+
+const stop = issueRoute("/issues/:identifier/stop", (board, found) =>
+  Effect.succeed(pageResponse(<StopPage board={board} issue={found} />))
+)
+
+const move = issueRoute("/issues/:identifier/move", (board, found) =>
+  Effect.map(query(Schema.Struct({ to: Schema.String }), { to: "" }), ({ to }) =>
+    to === ""
+      ? messagePage(400, "Where to?", "The address names no state.", issuePath(found.identifier))
+      : pageResponse(<MovePage board={board} issue={found} to={to} />)
+  )
+)
+
+const TranscriptQuery = Schema.Struct({
+  depth: Schema.optional(Schema.Literals(["line", "steps", "raw"])),
+  before: Schema.optional(Schema.NumberFromString.pipe(Schema.check(Schema.isInt())))
+})
+
+const transcript = issueRoute(
+  "/issues/:identifier/runs/:run",
+  Effect.fnUntraced(function* (board, found, run) {
+    const { before = null, depth = "steps" } = yield* query(TranscriptQuery, {})
+    const id = Schema.decodeUnknownOption(RunId)(run)
+    if (Option.isNone(id)) {
+      return messagePage(404, "No such run", "The address names no run.", issuePath(found.identifier))
+    }
+    const transcripts = yield* Transcripts
+    const page = yield* transcripts.page(found.identifier, id.value, { before, limit: PAGE_SIZE })
+    return pageResponse(
+      <TranscriptPage board={board} issue={found} run={id.value} depth={depth} before={before} {...page} />
+    )
+  })
+)
+
+const diff = issueRoute(
+  "/issues/:identifier/diff",
+  Effect.fnUntraced(
+    function* (board: BoardSnapshot, found: BoardIssue) {
+      const handoff = yield* Handoff
+      const definition = yield* (yield* Workflow).current
+      const runs = [
+        ...(found.run === null ? [] : [found.run.run]),
+        ...found.history.toReversed().map((it) => it.run)
+      ]
+      for (const run of runs) {
+        const shown = yield* handoff.diff(definition, run)
+        if (shown !== null) return pageResponse(<DiffPage board={board} issue={found} diff={shown} />)
+      }
+      return messagePage(
+        404,
+        "Nothing to look at yet",
+        `No run of ${found.identifier} has handed anything over.`,
+        issuePath(found.identifier)
+      )
+    },
+    (effect, _, found) =>
+      Effect.catchTag(effect, "HandoffError", (error) =>
+        Effect.as(
+          Effect.logWarning("a diff cannot be shown", error),
+          messagePage(503, "The diff cannot be shown", error.message, issuePath(found.identifier))
+        )
+      )
+  )
+)
+
+export const pageRoutes = Layer.mergeAll(
+  home,
+  drain,
+  issues,
+  issue,
+  stop,
+  move,
+  transcript,
+  diff,
+  ...partials
+)

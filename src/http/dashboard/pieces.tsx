@@ -27,6 +27,9 @@ export const Ago = ({ at, now }: { readonly at: number; readonly now: number }) 
 
 export const issuePath = (identifier: string): string => `/issues/${encodeURIComponent(identifier)}`
 
+export const runPath = (identifier: string, run: string): string =>
+  `${issuePath(identifier)}/runs/${encodeURIComponent(run)}`
+
 export const IssueLink = ({ issue }: { readonly issue: Pick<BoardIssue, "identifier"> }) => (
   <a class="id" href={issuePath(issue.identifier)}>
     {printableLine(issue.identifier, 80)}

@@ -1,0 +1,163 @@
+import type { BoardIssue, BoardSnapshot } from "../../board/Board.ts"
+import { printable, printableLine } from "../../domain/printable.ts"
+import type { TranscriptEntry } from "../../journal/Transcripts.ts"
+import { Bar } from "./bar.tsx"
+import { clockTime, duration } from "./format.ts"
+import { Document } from "./layout.tsx"
+import { issuePath, runPath } from "./pieces.tsx"
+import { isFailure, type Step, stepsOf, turnsOf } from "./steps.ts"
+
+/** Entries on one page. */
+export const PAGE_SIZE = 200
+
+const DEPTHS = ["line", "steps", "raw"] as const
+export type Depth = (typeof DEPTHS)[number]
+
+export interface TranscriptProps {
+  readonly board: BoardSnapshot
+  readonly issue: BoardIssue
+  readonly run: string
+  readonly depth: Depth
+  /** The page ends before this entry; null: it is the newest, and live. */
+  readonly before: number | null
+  readonly entries: ReadonlyArray<TranscriptEntry>
+  readonly total: number
+}
+
+const time = (at: number): string => clockTime(at).slice(11, 19)
+
+const took = (from: number, to: number): string => (to - from < 1000 ? "" : duration((to - from) / 1000))
+
+const StepLine = ({ step }: { readonly step: Step }) => {
+  const line = (
+    <>
+      <span class="dim">{time(step.startedAt)}</span>
+      <span class={`kind ${step.kind.toLowerCase()}`}>{step.kind}</span>
+      <span class="title">{printableLine(step.title, 200)}</span>
+      <span class={step.failed ? "error" : "dim"}>
+        {step.failed ? <span aria-hidden="true">■ </span> : null}
+        {printableLine(step.outcome ?? "", 40)}
+      </span>
+      <span class="num dim">{took(step.startedAt, step.endedAt)}</span>
+    </>
+  )
+  return (
+    <li id={`e-${step.seq}`} class={step.failed ? "step failed" : "step"}>
+      {step.detail.length > 160 || step.detail.trim().includes("\n") ? (
+        <details id={`d-${step.seq}`}>
+          <summary>{line}</summary>
+          <div class="untrusted mono">{printable(step.detail)}</div>
+        </details>
+      ) : (
+        <div class="line">{line}</div>
+      )}
+    </li>
+  )
+}
+
+const Steps = ({ entries }: { readonly entries: ReadonlyArray<TranscriptEntry> }) => (
+  <>
+    {stepsOf(entries).map((step) => (
+      <StepLine step={step} />
+    ))}
+  </>
+)
+
+const Lines = ({ entries }: { readonly entries: ReadonlyArray<TranscriptEntry> }) => (
+  <>
+    {turnsOf(entries).map((turn) => (
+      <li id={`e-${turn.seq}`} class={turn.failures > 0 ? "step failed" : "step"}>
+        <div class="line">
+          <span class="dim">{time(turn.startedAt)}</span>
+          <span class="kind">turn {turn.turn}</span>
+          <span class="title">{printableLine(turn.last, 200)}</span>
+          <span class={turn.failures > 0 ? "error" : "dim"}>
+            {turn.calls} calls{turn.failures > 0 ? `, ${turn.failures} failed` : ""}
+          </span>
+          <span class="num dim">{took(turn.startedAt, turn.endedAt)}</span>
+        </div>
+      </li>
+    ))}
+  </>
+)
+
+const Raw = ({ entries }: { readonly entries: ReadonlyArray<TranscriptEntry> }) => (
+  <>
+    {entries.map((entry) => (
+      <li id={`e-${entry.seq}`} class={isFailure(entry) ? "step failed" : "step"}>
+        <div class="untrusted mono">
+          {printable(`${entry.seq} ${clockTime(entry.at)} turn ${entry.turn} ${JSON.stringify(entry.event)}`)}
+        </div>
+      </li>
+    ))}
+  </>
+)
+
+const VIEWS = { line: Lines, steps: Steps, raw: Raw } as const
+
+/** What a run's agent said and did, at three depths, a page at a time; the newest page follows the run. */
+export const TranscriptPage = (props: TranscriptProps) => {
+  const { before, board, depth, entries, issue, run, total } = props
+  const base = runPath(issue.identifier, run)
+  const at = (query: Readonly<Record<string, string>>) => `${base}?${new URLSearchParams(query).toString()}`
+  const first = entries[0]?.seq ?? 0
+  const last = entries.at(-1)?.seq ?? 0
+  const lastError = entries.findLast(isFailure)
+  const live = before === null && issue.run?.run === run
+  const View = VIEWS[depth]
+  const here = before === null ? at({ depth }) : at({ depth, before: String(before) })
+  return (
+    <Document
+      title={`${printableLine(issue.identifier, 80)} ${run} · symphony`}
+      now={board.generatedAt}
+      scripts={["tail.js"]}
+    >
+      <Bar>
+        <a class="id" href={issuePath(issue.identifier)}>
+          {printableLine(issue.identifier, 80)}
+        </a>
+        <span class="mono">{run}</span>
+      </Bar>
+      <main id="main">
+        <h1 class="issue-title">
+          Run {run} of {printableLine(issue.title, 200)}
+        </h1>
+        <div class="bar" role="group" aria-label="Depth and pages">
+          {DEPTHS.map((name) => (
+            <a href={at({ depth: name })} aria-current={name === depth ? "true" : undefined}>
+              {name}
+            </a>
+          ))}
+          <span class="dim">{entries.length === 0 ? "nothing yet" : `${first}–${last} of ${total}`}</span>
+          {first > 0 && entries.length > 0 ? <a href={at({ depth, before: String(first) })}>older</a> : null}
+          {before === null ? null : <a href={at({ depth })}>newest</a>}
+          {lastError === undefined ? null : (
+            <a href={`${here}#e-${lastError.seq}`} data-last-error>
+              last error
+            </a>
+          )}
+        </div>
+        <ol
+          id="log"
+          class="log"
+          {...(live
+            ? {
+                "data-follow": "",
+                "hx-get": here,
+                "hx-select": "#log",
+                "hx-trigger": "refreshed from:body",
+                "hx-swap": "morph:outerHTML"
+              }
+            : {})}
+        >
+          <View entries={entries} />
+        </ol>
+        {live ? (
+          <button id="pill" type="button" class="pill primary" hidden>
+            New below
+          </button>
+        ) : null}
+      </main>
+    </Document>
+  )
+}
