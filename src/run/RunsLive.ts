@@ -28,16 +28,20 @@ import { cancelled, converse, failed } from "./converse.ts"
 import { finish } from "./finish.ts"
 import { Listener } from "./Listener.ts"
 import { deliver, makeMail } from "./mail.ts"
-import { prepare } from "./prepare.ts"
+import { moveUntilKnown } from "./move.ts"
+import { enter, isGone, prepare } from "./prepare.ts"
 import { quiesce } from "./quiesce.ts"
+import { removeFinished } from "./removeFinished.ts"
 import { handoffRequest, noteStage, type RunContext, type RunServices, workspaceOf } from "./RunContext.ts"
 import { handsOver } from "./exportWork.ts"
 
 /** The part of a run that has an agent: from its claim until there is nothing more to say. */
 const conversation = (run: RunContext): Effect.Effect<Conclusion, RunFenced> =>
   Effect.gen(function* () {
+    const issue = yield* enter(run)
+    if (isGone(issue)) return cancelled(issue.reason)
     const prepared = yield* Effect.raceFirst(
-      prepare(run),
+      prepare(run, issue),
       Deferred.await(run.mail.cancelled).pipe(Effect.map((reason) => ({ _tag: "Gone", reason }) as const))
     )
     return prepared._tag === "Gone" ? cancelled(prepared.reason) : yield* converse(run, prepared)
@@ -53,9 +57,9 @@ const conversation = (run: RunContext): Effect.Effect<Conclusion, RunFenced> =>
 /** How a conversation ended that was cut off by the end of our process. */
 const recoveredConversation = (run: RunContext): Effect.Effect<Conclusion, RunFenced> =>
   Effect.gen(function* () {
-    const { record, order, services } = run
+    const { record, order } = run
     if (record.move !== null) {
-      const result = yield* Effect.result(services.tracker.move({ id: record.issue, ...record.move }))
+      const result = yield* Effect.result(moveUntilKnown(run, record.move))
       if (Result.isSuccess(result)) {
         yield* run.report({
           _tag: "Moved",
@@ -206,13 +210,15 @@ const make = Effect.gen(function* () {
   })
 
   const cleanUp = Effect.fn("Runs.cleanUp")(function* (record: IssueRecord, workflow: WorkflowDefinition) {
-    const workspace = services.workspaces.locate(record.identifier, workflow)
-    return yield* services.workspaces
-      .remove({ workspace, workflow, env: { SYMPHONY_ISSUE_ID: record.identifier } })
-      .pipe(
-        Effect.as(true),
-        Effect.catch((error) => Effect.as(Effect.logWarning("workspace is not removed yet", error), false))
+    return yield* removeFinished(services, record, workflow).pipe(
+      Effect.as(true),
+      Effect.catch((error) =>
+        Effect.logWarning("the workspace of a finished issue is kept", error).pipe(
+          Effect.annotateLogs({ issue_id: record.id, issue_identifier: record.identifier }),
+          Effect.as(false)
+        )
       )
+    )
   })
 
   return Runs.of({

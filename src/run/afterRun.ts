@@ -41,7 +41,7 @@ export const runAfterRun = (
     if (record.hookEnded) return
     const there = yield* services.workspaces
       .exists(workspaceOf(run), order.workflow)
-      .pipe(Effect.orElseSucceed(() => false))
+      .pipe(Effect.orElseSucceed(() => true))
     if (!there) return
     const markDone = facts.claim === null ? null : yield* writeMarkDone(run, facts.claim)
     if (order.workflow.config.hooks.after_run === null) return

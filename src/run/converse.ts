@@ -2,7 +2,7 @@ import { Clock, Deferred, Duration, Effect, Fiber, Queue, Ref, Result, type Scop
 import type { QuestionId } from "../domain/ids.ts"
 import { type CancelReason, RunFailure, type RunOutcome } from "../domain/Outcome.ts"
 import { policyOf } from "../domain/State.ts"
-import { addTokens, noTokens } from "../domain/Tokens.ts"
+import { addTokens, unknownTokens } from "../domain/Tokens.ts"
 import type { Conclusion } from "../scheduler/events.ts"
 import type { RunFenced } from "../scheduler/Runs.ts"
 import type { Steering } from "../scheduler/state.ts"
@@ -99,13 +99,18 @@ export const converse = (
       Effect.as<TurnEnd>({ _tag: "GaveUp" })
     )
 
+    /** What was taken from the queue is noted, whatever interrupts us. */
+    const noteQuestion = Effect.uninterruptibleMask((restore) =>
+      restore(Queue.take(mail.questions)).pipe(Effect.flatMap((question) => Ref.set(asked, question)))
+    )
+
     /** Returns when the turn is to be ended from our side and the agent has not done so. */
     const endedByUs = Effect.raceFirst(
       Deferred.await(mail.cancelled).pipe(Effect.andThen(cancelTurn)),
-      Effect.raceFirst(
-        Deferred.await(mail.done),
-        Queue.take(mail.questions).pipe(Effect.flatMap((question) => Ref.set(asked, question)))
-      ).pipe(Effect.andThen(Effect.sleep(ENDING_GRACE)), Effect.andThen(cancelTurn))
+      Effect.raceFirst(Deferred.await(mail.done), noteQuestion).pipe(
+        Effect.andThen(Effect.sleep(ENDING_GRACE)),
+        Effect.andThen(cancelTurn)
+      )
     )
 
     const takeTurn = Effect.fnUntraced(function* (text: string, reply: Steering | null) {
@@ -118,7 +123,7 @@ export const converse = (
         Effect.result,
         Effect.flatMap((result) =>
           Effect.gen(function* () {
-            const tokens = Result.isSuccess(result) ? result.success.tokens : noTokens
+            const tokens = Result.isSuccess(result) ? result.success.tokens : unknownTokens
             yield* Ref.update(run.tokens, (sum) => addTokens(sum, tokens))
             yield* run.report({ _tag: "TurnEnded", turn: number, tokens })
             return Result.isSuccess(result)

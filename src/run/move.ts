@@ -1,10 +1,14 @@
-import { Effect } from "effect"
+import { Effect, Schedule } from "effect"
 import { RunFailure } from "../domain/Outcome.ts"
 import { roleOf, sameState } from "../domain/State.ts"
 import type { DoneClaim } from "../scheduler/events.ts"
 import type { RunFenced } from "../scheduler/Runs.ts"
+import type { Move } from "../scheduler/state.ts"
+import type { IssueNameTaken, MoveResult } from "../tracker/Tracker.ts"
 import { failureOf } from "./failures.ts"
 import { noteStage, type RunContext } from "./RunContext.ts"
+
+type MoveOnRecord = typeof Move.Type
 
 const taken = (message: string): RunFailure =>
   new RunFailure({
@@ -13,6 +17,27 @@ const taken = (message: string): RunFailure =>
     message: `${message}; the work is handed over, move one of the two files`,
     resetAt: null
   })
+
+/**
+ * Asks for a move that is on record until it is known what became of it: one that was given up half way would
+ * leave the file under two names.
+ */
+export const moveUntilKnown = (
+  run: RunContext,
+  move: MoveOnRecord
+): Effect.Effect<MoveResult, IssueNameTaken> =>
+  run.services.tracker.move({ id: run.record.issue, ...move }).pipe(
+    Effect.tapErrorTag("TrackerError", (error) => noteStage(run, "moving", error.message)),
+    Effect.retry({
+      while: (error) => error._tag === "TrackerError",
+      schedule: Schedule.min([Schedule.exponential("500 millis"), Schedule.spaced("30 seconds")])
+    }),
+    // Retried for as long as the run lives, so that it never gets here.
+    Effect.catchTag("TrackerError", Effect.die)
+  )
+
+/** A person who edits the file at the very moment of its move is waited for, so often. */
+const MOST_TRIES = 5
 
 /**
  * Moves the issue to where the agent's signal says: intent, effect, result. Where a person has put it
@@ -28,51 +53,40 @@ export const moveIssue = (
     yield* noteStage(run, "moving", claim.target)
     const settled = (state: string | null, byUs: boolean) =>
       run.report({ _tag: "Moved", state, byUs }).pipe(Effect.as(state))
-    const intended =
-      record.move ??
-      (yield* services.tracker.read(record.issue).pipe(
-        Effect.map((issue) => ({
-          from: issue.state,
-          to: claim.target,
-          fileName: issue.fileName,
-          inode: issue.inode
-        })),
-        Effect.catchTag("IssueNotFound", () => Effect.succeed(null)),
-        Effect.mapError(failureOf)
-      ))
-    if (intended === null) return yield* settled(null, false)
-    if (roleOf(order.workflow.config.states, intended.from) !== "active") {
-      return yield* settled(intended.from, false)
+    const asItIs = services.tracker.read(record.issue).pipe(
+      Effect.map(({ fileName, inode, state }) => ({ from: state, to: claim.target, fileName, inode })),
+      Effect.catchTag("IssueNotFound", () => Effect.succeed(null)),
+      Effect.mapError(failureOf)
+    )
+    const isActive = (state: string) => roleOf(order.workflow.config.states, state) === "active"
+
+    // An intent that is on record has its notes already.
+    let move = record.move
+    if (move === null && claim.signal === "transition") {
+      const before = yield* asItIs
+      if (before !== null && isActive(before.from)) yield* appendNotes(run, claim, before.from)
     }
-    if (claim.signal === "transition") {
-      yield* services.tracker
-        .append(record.issue, {
-          key: `notes-${record.run}`,
-          heading: `${record.adapter}, run ${record.run}: ${intended.from} to ${claim.target}`,
-          text: claim.summary
-        })
-        .pipe(
-          Effect.catchTag("IssueNotFound", () => Effect.void),
-          Effect.mapError(failureOf)
-        )
+    for (let tries = 1; ; tries++) {
+      move ??= yield* asItIs
+      if (move === null) return yield* settled(null, false)
+      const { from, to } = move
+      if (!isActive(from) || sameState(from, to)) return yield* settled(from, false)
+      yield* run.report({ _tag: "MoveIntended", ...move })
+      const result = yield* moveUntilKnown(run, move).pipe(Effect.mapError(({ message }) => taken(message)))
+      const isEdited = result._tag === "elsewhere" && result.state !== null && sameState(result.state, from)
+      if (!isEdited || tries === MOST_TRIES) return yield* settled(result.state, result._tag !== "elsewhere")
+      move = null
     }
-    // Appending writes a new file: what is to be moved is what is there now.
-    const move =
-      claim.signal === "transition"
-        ? yield* services.tracker.read(record.issue).pipe(
-            Effect.map((issue) => ({ ...intended, inode: issue.inode })),
-            Effect.catchTag("IssueNotFound", () => Effect.succeed(intended)),
-            Effect.mapError(failureOf)
-          )
-        : intended
-    if (sameState(move.from, move.to)) return yield* settled(move.from, false)
-    yield* run.report({ _tag: "MoveIntended", ...move })
-    const result = yield* services.tracker
-      .move({ id: record.issue, ...move })
-      .pipe(
-        Effect.mapError((error) =>
-          error._tag === "IssueNameTaken" ? taken(error.message) : failureOf(error)
-        )
-      )
-    return yield* settled(result.state, result._tag !== "elsewhere")
   })
+
+const appendNotes = (run: RunContext, claim: DoneClaim, from: string): Effect.Effect<void, RunFailure> =>
+  run.services.tracker
+    .append(run.record.issue, {
+      key: `notes-${run.record.run}`,
+      heading: `${run.record.adapter}, run ${run.record.run}: ${from} to ${claim.target}`,
+      text: claim.summary
+    })
+    .pipe(
+      Effect.catchTag("IssueNotFound", () => Effect.void),
+      Effect.mapError(failureOf)
+    )

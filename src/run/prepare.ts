@@ -7,6 +7,7 @@ import { policyOf, roleOf, sameState } from "../domain/State.ts"
 import type { RunFenced } from "../scheduler/Runs.ts"
 import type { Workspace } from "../workspace/Workspaces.ts"
 import { failureOf } from "./failures.ts"
+import { moveUntilKnown } from "./move.ts"
 import { hookContext, noteStage, type RunContext } from "./RunContext.ts"
 
 /** The issue is no longer there to be worked on. */
@@ -40,20 +41,21 @@ const enterStartState = (run: RunContext, issue: Issue): Effect.Effect<void, Run
     if (target === null || sameState(target, issue.state)) return
     const move = { from: issue.state, to: target, fileName: issue.fileName, inode: issue.inode }
     yield* run.report({ _tag: "MoveIntended", ...move })
-    const result = yield* run.services.tracker.move({ id: issue.id, ...move }).pipe(
-      Effect.mapError((error) =>
-        error._tag === "IssueNameTaken"
-          ? new RunFailure({
-              class: "configuration",
-              reason: "start_state_taken",
-              message: error.message,
-              resetAt: null
-            })
-          : failureOf(error)
+    const result = yield* moveUntilKnown(run, move).pipe(
+      Effect.mapError(
+        ({ message }) =>
+          new RunFailure({ class: "configuration", reason: "start_state_taken", message, resetAt: null })
       )
     )
     yield* run.report({ _tag: "Moved", state: result.state, byUs: result._tag !== "elsewhere" })
   })
+
+/**
+ * The issue as it is now, moved to where its state says that it is worked on. Not to be cancelled: a move that
+ * was begun is ended.
+ */
+export const enter = (run: RunContext): Effect.Effect<Issue | Gone, RunFailure | RunFenced> =>
+  currentIssue(run).pipe(Effect.tap((found) => (isGone(found) ? Effect.void : enterStartState(run, found))))
 
 export interface Prepared {
   readonly _tag: "Prepared"
@@ -67,14 +69,12 @@ export interface Prepared {
  * session. All of it belongs to the scope.
  */
 export const prepare = (
-  run: RunContext
-): Effect.Effect<Prepared | Gone, RunFailure | RunFenced, Scope.Scope> =>
+  run: RunContext,
+  issue: Issue
+): Effect.Effect<Prepared, RunFailure | RunFenced, Scope.Scope> =>
   Effect.gen(function* () {
     const { order, record, services } = run
     const { config } = order.workflow
-    const issue = yield* currentIssue(run)
-    if (isGone(issue)) return issue
-    yield* enterStartState(run, issue)
 
     const adapterName = policyOf(config.states, issue.state)?.adapter ?? config.acp.adapter
     const adapter = adapterOf(adapterName)

@@ -85,7 +85,10 @@ export class Runs extends Context.Service<
     readonly tell: (run: RunId, message: RunMessage) => Effect.Effect<void>
     /** Whether the work could be handed over now; refuses with what the agent can mend. */
     readonly verify: (run: RunId, claim: DoneClaim) => Effect.Effect<void, SignalRefused>
-    /** Removes a finished issue's workspace; false when that has to be tried again later. Logged, never fails. */
+    /**
+     * Hands over what is in a finished issue's workspace where nobody has yet, then removes it; false when it is
+     * kept for now. Logged, never fails.
+     */
     readonly cleanUp: (record: IssueRecord, workflow: WorkflowDefinition) => Effect.Effect<boolean>
     readonly progress: Effect.Effect<ReadonlyMap<RunId, RunProgress>>
     /** Emits the run whose progress changed. */

@@ -67,8 +67,9 @@ type Input =
 const COMPACT_AFTER = 2_000
 /** Pause before what could not be journaled is tried again. */
 const JOURNAL_RETRY = Duration.seconds(1)
-/** Pause before a workspace that could not be removed is tried again. */
+/** Pause before a workspace that could not be removed is tried again; doubles each time, up to the longest. */
 const CLEAN_UP_RETRY = Duration.minutes(1)
+const LONGEST_CLEAN_UP_RETRY = Duration.hours(6)
 /** Rounds of deciding within one step; each round sees what the one before did. */
 const ROUNDS = 4
 /** Time that runs have to end by themselves at a graceful stop. */
@@ -95,6 +96,8 @@ const make = Effect.gen(function* () {
   let wakePending = false
   const busy = new Set<IssueId>()
   const missingSince = new Map<IssueId, number>()
+  /** How often in a row a workspace could not be removed, and until when (epoch milliseconds) it is kept. */
+  const kept = new Map<IssueId, { readonly times: number; readonly until: number }>()
   /** Inputs that could not be journaled and must not be lost. */
   let postponed: Array<Input> = []
   /** The settings that each live run started with. */
@@ -107,12 +110,14 @@ const make = Effect.gen(function* () {
   })
 
   const observe = Effect.gen(function* () {
+    const now = yield* Clock.currentTimeMillis
     const { config } = yield* workflow.current
     const observation: Observation = {
       tracker: yield* tracker.snapshot,
       policy: policyFrom(config),
       memorySlots: null,
       busy: new Set(busy),
+      kept: new Set([...kept].flatMap(([issue, { until }]) => (until > now ? [issue] : []))),
       obstacle: stopping
         ? "symphony is stopping"
         : trackerDown === null
@@ -212,7 +217,6 @@ const make = Effect.gen(function* () {
   const cleanUp = (act: Extract<Act, { readonly _tag: "CleanUp" }>) =>
     Effect.gen(function* () {
       const removed = yield* runs.cleanUp(act.record, yield* workflow.current)
-      if (!removed) yield* Effect.sleep(CLEAN_UP_RETRY)
       yield* Queue.offer(inputs, { _tag: "CleanedUp", issue: act.record.id, removed })
     })
 
@@ -267,7 +271,13 @@ const make = Effect.gen(function* () {
     draft.answers.push(Deferred.succeed(reply, reaction.answer))
   }
 
-  const apply = (draft: Draft, input: Input, observation: Observation, now: number): void => {
+  const apply = (
+    draft: Draft,
+    input: Input,
+    observation: Observation,
+    definition: WorkflowDefinition,
+    now: number
+  ): void => {
     switch (input._tag) {
       case "Wake":
         return
@@ -292,13 +302,15 @@ const make = Effect.gen(function* () {
         const policy = policyOfRun(input.run, observation.policy)
         return take(draft, reactToSignal(draft.state, policy, input.run, input.signal, now), input.reply)
       }
-      case "Report":
+      case "Report": {
         draft.postponed.push(input)
+        const outdated = settings.get(input.run) !== definition
         return take(
           draft,
-          reactToReport(draft.state, observation.policy, input.run, input.report, now),
+          reactToReport(draft.state, observation.policy, input.run, input.report, now, outdated),
           input.reply
         )
+      }
       case "Relocated":
         draft.postponed.push(input)
         return record(draft, [{ _tag: "Relocated", at: now, issue: input.issue, state: input.state }])
@@ -315,6 +327,13 @@ const make = Effect.gen(function* () {
             .map((run) => ({ _tag: "CancelRequested", at: now, run: run.run, reason: "shutdown" }))
         )
     }
+  }
+
+  const noteCleanUp = (issue: IssueId, removed: boolean, now: number): void => {
+    const times = kept.get(issue)?.times ?? 0
+    const wait = Duration.min(Duration.times(CLEAN_UP_RETRY, 2 ** times), LONGEST_CLEAN_UP_RETRY)
+    if (removed) kept.delete(issue)
+    else kept.set(issue, { times: times + 1, until: now + Duration.toMillis(wait) })
   }
 
   const noteMissing = (observation: Observation, now: number): void => {
@@ -342,8 +361,9 @@ const make = Effect.gen(function* () {
     SubscriptionRef.set(views, { state, observation, problems, at: now })
 
   const schedule = Effect.fnUntraced(function* (now: number) {
-    const due = nextDue(state, missingSince, now)
-    if (due === null) return yield* FiberHandle.clear(timer)
+    const again = [...kept.values()].flatMap(({ until }) => (until > now ? [until] : []))
+    const due = Math.min(nextDue(state, missingSince, now) ?? Infinity, ...again)
+    if (due === Infinity) return yield* FiberHandle.clear(timer)
     const wait = Math.min(due - now, Duration.toMillis(LONGEST_SLEEP))
     yield* FiberHandle.run(
       timer,
@@ -381,13 +401,15 @@ const make = Effect.gen(function* () {
     postponed = []
     for (const input of batch) {
       if (input._tag === "Relocated" || input._tag === "CleanedUp") busy.delete(input.issue)
+      if (input._tag === "CleanedUp") noteCleanUp(input.issue, input.removed, yield* Clock.currentTimeMillis)
       if (input._tag === "Stop") stopping = true
     }
     const now = yield* Clock.currentTimeMillis
     const observation = yield* observe
     noteMissing(observation, now)
     const draft: Draft = { state, events: [], acts: [], answers: [], setbacks: [], postponed: [] }
-    for (const input of batch) apply(draft, input, observation, now)
+    const definition = yield* workflow.current
+    for (const input of batch) apply(draft, input, observation, definition, now)
     settle(draft, observation, now)
     if (draft.events.length > 0) {
       const written = yield* Effect.result(journal.append(draft.events.map(entryOf)))

@@ -99,7 +99,7 @@ const reconcileHold = (
   const hold = record.hold
   const issue = observed(state, observation, record.id)
   if (hold === null || issue === undefined || liveRunOf(state, record.id) !== undefined) return undefined
-  if (record.relocation !== null) return undefined
+  if (record.relocation !== null || observation.busy.has(record.id)) return undefined
   const role = roleOf(observation.policy.states, issue.state)
   if (parks(hold.reason)) {
     if (hold.parkedIn === null) {
@@ -133,14 +133,15 @@ const reconcileRecord = (
   if (record.retry !== null && role !== "active" && issue !== undefined) {
     return { _tag: "DropRetry", issue: record.id, reason: `it is in ${issue.state}` }
   }
-  if (role === "terminal" && record.workspace !== null && record.handoff !== null) {
-    return { _tag: "RemoveWorkspace", record, reason: "it is finished and its work was handed over" }
+  if (role === "terminal" && record.workspace !== null && !observation.kept.has(record.id)) {
+    return { _tag: "RemoveWorkspace", record, reason: "it is finished" }
   }
   return undefined
 }
 
 /** Finished or vanished issues beyond what is kept, the longest finished first. */
 const forgettable = (state: SchedulerState, observation: Observation): ReadonlyArray<Decision> => {
+  if (Object.keys(state.issues).length <= KEPT_FINISHED) return []
   const idle = Object.values(state.issues).filter((record) => {
     if (liveRunOf(state, record.id) !== undefined || record.relocation !== null) return false
     const issue = observed(state, observation, record.id)
@@ -175,7 +176,7 @@ const dispatch = (state: SchedulerState, observation: Observation, now: number):
   let memory = observation.memorySlots
   const decisions: Array<Decision> = []
   for (const { issue, kind, retryAttempt } of ready) {
-    const keeps = keepsSlot(state, issue.id)
+    const keeps = keepsSlot(state, observation, issue)
     if (capacityObstacle(observation, { total, byState }, issue, keeps) !== undefined) continue
     if (memory !== null && memory <= 0) break
     if (!keeps) {

@@ -14,6 +14,8 @@ export interface Observation {
   readonly memorySlots: number | null
   /** Issues that we are moving or cleaning up after right now. */
   readonly busy: ReadonlySet<IssueId>
+  /** Issues whose workspace could not be removed when we last tried. */
+  readonly kept: ReadonlySet<IssueId>
   /** Why nothing may be started at all, such as an unreadable tracker or a full disk; null when all is well. */
   readonly obstacle: string | null
 }
@@ -100,17 +102,16 @@ export const claimability = (
   const adapter = adapterFor(policy, issue.state)
   const blocked = state.blockedAdapters[adapter]
   if (blocked !== undefined) return { _tag: "AdapterBlocked", adapter, message: blocked }
-  if (steering !== null) return { _tag: "Ready", kind: "reply", retryAttempt: record?.retry?.attempt ?? 1 }
   const retry = record?.retry ?? null
-  if (retry === null) {
-    return { _tag: "Ready", kind: "first", retryAttempt: null }
-  }
-  if (retry.dueAt > now) {
+  if (retry !== null && retry.dueAt > now) {
     return retry.class === "rate_limit"
       ? { _tag: "RateLimited", until: retry.dueAt }
       : { _tag: "Backoff", until: retry.dueAt, error: retry.error }
   }
-  return { _tag: "Ready", kind: retry.kind, retryAttempt: retry.attempt }
+  if (steering !== null) return { _tag: "Ready", kind: "reply", retryAttempt: retry?.attempt ?? 1 }
+  return retry === null
+    ? { _tag: "Ready", kind: "first", retryAttempt: null }
+    : { _tag: "Ready", kind: retry.kind, retryAttempt: retry.attempt }
 }
 
 /** Slots in use and kept: a run until its sandbox is dead, a continuation until it is dispatched. */
@@ -128,22 +129,21 @@ export const capacityInUse = (state: SchedulerState, observation: Observation): 
   }
   for (const run of Object.values(state.runs)) if (holdsSlot(run)) add(run.state)
   for (const record of Object.values(state.issues)) {
-    if (!keepsSlot(state, record.id)) continue
+    if (record.retry?.kind !== "continuation") continue
     const issue = observed(state, observation, record.id)
-    if (issue !== undefined && roleOf(observation.policy.states, issue.state) === "active") add(issue.state)
+    if (issue !== undefined && keepsSlot(state, observation, issue)) add(issue.state)
   }
   return { total, byState }
 }
 
-/** A continuation keeps the slot of the session before it, so that nobody is put in between. */
-export const keepsSlot = (state: SchedulerState, id: IssueId): boolean => {
-  const record = state.issues[id]
-  return (
-    record?.retry?.kind === "continuation" &&
-    record.hold === null &&
-    record.steering === null &&
-    liveRunOf(state, id) === undefined
-  )
+/**
+ * A continuation keeps the slot of the session before it, so that nobody is put in between. One that waits for
+ * something else than its moment does not: what it waits for may need the slot.
+ */
+export const keepsSlot = (state: SchedulerState, observation: Observation, issue: Issue): boolean => {
+  if (state.issues[issue.id]?.retry?.kind !== "continuation") return false
+  const claim = claimability(state, observation, issue, Number.POSITIVE_INFINITY)
+  return claim._tag === "Ready" && claim.kind === "continuation"
 }
 
 /** Why capacity does not admit the issue now; undefined when it does. */
@@ -196,7 +196,7 @@ export const explain = (
   if (observation.obstacle !== null) return { _tag: "Obstacle", message: observation.obstacle }
   if (state.mode !== "running") return { _tag: "Paused", mode: state.mode }
   const used = capacityInUse(state, observation)
-  const capped = capacityObstacle(observation, used, issue, keepsSlot(state, issue.id))
+  const capped = capacityObstacle(observation, used, issue, keepsSlot(state, observation, issue))
   if (capped !== undefined) return capped
   return observation.memorySlots !== null && observation.memorySlots <= 0 ? { _tag: "MemoryCap" } : claim
 }

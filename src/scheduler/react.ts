@@ -1,10 +1,11 @@
+import { Duration } from "effect"
 import type { IssueId, RunId } from "../domain/ids.ts"
 import type { Issue } from "../domain/Issue.ts"
 import { doneState, policyOf, roleOf, sameState, statesWithRole } from "../domain/State.ts"
 import { type Observation, observed } from "./eligibility.ts"
 import type { DoneClaim, SchedulerEvent } from "./events.ts"
 import type { Policy } from "./policy.ts"
-import { afterRun } from "./retry.ts"
+import { afterRun, CONTINUATION_DELAY } from "./retry.ts"
 import { type RunReport, RunFenced } from "./Runs.ts"
 import { type RunSignal, SignalRefused } from "./RunSignals.ts"
 import { CommandRefused, type OperatorCommand } from "./Scheduler.ts"
@@ -120,13 +121,17 @@ export const reactToSignal = (
 const blocksAdapter = (reason: string): boolean =>
   reason === "agent_auth" || reason === "credential_missing" || reason === "sandbox_unavailable"
 
-/** A report of a run. A run that the state does not know is fenced. */
+/**
+ * A report of a run. A run that the state does not know is fenced. `outdated`: the run had other settings than
+ * those in force, so that what was wrong with them says nothing.
+ */
 export const reactToReport = (
   state: SchedulerState,
   policy: Policy,
   id: RunId,
   report: RunReport,
-  at: number
+  at: number,
+  outdated: boolean
 ): Reaction<void, RunFenced> => {
   const run = state.runs[id]
   const issue = run === undefined ? undefined : state.issues[run.issue]
@@ -136,22 +141,23 @@ export const reactToReport = (
   }
   if (report._tag !== "RunEnded") return accepted([{ ...report, at, run: id }], undefined)
   const { outcome } = report
-  if (outcome._tag === "Failed" && outcome.class === "configuration" && blocksAdapter(outcome.reason)) {
-    const again = {
+  if (outcome._tag === "Failed" && outcome.class === "configuration") {
+    const next = {
       _tag: "Retry",
       kind: "retry",
       attempt: run.retryAttempt ?? 1,
-      dueAt: at,
+      dueAt: at + Duration.toMillis(CONTINUATION_DELAY),
       class: outcome.class,
       error: outcome.message
     } as const
-    return accepted(
-      [
-        { _tag: "AdapterBlocked", at, adapter: run.adapter, message: outcome.message },
-        { _tag: "RunEnded", at, run: id, outcome, next: again }
-      ],
-      undefined
-    )
+    const ended = { _tag: "RunEnded", at, run: id, outcome, next } as const
+    if (outdated) return accepted([ended], undefined)
+    if (blocksAdapter(outcome.reason)) {
+      return accepted(
+        [{ _tag: "AdapterBlocked", at, adapter: run.adapter, message: outcome.message }, ended],
+        undefined
+      )
+    }
   }
   const next = afterRun(issue, run, outcome, policy, at)
   return accepted([{ _tag: "RunEnded", at, run: id, outcome, next }], undefined)
@@ -189,6 +195,11 @@ const reactToAnswer = (
 const notFound = (issue: IssueId): CommandRefused =>
   new CommandRefused({ reason: "issue_not_found", message: `no issue ${issue}` })
 
+const isMoving = new CommandRefused({
+  reason: "run_active",
+  message: "the issue is being moved or cleaned up after; try again in a moment"
+})
+
 const reactToMove = (
   state: SchedulerState,
   observation: Observation,
@@ -207,13 +218,12 @@ const reactToMove = (
   if (sameState(issue.state, target.name)) return accepted([], undefined)
   const record = state.issues[command.issue]
   const finishing = liveRunOf(state, command.issue)
-  if ((record?.relocation ?? null) !== null || (finishing !== undefined && finishing.done !== null)) {
-    return refused(
-      new CommandRefused({
-        reason: "run_active",
-        message: "the issue is being moved already; try again in a moment"
-      })
-    )
+  if (
+    (record?.relocation ?? null) !== null ||
+    observation.busy.has(command.issue) ||
+    (finishing !== undefined && finishing.done !== null)
+  ) {
+    return refused(isMoving)
   }
   return accepted([relocation(issue, "operator", target.name, at)], undefined)
 }
@@ -277,6 +287,7 @@ export const reactToCommand = (
           ? accepted([], undefined)
           : refused(notFound(command.issue))
       }
+      if (record.relocation !== null) return refused(isMoving)
       return accepted(
         [
           { _tag: "RetryNow", at, issue: command.issue },

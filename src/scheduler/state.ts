@@ -354,11 +354,22 @@ const runEnded = (state: SchedulerState, event: EventOf<"RunEnded">): SchedulerS
   }
 }
 
+/** A new process may have been given other settings: what the old ones were at fault for is tried again. */
+const withNewSettings = (state: SchedulerState): SchedulerState => ({
+  ...state,
+  issues: Object.fromEntries(
+    Object.entries(state.issues).map(([id, issue]) => [
+      id,
+      issue.hold?.reason === "configuration" ? { ...issue, hold: null } : issue
+    ])
+  )
+})
+
 /** The state after an event. Total: an event of a run or issue that is not there changes nothing. */
 export const evolve = (state: SchedulerState, event: SchedulerEvent): SchedulerState => {
   switch (event._tag) {
     case "Booted":
-      return { ...state, epoch: event.epoch, nextRun: 1, blockedAdapters: {} }
+      return { ...withNewSettings(state), epoch: event.epoch, nextRun: 1, blockedAdapters: {} }
     case "RunStarted":
       return runStarted(state, event)
     case "WorkspaceReady":
@@ -407,9 +418,12 @@ export const evolve = (state: SchedulerState, event: SchedulerEvent): SchedulerS
     }
     case "SteeringAnswered": {
       const steering = state.issues[event.issue]?.steering
+      const retry = state.issues[event.issue]?.retry ?? null
       return steering?.question === event.question
         ? patchIssue(state, event.issue, {
-            steering: { ...steering, reply: event.reply, answeredAt: event.at }
+            steering: { ...steering, reply: event.reply, answeredAt: event.at },
+            // A person is there: what waits, but for a rate limit, waits no longer.
+            retry: retry === null || retry.class === "rate_limit" ? retry : { ...retry, dueAt: event.at }
           })
         : state
     }

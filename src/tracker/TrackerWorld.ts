@@ -128,7 +128,7 @@ export const makeTrackerWorld = (options: TrackerWorldOptions): TrackerWorld => 
 
   return {
     snapshot: () => (current ??= look()),
-    rescan: () => (current = look()),
+    rescan: () => (current = current === undefined ? look() : { ...current, scannedAt: now() }),
     states: () => states,
     file: (path) => files.get(path),
     paths: () => [...files.keys()].sort(byteOrder),

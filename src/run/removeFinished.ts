@@ -1,0 +1,37 @@
+import { Effect } from "effect"
+import { agentBranch } from "../domain/workspaceKey.ts"
+import type { HandoffError } from "../handoff/Handoff.ts"
+import type { IssueRecord } from "../scheduler/state.ts"
+import type { WorkflowDefinition } from "../workflow/WorkflowConfig.ts"
+import type { WorkspaceError } from "../workspace/Workspaces.ts"
+import type { RunServices } from "./RunContext.ts"
+
+/**
+ * Removes the workspace of an issue that is finished and that no run is working on. What its agents have left
+ * in it and nobody has handed over, because a person finished the issue, is handed over first.
+ */
+export const removeFinished = (
+  { handoff, workspaces }: RunServices,
+  record: IssueRecord,
+  workflow: WorkflowDefinition
+): Effect.Effect<void, HandoffError | WorkspaceError> =>
+  Effect.gen(function* () {
+    const workspace = workspaces.locate(record.identifier, workflow)
+    const last = record.history.at(-1)
+    const isHandedOver = record.handoff !== null && record.handoff.verdict !== "none"
+    if (workflow.config.handoff.mode !== "none" && !isHandedOver && last !== undefined) {
+      if (!(yield* workspaces.exists(workspace, workflow))) return
+      yield* handoff.exportRun({
+        runId: last.run,
+        identifier: record.identifier,
+        branch: agentBranch(record.identifier),
+        workflow,
+        workspace: workspace.path,
+        title: record.title,
+        summary: "Finished by hand. This is what agents had committed by then.",
+        tokens: record.tokens,
+        startedAt: last.startedAt
+      })
+    }
+    yield* workspaces.remove({ workspace, workflow, env: { SYMPHONY_ISSUE_ID: record.identifier } })
+  })

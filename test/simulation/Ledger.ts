@@ -1,0 +1,368 @@
+import type { IssueId, RunId } from "../../src/domain/ids.ts"
+import type { JournalEntry } from "../../src/journal/Journal.ts"
+import type { SchedulerEvent } from "../../src/scheduler/events.ts"
+import type { Stage } from "./coverage.ts"
+
+/** A promise that was broken. `invariant` is one of the names in `docs/simulation.md`. */
+export class Violation extends Error {
+  readonly invariant: string
+  constructor(invariant: string, detail: string) {
+    super(`${invariant}: ${detail}`)
+    this.invariant = invariant
+  }
+}
+
+export interface LedgerRun {
+  readonly run: RunId
+  readonly issue: IssueId
+  readonly identifier: string
+  state: string
+  stage: Stage
+  /** Until its sandbox is confirmed dead. */
+  slot: boolean
+  done: boolean
+  cancelled: boolean
+  exported: boolean
+  moveInode: string | null
+  hookStarted: boolean
+  publishIntended: boolean
+}
+
+interface LedgerIssue {
+  failures: number
+  sessions: number
+  /** Parked, and not taken back by a person. */
+  held: boolean
+  /** Not to be started before. */
+  notBefore: number
+  lastHandoff: "none" | "exported"
+  question: { id: string; reply: string | null; delivered: boolean } | null
+  relocationInode: string | null
+}
+
+/** What the world was like, as far as the rules need it. */
+export interface Facts {
+  readonly now: () => number
+  /** The largest number that was in force within the last seconds. */
+  readonly recentCap: () => number
+  readonly recentStateCap: (state: string) => number | null
+  readonly recentThreshold: () => number
+  readonly recentSessions: () => number
+  readonly recentBackoffCaps: () => ReadonlyArray<number>
+  /** Whether the issue lies in a terminal state, and has for longer than anybody needs to see it. */
+  readonly isFinished: (id: string) => boolean
+  /** Whether the sandbox of a run lives, as the world knows. */
+  readonly lives: (run: RunId) => boolean
+  readonly holdsToken: (run: RunId) => boolean
+  readonly wasPrompted: (identifier: string, text: string) => boolean
+}
+
+const isEvent = (entry: JournalEntry): entry is JournalEntry & SchedulerEvent =>
+  typeof entry === "object" && entry !== null && "_tag" in entry && entry["_tag"] !== "Snapshot"
+
+/** The delay before the n-th retry in a row, as the design states it. */
+const statedBackoff = (n: number, cap: number): number => Math.min(10_000 * 2 ** (n - 1), cap)
+
+/**
+ * A second bookkeeper: reads what is journaled, knows nothing of the scheduler's own state, and holds each
+ * entry against the promises.
+ */
+export const makeLedger = (facts: Facts) => {
+  const runs = new Map<string, LedgerRun>()
+  const issues = new Map<string, LedgerIssue>()
+  const totals = { tokens: 0, runs: 0, completed: 0, seconds: 0 }
+  const starts = new Map<string, number>()
+  /** Entries since the last compaction that are known to be durable. */
+  let count = 0
+
+  const issueOf = (id: string): LedgerIssue => {
+    const found = issues.get(id)
+    if (found !== undefined) return found
+    const made: LedgerIssue = {
+      failures: 0,
+      sessions: 0,
+      held: false,
+      notBefore: 0,
+      lastHandoff: "none",
+      question: null,
+      relocationInode: null
+    }
+    issues.set(id, made)
+    return made
+  }
+
+  const require = (holds: boolean, invariant: string, detail: () => string): void => {
+    if (!holds) throw new Violation(invariant, detail())
+  }
+
+  const liveRun = (event: { readonly _tag: string; readonly run: RunId }): LedgerRun => {
+    const run = runs.get(event.run)
+    if (run === undefined) {
+      throw new Violation("no effect by an old generation", `${event._tag} of ${event.run}, which has ended`)
+    }
+    return run
+  }
+
+  const started = (event: Extract<SchedulerEvent, { readonly _tag: "RunStarted" }>): void => {
+    const issue = issueOf(event.issue)
+    for (const run of runs.values()) {
+      require(run.issue !== event.issue, "at most one live run per issue", () =>
+        `${event.run} and ${run.run} of ${event.issue}`)
+    }
+    const live = [...runs.values()].filter((run) => run.slot)
+    require(live.length < facts.recentCap(), "caps hold", () =>
+      `${live.length} slots in use, cap ${facts.recentCap()}, and ${event.run} starts`)
+    const cap = facts.recentStateCap(event.state)
+    const same = live.filter((run) => run.state.toLowerCase() === event.state.toLowerCase()).length
+    require(cap === null || same < cap, "caps hold", () =>
+      `${same} in ${event.state}, cap ${cap}, and ${event.run} starts`)
+    require(!facts.isFinished(event.issue), "nothing terminal is re-run", () =>
+      `${event.run} of ${event.issue}`)
+    require(!issue.held, "the breaker trips and stays", () =>
+      `${event.run} of ${event.issue} after ${issue.failures} failures`)
+    require(event.at >= issue.notBefore, "no retry before it is due", () =>
+      `${event.run} of ${event.issue} starts ${issue.notBefore - event.at} ms early`)
+    runs.set(event.run, {
+      run: event.run,
+      issue: event.issue,
+      identifier: event.identifier,
+      state: event.state,
+      stage: "claimed",
+      slot: true,
+      done: false,
+      cancelled: false,
+      exported: false,
+      moveInode: null,
+      hookStarted: false,
+      publishIntended: false
+    })
+    issue.lastHandoff = "none"
+    totals.runs += 1
+    starts.set(event.run, event.at)
+  }
+
+  const ended = (event: Extract<SchedulerEvent, { readonly _tag: "RunEnded" }>): void => {
+    const run = liveRun(event)
+    const issue = issueOf(run.issue)
+    const { next, outcome } = event
+    require(!facts.lives(event.run), "no sandbox outlives its run", () => event.run)
+    require(!facts.holdsToken(event.run), "every token is revoked with its run", () => event.run)
+    switch (outcome._tag) {
+      case "Completed":
+        issue.failures = 0
+        issue.sessions = 0
+        totals.completed += 1
+        break
+      case "Waiting":
+        issue.failures = 0
+        break
+      case "Continue":
+        issue.failures = 0
+        issue.sessions += 1
+        require(issue.sessions < facts.recentSessions() || next._tag === "Hold", "sessions are bounded", () =>
+          `${run.issue} goes on after ${issue.sessions} sessions`)
+        break
+      case "Failed":
+        if (outcome.class === "agent" || outcome.class === "infrastructure") {
+          issue.failures += 1
+          require(issue.failures < facts.recentThreshold() ||
+            next._tag === "Hold", "the breaker trips and stays", () =>
+            `${run.issue} goes on after ${issue.failures} failures`)
+        }
+        break
+      case "Cancelled":
+        break
+    }
+    if (next._tag === "Hold") issue.held = next.reason !== "configuration"
+    issue.notBefore = next._tag === "Retry" ? next.dueAt : 0
+    if (next._tag === "Retry" && outcome._tag === "Failed") {
+      const wait = next.dueAt - event.at
+      if (outcome.class === "agent" || outcome.class === "infrastructure") {
+        require(facts
+          .recentBackoffCaps()
+          .some((cap) => wait === statedBackoff(issue.failures, cap)), "retries wait as stated", () =>
+          `${wait} ms after ${issue.failures} failures of ${run.issue}`)
+      }
+      if (outcome.class === "rate_limit" && outcome.resetAt !== null) {
+        require(next.dueAt >=
+          Math.min(outcome.resetAt, event.at + 6 * 3_600_000), "retries wait as stated", () =>
+          `${run.issue} is not to wait for its rate limit`)
+      }
+    }
+    const seconds = Math.max(0, event.at - (starts.get(event.run) ?? event.at)) / 1000
+    totals.seconds += seconds
+    starts.delete(event.run)
+    runs.delete(event.run)
+  }
+
+  const observe = (event: SchedulerEvent): void => {
+    switch (event._tag) {
+      case "RunStarted":
+        return started(event)
+      case "WorkspaceReady":
+        liveRun(event).stage = "preparing"
+        return
+      case "SessionOpened":
+      case "TurnStarted":
+        liveRun(event).stage = "conversing"
+        return
+      case "TurnEnded":
+        liveRun(event)
+        totals.tokens += event.tokens.total
+        return
+      case "StateChanged":
+        liveRun(event).state = event.state
+        return
+      case "SteeringAsked": {
+        const run = liveRun(event)
+        require(run.slot && !run.done && !run.cancelled, "no effect by an old generation", () =>
+          `${event.run} asks after its end`)
+        run.stage = "asking"
+        issueOf(run.issue).question = { id: event.question, reply: null, delivered: false }
+        return
+      }
+      case "SteeringAnswered": {
+        const issue = issueOf(event.issue)
+        if (issue.question?.id === event.question) issue.question.reply = event.reply
+        issue.notBefore = 0
+        return
+      }
+      case "SteeringDelivered": {
+        const run = liveRun(event)
+        const { question } = issueOf(run.issue)
+        if (question === null || question.id !== event.question) return
+        const reply = question.reply
+        require(reply !== null && facts.wasPrompted(run.identifier, reply), "replies reach the agent", () =>
+          `${event.question} is said to be delivered to ${run.identifier}`)
+        question.delivered = true
+        return
+      }
+      case "DoneClaimed": {
+        const run = liveRun(event)
+        require(run.slot && !run.cancelled, "no effect by an old generation", () =>
+          `${event.run} is done after its end`)
+        run.done = true
+        run.stage = "done claimed"
+        issueOf(run.issue).question = null
+        return
+      }
+      case "CancelRequested": {
+        const run = liveRun(event)
+        run.cancelled = true
+        run.stage = "cancelling"
+        return
+      }
+      case "Quiesced": {
+        const run = liveRun(event)
+        require(!facts.lives(event.run), "no sandbox outlives its run", () => `${event.run} is quiesced`)
+        require(!facts.holdsToken(event.run), "every token is revoked with its run", () =>
+          `${event.run} is quiesced`)
+        run.slot = false
+        run.stage = "exporting"
+        return
+      }
+      case "Exported": {
+        const run = liveRun(event)
+        require(!run.slot, "intent, effect, result", () => `${event.run} exports while its agent may live`)
+        run.exported = true
+        run.stage = "exported"
+        issueOf(run.issue).lastHandoff = "exported"
+        return
+      }
+      case "MoveIntended": {
+        const run = liveRun(event)
+        require(run.slot || run.exported, "nothing is moved before its export", () => event.run)
+        run.moveInode = event.inode
+        run.stage = "move intended"
+        return
+      }
+      case "Moved": {
+        const run = liveRun(event)
+        run.moveInode = null
+        run.stage = run.slot ? "preparing" : "moved"
+        run.state = event.state ?? run.state
+        return
+      }
+      case "HookStarted": {
+        const run = liveRun(event)
+        run.hookStarted = true
+        run.stage = "hook"
+        return
+      }
+      case "HookEnded":
+        liveRun(event).stage = "hook ended"
+        return
+      case "PublishIntended": {
+        const run = liveRun(event)
+        run.publishIntended = true
+        run.stage = "publishing"
+        return
+      }
+      case "Published":
+        liveRun(event).stage = "published"
+        return
+      case "RunEnded":
+        return ended(event)
+      case "RelocationIntended":
+        issueOf(event.issue).relocationInode = event.inode
+        return
+      case "Relocated":
+        issueOf(event.issue).relocationInode = null
+        return
+      case "HoldLifted":
+      case "RetryNow": {
+        const issue = issueOf(event.issue)
+        issue.failures = 0
+        issue.sessions = 0
+        issue.held = false
+        issue.notBefore = 0
+        return
+      }
+      case "RetryRequeued":
+      case "RetryDropped":
+      case "OperatorStopped":
+        issueOf(event.issue).notBefore = 0
+        return
+      case "Forgotten":
+        issues.delete(event.issue)
+        return
+      case "Booted":
+      case "WorkspaceRemoved":
+      case "AdapterBlocked":
+      case "AdapterUnblocked":
+      case "ModeSet":
+        return
+    }
+  }
+
+  return {
+    runs,
+    issues,
+    totals,
+    /** Entries that an append has returned from. */
+    appended: (entries: ReadonlyArray<JournalEntry>): void => {
+      for (const entry of entries) if (isEvent(entry)) observe(entry)
+      count += entries.length
+    },
+    compacted: (): void => {
+      count = 0
+    },
+    /** What a new process has found: what was known to be durable, and perhaps more. */
+    reopened: (entries: ReadonlyArray<JournalEntry>): void => {
+      const first = entries[0]
+      const snapshot = first !== undefined && !isEvent(first) ? 1 : 0
+      const found = entries.length - snapshot
+      if (found < count) {
+        require(snapshot === 1 && found === 0, "what was journaled survives", () =>
+          `${found} entries of ${count}`)
+        count = 0
+        return
+      }
+      for (const entry of entries.slice(snapshot + count)) if (isEvent(entry)) observe(entry)
+      count = found
+    },
+    liveRun: (run: string) => runs.get(run),
+    issueOf
+  }
+}
+export type Ledger = ReturnType<typeof makeLedger>
