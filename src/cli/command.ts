@@ -1,6 +1,7 @@
 import { Option } from "effect"
 import { Argument, Command, Flag } from "effect/cli"
 import { demo } from "./demo/demo.ts"
+import { handoff } from "./handoff.ts"
 import { run } from "./run.ts"
 
 const port = Flag.Int("port").pipe(
@@ -51,10 +52,30 @@ const demoCommand = (bin: string) =>
       demo({ folder: Option.getOrNull(dir), once, port: Option.getOrNull(port), sandbox, bin })
   ).pipe(Command.withDescription("Show the main job on a sample project: scripted agents, no VM, no model"))
 
+const handoffCommand = Command.make(
+  "handoff",
+  {
+    identifier: Argument.String("identifier").pipe(
+      Argument.withDescription("The issue; in a hook, by default the run that the hook belongs to"),
+      Argument.optional
+    ),
+    workflow: Flag.String("workflow").pipe(
+      Flag.withDescription("The workflow file (default: that of the hook, else WORKFLOW.md)"),
+      Flag.optional
+    )
+  },
+  ({ identifier, workflow }) =>
+    handoff({ identifier: Option.getOrNull(identifier), workflow: Option.getOrNull(workflow) })
+).pipe(
+  Command.withDescription(
+    "Hand over the work of an issue's latest finished run again: patch, bundle, pull request"
+  )
+)
+
 export const command = (bin: string) =>
   Command.make("symphony").pipe(
     Command.withDescription("Runs coding agents on the issues of a local Markdown tracker"),
-    Command.withSubcommands([runCommand(bin), demoCommand(bin)])
+    Command.withSubcommands([runCommand(bin), demoCommand(bin), handoffCommand])
   )
 
 const SUBCOMMANDS = new Set(["run", "demo", "handoff"])

@@ -1,6 +1,7 @@
-import { Effect, FileSystem, Path } from "effect"
+import { Effect } from "effect"
 import { Scheduler } from "../scheduler/Scheduler.ts"
-import { CommandFailed, failWith } from "./failures.ts"
+import { CommandFailed } from "./failures.ts"
+import { locateWorkflow } from "./locateWorkflow.ts"
 import { endOfOnce, startFailure } from "./program.ts"
 import { greet, serving } from "./serve.ts"
 import { untilQuiet } from "./untilQuiet.ts"
@@ -14,19 +15,9 @@ export interface RunOptions {
   readonly bin: string
 }
 
-/** The real path of a workflow file; links above it belong to the operator. */
-const locate = Effect.fnUntraced(function* (given: string) {
-  const fs = yield* FileSystem.FileSystem
-  const path = yield* Path.Path
-  const absolute = path.resolve(given)
-  return yield* fs
-    .realPath(absolute)
-    .pipe(Effect.mapError(() => failWith(2, `error: workflow file not found: ${absolute}`)))
-})
-
 /** `symphony [run] [WORKFLOW.md]`: the product itself. */
 export const run = Effect.fn("cli.run")(function* (options: RunOptions) {
-  const workflow = yield* locate(options.workflow)
+  const workflow = yield* locateWorkflow(options.workflow)
   const program = Effect.gen(function* () {
     const scheduler = yield* Scheduler
     yield* greet

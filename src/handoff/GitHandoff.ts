@@ -125,17 +125,20 @@ const make = Effect.gen(function* () {
   const exportRun = Effect.fn("Handoff.exportRun")(function* (request: HandoffRequest) {
     const { workflow, runId } = request
     if (modeOf(settings, workflow) === "none") return yield* withoutGit(request)
+    const { workflow: _, ...asked } = request
+    const done = (yield* readHandoffRecord(workflow, runId))?.outcome ?? null
+    // Whatever comes of it, `symphony handoff` can ask for it again.
+    if (done === null) yield* writeHandoffRecord(workflow, { version: 1, ...asked, outcome: null })
     const { folders, quarantine } = yield* open(workflow)
-    const record = yield* readHandoffRecord(workflow, runId)
     const imported = yield* quarantines.lookUp(quarantine.gitDir, runRef(runId))
     // Once exported, the run's commits are those in the quarantine: a later run may work in the workspace.
-    const settled = imported !== null && (record !== null || !(yield* hasWorkspace(request)))
+    const settled = imported !== null && (done !== null || !(yield* hasWorkspace(request)))
     const verified = settled
-      ? yield* fromQuarantine(quarantine, request, imported, record?.exported.flags)
+      ? yield* fromQuarantine(quarantine, request, imported, done?.exported.flags)
       : yield* fromWorkspace(quarantine, request)
     if (!settled) yield* keepRest(quarantine.gitDir, request, verified.rest)
     yield* deliver(quarantine.gitDir, request, verified)
-    const finishedAt = record?.finishedAt ?? (yield* Clock.currentTimeMillis)
+    const finishedAt = done?.finishedAt ?? (yield* Clock.currentTimeMillis)
     const exported = yield* writeBundle({
       request,
       verified,
@@ -144,15 +147,15 @@ const make = Effect.gen(function* () {
       patches: folders.patches,
       finishedAt
     })
-    const { workflow: _, ...asked } = request
-    yield* writeHandoffRecord(workflow, { version: 1, ...asked, finishedAt, exported })
+    yield* writeHandoffRecord(workflow, { version: 1, ...asked, outcome: { finishedAt, exported } })
     return exported
   }, Effect.provide(services))
 
   const diff = Effect.fn("Handoff.diff")(function* (workflow: WorkflowDefinition, run: RunId) {
     const record = yield* readHandoffRecord(workflow, run)
-    if (record === null) return null
-    const { exported, summary, title } = record
+    if (record === null || record.outcome === null) return null
+    const { summary, title } = record
+    const { exported } = record.outcome
     const { quarantine } = yield* foldersOf(settings, workflow)
     const patch = exported.head === null ? "" : yield* readPatch(`${quarantine}/repository.git`, exported)
     return { runId: run, title, summary, exported, patch }

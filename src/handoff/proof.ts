@@ -6,6 +6,7 @@ import { type Commit, readHistory } from "./history.ts"
 import { quotedPrintable } from "./mbox.ts"
 import { safeMessage, sameMessage } from "./messages.ts"
 import type { HandoffError } from "./Handoff.ts"
+import { passingPrefix } from "./quarantine.ts"
 
 const SERIES_LIMIT = 128 * 1024 * 1024
 
@@ -122,7 +123,7 @@ export const checkout = Effect.fn("checkout")(function* (
 ): Effect.fn.Return<string, HandoffError, FileSystem.FileSystem | Scope.Scope> {
   const fs = yield* FileSystem.FileSystem
   const tree = yield* fs
-    .makeTempDirectoryScoped({ directory: `${gitDir}/..`, prefix: "proof-" })
+    .makeTempDirectoryScoped({ directory: `${gitDir}/..`, prefix: passingPrefix("proof") })
     .pipe(Effect.mapError(fileBroke))
   const broke = Effect.mapError(gitBroke("checking out a clean base"))
   yield* git

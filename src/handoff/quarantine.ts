@@ -1,6 +1,7 @@
 import { Context, Effect, FileSystem, Layer, Semaphore } from "effect"
 import type { RunId } from "../domain/ids.ts"
 import { SafeFiles } from "../files/SafeFiles.ts"
+import { ProcessTable } from "../processes/ProcessTable.ts"
 import {
   type AgentRepository,
   isBranchName,
@@ -33,6 +34,14 @@ export const runRef = (run: RunId): string => `refs/runs/${run}`
 export const deliveredRef = (run: RunId): string => `refs/delivered/${run}`
 /** A blob: what was left uncommitted, as a patch. */
 export const restRef = (run: RunId): string => `refs/rest/${run}`
+/** Folders that are gone with the work that made them are named after its process. */
+export const passingPrefix = (what: "incoming" | "proof"): string => `${what}-${process.pid}-`
+
+const makerOf = (name: string): number | null => {
+  const pid = /^(?:incoming|proof)-(\d+)-/.exec(name)?.[1]
+  return pid === undefined ? null : Number(pid)
+}
+
 export const baseRef = (branch: string): string => `refs/base/${branch}`
 
 const missingObjects =
@@ -74,8 +83,25 @@ export class Quarantines extends Context.Service<
       const git = yield* Git
       const fs = yield* FileSystem.FileSystem
       const files = yield* SafeFiles
+      const table = yield* ProcessTable
       // Two fetches of one base branch would contend for its ref.
       const one = yield* Semaphore.make(1)
+      const swept = new Set<string>()
+
+      /** A name with our own pid that is there before us is an earlier process's; pid 1 cannot be asked about. */
+      const isAtWork = (pid: number) =>
+        pid === process.pid ? Effect.succeed(false) : pid === 1 ? Effect.succeed(true) : table.exists(pid)
+
+      /** What a process that was killed has left behind; other processes may be at work beside us. */
+      const sweep = Effect.fnUntraced(function* (folder: string) {
+        if (swept.has(folder)) return
+        swept.add(folder)
+        for (const name of yield* fs.readDirectory(folder).pipe(Effect.mapError(fileBroke))) {
+          const maker = makerOf(name)
+          if (maker === null || (yield* isAtWork(maker))) continue
+          yield* files.removeTree({ root: folder }, name).pipe(Effect.mapError(fileBroke))
+        }
+      })
 
       const initBare = Effect.fnUntraced(function* (parent: string, gitDir: string) {
         yield* git
@@ -120,6 +146,7 @@ export class Quarantines extends Context.Service<
         yield* fs
           .makeDirectory(folders.quarantine, { recursive: true, mode: 0o700 })
           .pipe(Effect.mapError(fileBroke))
+        yield* sweep(folders.quarantine)
         if (!(yield* fs.exists(`${gitDir}/HEAD`).pipe(Effect.mapError(fileBroke)))) {
           yield* initBare(folders.quarantine, gitDir)
         }
@@ -207,7 +234,10 @@ export class Quarantines extends Context.Service<
       ) {
         const agent = yield* readAgentRepository(files, workspace, branch)
         const folder = yield* fs
-          .makeTempDirectoryScoped({ directory: `${quarantine.gitDir}/..`, prefix: "incoming-" })
+          .makeTempDirectoryScoped({
+            directory: `${quarantine.gitDir}/..`,
+            prefix: passingPrefix("incoming")
+          })
           .pipe(Effect.mapError(fileBroke))
         const incoming = `${folder}/repository.git`
         yield* initBare(folder, incoming)
@@ -254,5 +284,5 @@ export class Quarantines extends Context.Service<
 
       return Quarantines.of({ open, importRun, lookUp })
     })
-  )
+  ).pipe(Layer.provide(ProcessTable.layer))
 }

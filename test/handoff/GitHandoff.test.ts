@@ -1,10 +1,11 @@
+import { spawnSync } from "node:child_process"
 import * as fs from "node:fs"
 import * as path from "node:path"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { makeRunId } from "../../src/domain/ids.ts"
 import { Handoff } from "../../src/handoff/Handoff.ts"
-import { readHandoffRecord, requestOf } from "../../src/handoff/record.ts"
+import { latestHandoffRecord, readHandoffRecord, requestOf } from "../../src/handoff/record.ts"
 import { bob, cleanClone, commit, git, treeOf, writeFiles } from "../support/repository.ts"
 import { handoff, handoffWith, world, type World } from "./environment.ts"
 
@@ -93,6 +94,37 @@ describe("handing off a run", () => {
       const service = yield* Handoff
       assert.deepEqual(yield* service.exportRun(requestOf(record, request.workflow)), exported)
       assert.deepEqual(snapshot(), before)
+    }).pipe(Effect.provide(handoff))
+  )
+
+  it.live("removes what a killed process has left half done, and not what another one is doing", () =>
+    Effect.gen(function* () {
+      const here = yield* world()
+      commit(here.workspace, "Say hello\n", { "hello.txt": "hello\n" })
+      const quarantine = path.join(here.source, ".symphony/quarantine")
+      const gone = spawnSync("true").pid
+      const left = [`incoming-${gone}-a/repository.git/objects/ab`, `proof-${gone}-b/.git`]
+      const others = [`incoming-${process.ppid}-c/repository.git`, "repository.git.aside"]
+      for (const name of [...left, ...others]) fs.mkdirSync(path.join(quarantine, name), { recursive: true })
+      yield* (yield* Handoff).exportRun(here.request)
+      const names = others.map((name) => name.split("/")[0] ?? "")
+      assert.sameMembers(fs.readdirSync(quarantine), [...names, "repository.git"])
+    }).pipe(Effect.provide(handoff))
+  )
+
+  it.live("is remembered from the moment it is asked for, so that it can be asked for again", () =>
+    Effect.gen(function* () {
+      const here = yield* world()
+      const { workflow } = here.request
+      const service = yield* Handoff
+      commit(here.workspace, "Say hello\n", { "a\u001b[2J.txt": "hello\n" })
+      yield* Effect.flip(service.exportRun(here.request))
+      const newer = { ...here.request, runId: makeRunId(1, 10) }
+      yield* Effect.flip(service.exportRun(newer))
+      const record = yield* latestHandoffRecord(workflow, "DEMO-1")
+      assert.deepInclude(record, { runId: newer.runId, title: "Greet the world", outcome: null })
+      assert.isNull(yield* latestHandoffRecord(workflow, "DEMO-2"))
+      assert.isNull(yield* service.diff(workflow, newer.runId))
     }).pipe(Effect.provide(handoff))
   )
 
