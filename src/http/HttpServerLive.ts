@@ -14,6 +14,7 @@ import { Draining } from "./Draining.ts"
 import { eventRoute } from "./events.ts"
 import { guard } from "./guard.ts"
 import { apiMethods, methodNotAllowed } from "./methods.ts"
+import { metricsRoute } from "./metrics.ts"
 import { Operations } from "./operations.ts"
 import { OperatorAuth } from "./OperatorAuth.ts"
 import { signInRoutes } from "./signIn.ts"
@@ -59,6 +60,7 @@ export const routes = allHandled(
     actionRoutes,
     apiRoutes,
     eventRoute,
+    metricsRoute,
     methodNotAllowed(apiMethods()),
     McpEndpoint.routes,
     guard

@@ -30,6 +30,10 @@ export const eventRoute = HttpRouter.add(
       changes,
       Stream.concat(Stream.make("retry: 1000\n\n", event("refreshed")), beats)
     ).pipe(Stream.interruptWhen(draining.await), Stream.encodeText)
-    return HttpServerResponse.stream(body, { contentType: "text/event-stream" })
+    // Not kept alive afterwards: the listener would wait for it when it closes.
+    return HttpServerResponse.stream(body, {
+      contentType: "text/event-stream",
+      headers: { connection: "close" }
+    })
   })
 )

@@ -7,8 +7,10 @@ import {
   HttpApiSchema,
   OpenApi
 } from "effect/http-api"
+import { RunId } from "../../domain/ids.ts"
 import {
   Accepted,
+  DiffResponse,
   IssueCreated,
   IssueDetail,
   IssueList,
@@ -16,8 +18,10 @@ import {
   MoveBody,
   NewIssueBody,
   RefreshResponse,
+  ReviewBody,
   StateResponse,
-  SteeringReply
+  SteeringReply,
+  TranscriptPage
 } from "./model.ts"
 
 const envelope = <const Code extends string>(codes: ReadonlyArray<Code>) => ({
@@ -31,7 +35,7 @@ export class BadRequest extends Schema.Error<BadRequest>("BadRequest")(
 export class Forbidden extends Schema.Error<Forbidden>("Forbidden")(envelope(["forbidden"]), {
   httpApiStatus: 403
 }) {}
-export class NotFound extends Schema.Error<NotFound>("NotFound")(envelope(["issue_not_found"]), {
+export class NotFound extends Schema.Error<NotFound>("NotFound")(envelope(["issue_not_found", "not_found"]), {
   httpApiStatus: 404
 }) {}
 export class Conflict extends Schema.Error<Conflict>("Conflict")(
@@ -46,7 +50,7 @@ export class Conflict extends Schema.Error<Conflict>("Conflict")(
   { httpApiStatus: 409 }
 ) {}
 export class Unavailable extends Schema.Error<Unavailable>("Unavailable")(
-  envelope(["not_durable", "not_written", "stopping"]),
+  envelope(["not_durable", "not_written", "handoff_failed", "stopping"]),
   { httpApiStatus: 503 }
 ) {}
 
@@ -120,7 +124,31 @@ const issues = HttpApiGroup.make("issues").add(
     payload: MoveBody,
     success: Accepted.pipe(accepted),
     error: commandErrors
-  }).annotate(OpenApi.Summary, "Move the issue to another state")
+  }).annotate(OpenApi.Summary, "Move the issue to another state"),
+  HttpApiEndpoint.post("review", "/issues/:identifier/review", {
+    ...issue,
+    payload: ReviewBody,
+    success: Accepted.pipe(accepted),
+    error: commandErrors
+  }).annotate(OpenApi.Summary, "Comment on what was handed over, all in one message"),
+  HttpApiEndpoint.get("diff", "/issues/:identifier/diff", {
+    ...issue,
+    success: DiffResponse,
+    error: [NotFound, Unavailable]
+  }).annotate(OpenApi.Summary, "What the newest run that exported anything hands over"),
+  HttpApiEndpoint.get("transcript", "/issues/:identifier/runs/:run/transcript", {
+    params: { identifier: Schema.String, run: RunId },
+    query: {
+      before: Schema.optional(Schema.NumberFromString.pipe(Schema.check(Schema.isInt()))),
+      limit: Schema.optional(
+        Schema.NumberFromString.pipe(
+          Schema.check(Schema.isInt(), Schema.isBetween({ minimum: 1, maximum: 1000 }))
+        )
+      )
+    },
+    success: TranscriptPage,
+    error: [NotFound, BadRequest]
+  }).annotate(OpenApi.Summary, "What the agent of a run said and did, newest last, those before `before`")
 )
 
 /** The JSON API: handlers, routes and the OpenAPI document all come from this. */
@@ -131,6 +159,19 @@ export class Api extends HttpApi.make("symphony")
   .annotateMerge(
     OpenApi.annotations({
       title: "smol-symphony",
-      description: "What the orchestrator knows, and what an operator may ask of it."
+      description:
+        "What the orchestrator knows, and what an operator may ask of it. Every error is `{error: {code, message}}`; " +
+        "beside those listed: 401 without the token, 403 from a foreign page, 405 with Allow, 413 and 415 for bodies, " +
+        "421 for a foreign Host.",
+      transform: (document) => ({
+        ...document,
+        security: [{ operator: [] }],
+        components: {
+          ...document["components"],
+          securitySchemes: {
+            operator: { type: "http", scheme: "bearer", description: "The token in `<state.root>/token`." }
+          }
+        }
+      })
     })
   ) {}

@@ -3,11 +3,15 @@ import { HttpApiBuilder, HttpApiMiddleware } from "effect/http-api"
 import { Board } from "../../board/Board.ts"
 import { Transcripts } from "../../journal/Transcripts.ts"
 import { attentionResponse } from "../dashboard/partials.tsx"
-import { Api, Forbidden, RequestErrors } from "./Api.ts"
+import { findDiff } from "../findDiff.ts"
+import { Api, Forbidden, NotFound, RequestErrors, Unavailable } from "./Api.ts"
 import { badRequest, Operations } from "../operations.ts"
 import { isoTime, issueDetail, issueList, stateResponse } from "./view.ts"
 
 const RECENT_EVENTS = 50
+const TRANSCRIPT_PAGE = 200
+
+const nothingYet = (message: string): NotFound => new NotFound({ error: { code: "not_found", message } })
 
 const format = SchemaIssue.makeFormatterStandardSchemaV1()
 
@@ -106,7 +110,28 @@ const issues = HttpApiBuilder.group(
       stop: ({ params }) => Effect.andThen(operations.stop(params.identifier), accepted(params.identifier)),
       retry: ({ params }) => Effect.andThen(operations.retry(params.identifier), accepted(params.identifier)),
       move: ({ params, payload }) =>
-        Effect.andThen(operations.move(params.identifier, payload.to), accepted(params.identifier))
+        Effect.andThen(operations.move(params.identifier, payload.to), accepted(params.identifier)),
+      review: ({ params: { identifier }, payload: { purpose, text } }) =>
+        Effect.andThen(operations.review(identifier, purpose, "Review", text), accepted(identifier)),
+      diff: Effect.fnUntraced(
+        function* ({ params }) {
+          const found = yield* findDiff(yield* operations.issue(params.identifier))
+          if (found === null)
+            return yield* nothingYet(`No run of ${params.identifier} has handed anything over.`)
+          const { runId, ...diff } = found
+          return { run_id: runId, ...diff }
+        },
+        Effect.catchTag("HandoffError", (error) =>
+          Effect.fail(new Unavailable({ error: { code: "handoff_failed", message: error.message } }))
+        )
+      ),
+      transcript: Effect.fnUntraced(function* ({ params, query }) {
+        const issue = yield* operations.issue(params.identifier)
+        return yield* transcripts.page(issue.identifier, params.run, {
+          before: query.before ?? null,
+          limit: query.limit ?? TRANSCRIPT_PAGE
+        })
+      })
     })
   })
 )

@@ -2,6 +2,8 @@ import { Schema } from "effect"
 import { Blocker } from "../../domain/Issue.ts"
 import { Problem } from "../../domain/Problem.ts"
 import { StateRole } from "../../domain/State.ts"
+import { Exported } from "../../handoff/Handoff.ts"
+import { TranscriptEntry } from "../../journal/Transcripts.ts"
 import { HandoffRecord } from "../../scheduler/events.ts"
 import { Mode, RunStage } from "../../scheduler/state.ts"
 
@@ -186,3 +188,23 @@ export const SteeringReply = Schema.Struct({
   question: Schema.optional(Schema.NullOr(Schema.String))
 })
 export const MoveBody = Schema.Struct({ to: Schema.String })
+
+export const TranscriptPage = Schema.Struct({
+  entries: Schema.Array(TranscriptEntry),
+  /** Entries of the whole transcript. */
+  total: Schema.Int
+})
+
+/** What a run handed over, as a reviewer sees it. `patch`: a unified diff; null when it is too large. */
+export const DiffResponse = Schema.Struct({
+  run_id: Schema.String,
+  title: Schema.String,
+  summary: Schema.String,
+  exported: Exported,
+  patch: Schema.NullOr(Schema.String)
+})
+
+export const ReviewBody = Schema.Struct({
+  purpose: Schema.Literals(["answer", "note", "send_back"]),
+  text: Schema.String
+})

@@ -25,7 +25,7 @@ const ConfirmPage = ({
 }) => (
   <Document title={`${confirmation.heading} · symphony`} now={board.generatedAt}>
     <Bar />
-    <main id="main" class="message">
+    <main id="main" class="page">
       <h1>{confirmation.heading}</h1>
       <ul class="consequences">
         {confirmation.consequences.map((text) => (

@@ -255,11 +255,13 @@ export const IssuePage = ({ board, issue }: IssueProps) => {
               </span>
             )}
             <span class="dim">
-              {tokenText(issue.tokens)} tokens, {duration(issue.seconds)}
+              {issue.attempts === 0
+                ? "not tried yet"
+                : `${tokenText(issue.tokens)} tokens, ${duration(issue.seconds)} of agent time`}
             </span>
           </p>
           <Actions board={board} issue={issue} />
-          {issue.question === null ? null : <Ask board={board} issue={issue} />}
+          {issue.question === null ? null : <Ask board={board} issue={issue} inQueue={false} />}
           <Handoff issue={issue} />
           <section aria-label="Text">
             <h2>Text</h2>

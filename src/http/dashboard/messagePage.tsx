@@ -11,7 +11,7 @@ export const messagePage = (
 ): HttpServerResponse.HttpServerResponse =>
   pageResponse(
     <Plain title={`${heading} · symphony`}>
-      <main id="main" class="message">
+      <main id="main" class="page">
         <h1>{heading}</h1>
         <p>{message}</p>
         <p>

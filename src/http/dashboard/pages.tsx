@@ -2,10 +2,9 @@ import { Effect, Layer, Option, Schema } from "effect"
 import { HttpRouter, HttpServerRequest, type HttpServerResponse } from "effect/http"
 import { Board, type BoardIssue, type BoardSnapshot } from "../../board/Board.ts"
 import { RunId } from "../../domain/ids.ts"
-import { Handoff } from "../../handoff/Handoff.ts"
 import { Transcripts } from "../../journal/Transcripts.ts"
-import { Workflow } from "../../workflow/Workflow.ts"
 import { OperatorAuth } from "../OperatorAuth.ts"
+import { findDiff } from "../findDiff.ts"
 import { findIssue } from "../operations.ts"
 import { DrainPage, MovePage, StopPage } from "./confirmPage.tsx"
 import { DiffPage } from "./diffPage.tsx"
@@ -142,16 +141,8 @@ const diff = issueRoute(
   "/issues/:identifier/diff",
   Effect.fnUntraced(
     function* (board: BoardSnapshot, found: BoardIssue) {
-      const handoff = yield* Handoff
-      const definition = yield* (yield* Workflow).current
-      const runs = [
-        ...(found.run === null ? [] : [found.run.run]),
-        ...found.history.toReversed().map((it) => it.run)
-      ]
-      for (const run of runs) {
-        const shown = yield* handoff.diff(definition, run)
-        if (shown !== null) return pageResponse(<DiffPage board={board} issue={found} diff={shown} />)
-      }
+      const shown = yield* findDiff(found)
+      if (shown !== null) return pageResponse(<DiffPage board={board} issue={found} diff={shown} />)
       return messagePage(
         404,
         "Nothing to look at yet",

@@ -85,11 +85,19 @@ const Problems = ({ problems }: { readonly problems: ReadonlyArray<Problem> }) =
     </section>
   )
 
-/** A question with its answer box; posts with htmx, and as a plain form without script. */
-export const Ask = ({ board, issue }: RegionProps & { readonly issue: BoardIssue }) => {
+/**
+ * A question with its answer box; posts with htmx, and as a plain form without script. On the home page the
+ * answer brings the queue as it is then.
+ */
+export const Ask = ({
+  board,
+  inQueue,
+  issue
+}: RegionProps & { readonly issue: BoardIssue; readonly inQueue: boolean }) => {
   const { question } = issue
   if (question === null) return null
   const id = `reply-${question.id}`
+  const action = `${issuePath(issue.identifier)}/answer`
   return (
     <article class="ask" id={`ask-${question.id}`}>
       <h3>
@@ -103,10 +111,14 @@ export const Ask = ({ board, issue }: RegionProps & { readonly issue: BoardIssue
       {question.reply === null ? (
         <form
           method="post"
-          action={`${issuePath(issue.identifier)}/answer`}
-          hx-post={`/api/v1/issues/${encodeURIComponent(issue.identifier)}/steering-reply`}
-          hx-target="#attention"
-          hx-swap="morph:innerHTML"
+          action={action}
+          {...(inQueue
+            ? {
+                "hx-post": `/api/v1/issues/${encodeURIComponent(issue.identifier)}/steering-reply`,
+                "hx-target": "#attention",
+                "hx-swap": "morph:innerHTML"
+              }
+            : { "hx-post": action, "hx-swap": "none" })}
           class="answer"
         >
           <input type="hidden" name="question" value={question.id} />
@@ -197,7 +209,7 @@ export const Attention = ({ board, problem }: RegionProps & { readonly problem?:
                 <p>{printableLine(issue.why.text)}</p>
               </article>
             ) : (
-              <Ask board={board} issue={issue} />
+              <Ask board={board} issue={issue} inQueue />
             )
           )}
         </section>

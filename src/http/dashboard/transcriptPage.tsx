@@ -24,6 +24,20 @@ export interface TranscriptProps {
   readonly total: number
 }
 
+const KINDS: Record<Step["kind"], string> = {
+  Prompt: "prompt",
+  Message: "says",
+  Thought: "thinks",
+  ToolCall: "tool",
+  ToolUpdate: "tool",
+  Plan: "plan",
+  Context: "context",
+  Permission: "asks",
+  Stderr: "stderr",
+  Notice: "notice",
+  Stage: "stage"
+}
+
 const time = (at: number): string => clockTime(at).slice(11, 19)
 
 const took = (from: number, to: number): string => (to - from < 1000 ? "" : duration((to - from) / 1000))
@@ -32,7 +46,7 @@ const StepLine = ({ step }: { readonly step: Step }) => {
   const line = (
     <>
       <span class="dim">{time(step.startedAt)}</span>
-      <span class={`kind ${step.kind.toLowerCase()}`}>{step.kind}</span>
+      <span class={`kind ${KINDS[step.kind]}`}>{KINDS[step.kind]}</span>
       <span class="title">{printableLine(step.title, 200)}</span>
       <span class={step.failed ? "error" : "dim"}>
         {step.failed ? <span aria-hidden="true">■ </span> : null}

@@ -1,0 +1,16 @@
+import { Effect } from "effect"
+import type { BoardIssue } from "../board/Board.ts"
+import { Handoff } from "../handoff/Handoff.ts"
+import { Workflow } from "../workflow/Workflow.ts"
+
+/** What the newest run that exported anything hands over; null when none has yet. */
+export const findDiff = Effect.fn("findDiff")(function* (issue: BoardIssue) {
+  const handoff = yield* Handoff
+  const workflow = yield* (yield* Workflow).current
+  const ended = issue.history.toReversed().map(({ run }) => run)
+  for (const run of issue.run === null ? ended : [issue.run.run, ...ended]) {
+    const diff = yield* handoff.diff(workflow, run)
+    if (diff !== null) return diff
+  }
+  return null
+})

@@ -1,0 +1,351 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Clock, Effect, Duration, Fiber, Latch, Ref, Stream } from "effect"
+import { HttpClient, HttpClientRequest } from "effect/http"
+import { BoardEditor } from "../../src/board/MemoryBoard.ts"
+import { loginDiff, LOGIN, talk } from "../browser/scenes.ts"
+import { askingIssue, board, boardIssue, workingIssue } from "./boards.ts"
+import { Asked, form, operatorToken, origin, sendAuthorized, server } from "./support.ts"
+
+const HOSTILE = `<img src=x onerror=alert(1)>"'><script>alert(1)</script>\u202Eevil\u001b[2J`
+
+const BOARD = board([
+  askingIssue("DEMO-1"),
+  workingIssue("DEMO-2", 2),
+  boardIssue("DEMO-3", { state: "Triage", role: "holding", status: "stopped" }),
+  LOGIN
+])
+
+const run = <A, E, R>(effect: Effect.Effect<A, E, R>, options: Partial<Parameters<typeof server>[0]> = {}) =>
+  Effect.provide(effect, server({ board: BOARD, ...options }))
+
+const page = (path: string) =>
+  Effect.gen(function* () {
+    const response = yield* sendAuthorized("GET", path, { headers: { accept: "text/html" } })
+    return { status: response.status, text: yield* response.text }
+  })
+
+describe("pages", () => {
+  for (const [path, status, text] of [
+    ["/", 200, "Which colour?"],
+    ["/issues?q=demo-2", 200, "Title of DEMO-2"],
+    ["/issues/DEMO-1", 200, "Which colour?"],
+    ["/issues/NO-1", 404, "There is no issue NO-1"],
+    ["/issues/DEMO-2/stop", 200, "turn 2, at work for 5m, is cut off"],
+    ["/issues/DEMO-2/move?to=Done", 200, "What the agent has not written to a file yet is lost"],
+    ["/issues/DEMO-2/move?to=Done", 200, "workspaces/DEMO-2 may be removed"],
+    ["/issues/DEMO-2/move", 400, "names no state"],
+    ["/issues/DEMO-3", 200, "Approve: move to Todo"],
+    ["/do/drain", 200, "to wait for; nothing is lost"],
+    ["/issues/WEB-7/diff", 200, "npm run check"],
+    ["/issues/WEB-7/diff", 200, "continuous integration: .github/workflows/test.yml"],
+    ["/issues/WEB-7/runs/nonsense", 404, "names no run"]
+  ] as const) {
+    it.live(`${path} is ${status} and says ${text}`, () =>
+      run(
+        Effect.gen(function* () {
+          const shown = yield* page(path)
+          assert.strictEqual(shown.status, status)
+          assert.include(shown.text, text)
+        }),
+        { diff: loginDiff }
+      )
+    )
+  }
+
+  it.live("a filter shows what matches only", () =>
+    run(
+      Effect.gen(function* () {
+        const { text } = yield* page("/issues?status=working&q=")
+        assert.include(text, "DEMO-2")
+        assert.notInclude(text, "DEMO-3")
+      })
+    )
+  )
+
+  it.live("nothing that an issue or an agent says becomes markup, or hides", () =>
+    run(
+      Effect.gen(function* () {
+        for (const path of ["/", "/issues", "/issues/EVIL-1", "/issues/EVIL-1/stop", "/issues/EVIL-1/diff"]) {
+          const { text } = yield* page(path)
+          assert.notInclude(text, "<img", path)
+          assert.notInclude(text, "<script>", path)
+          assert.notInclude(text, "\u202E", path)
+          assert.notInclude(text, "\u001b", path)
+        }
+      }),
+      {
+        board: board(
+          [
+            askingIssue("EVIL-1", 1, {
+              title: HOSTILE,
+              description: HOSTILE,
+              labels: [HOSTILE],
+              question: { ...askingIssue("x").question, text: HOSTILE, context: HOSTILE } as never
+            })
+          ],
+          {
+            problems: [
+              { source: "tracker", severity: "error", where: HOSTILE, message: HOSTILE, hint: HOSTILE }
+            ]
+          }
+        ),
+        diff: {
+          ...loginDiff,
+          title: HOSTILE,
+          summary: HOSTILE,
+          patch: `diff --git a/x b/${HOSTILE}\n@@ -0,0 +1 @@\n+${HOSTILE}\n`
+        }
+      }
+    )
+  )
+
+  it.live("a transcript is shown at three depths, a page at a time", () =>
+    run(
+      Effect.gen(function* () {
+        yield* talk(300)
+        for (const [depth, text] of [
+          ["line", "turn 5"],
+          ["steps", "read src/login.ts"],
+          ["raw", "&quot;_tag&quot;:&quot;ToolCall&quot;"]
+        ] as const) {
+          assert.include((yield* page(`/issues/WEB-7/runs/r1-7?depth=${depth}`)).text, text)
+        }
+        const newest = (yield* page("/issues/WEB-7/runs/r1-7")).text
+        assert.include(newest, "100–299 of 300")
+        assert.include(newest, "before=100")
+        assert.include((yield* page("/issues/WEB-7/runs/r1-7?before=100")).text, "0–99 of 300")
+      })
+    )
+  )
+})
+
+describe("forms, without script", () => {
+  const post = (path: string, fields: Readonly<Record<string, string>> = {}) =>
+    sendAuthorized("POST", path, form(fields))
+
+  for (const [path, fields, next, command] of [
+    [
+      "/issues/DEMO-1/answer",
+      { text: "Blue.", question: "q-r1-1-1" },
+      "/issues/DEMO-1",
+      { _tag: "Answer", issue: "id-DEMO-1", question: "q-r1-1-1", text: "Blue." }
+    ],
+    ["/issues/DEMO-2/stop", {}, "/issues/DEMO-2", { _tag: "Stop", issue: "id-DEMO-2" }],
+    ["/issues/DEMO-2/retry", {}, "/issues/DEMO-2", { _tag: "RetryNow", issue: "id-DEMO-2" }],
+    [
+      "/issues/DEMO-2/move",
+      { to: "Done" },
+      "/issues/DEMO-2",
+      { _tag: "Move", issue: "id-DEMO-2", to: "Done" }
+    ],
+    ["/do/pause", {}, "/", { _tag: "Pause" }],
+    ["/do/drain", {}, "/", { _tag: "Drain" }],
+    ["/do/resume", {}, "/", { _tag: "Resume" }]
+  ] as const) {
+    it.live(`${path} asks for ${command._tag} and leads on`, () =>
+      run(
+        Effect.gen(function* () {
+          const response = yield* post(path, fields)
+          assert.strictEqual(response.status, 303)
+          assert.strictEqual(response.headers["location"], next)
+          assert.deepStrictEqual(yield* Ref.get((yield* Asked).commands), [command] as never)
+        })
+      )
+    )
+  }
+
+  it.live("a new issue needs a title only, and what it lacks is said", () =>
+    run(
+      Effect.gen(function* () {
+        const filed = yield* post("/issues", {
+          title: "Mend it",
+          description: "",
+          priority: "",
+          labels: "a, b"
+        })
+        assert.strictEqual(filed.headers["location"], "/issues/DEMO-7")
+        assert.deepInclude((yield* Ref.get((yield* Asked).created))[0], {
+          title: "Mend it",
+          description: null,
+          priority: null,
+          labels: ["a", "b"]
+        })
+        const refused = yield* post("/issues", { title: " " })
+        assert.strictEqual(refused.status, 400)
+        assert.include(yield* refused.text, "title: is empty")
+        assert.strictEqual((yield* post("/issues", { title: "x", priority: "high" })).status, 400)
+      })
+    )
+  )
+
+  it.live("comments on a diff become one message", () =>
+    run(
+      Effect.gen(function* () {
+        const { body } = form({ run: "r1-7", purpose: "answer", text: "Nearly." })
+        const comments = ["src/a.ts:3", "src/b.ts:9", "src/c.ts:1"]
+          .map((at, n) => new URLSearchParams({ at, comment: n === 2 ? " " : `remark ${n}` }).toString())
+          .join("&")
+        const answered = yield* sendAuthorized("POST", "/issues/WEB-7/review", {
+          ...form({}),
+          body: `${body}&${comments}`
+        })
+        assert.strictEqual(answered.status, 303)
+        assert.deepStrictEqual(yield* Ref.get((yield* Asked).commands), [
+          {
+            _tag: "Answer",
+            issue: LOGIN.id,
+            question: null,
+            text: "src/a.ts:3\nremark 0\n\nsrc/b.ts:9\nremark 1\n\nNearly."
+          }
+        ])
+      })
+    )
+  )
+
+  it.live("comments on finished work are written into the issue, which goes back", () =>
+    run(
+      Effect.gen(function* () {
+        yield* post("/issues/DEMO-3/review", { run: "r1-7", purpose: "send_back", text: "Once more." })
+        const asked = yield* Asked
+        assert.deepStrictEqual(yield* Ref.get(asked.notes), [
+          { heading: "Review of r1-7", text: "Once more." }
+        ])
+        assert.deepStrictEqual(yield* Ref.get(asked.commands), [
+          { _tag: "Move", issue: "id-DEMO-3", to: "Todo" }
+        ] as never)
+      })
+    )
+  )
+})
+
+describe("for programs", () => {
+  it.live("the document describes every route of the API, and how to be let in", () =>
+    run(
+      Effect.gen(function* () {
+        const document = (yield* (yield* sendAuthorized("GET", "/api/v1/openapi.json")).json) as {
+          readonly openapi: string
+          readonly security: unknown
+          readonly paths: Readonly<Record<string, Readonly<Record<string, { readonly responses: object }>>>>
+        }
+        assert.match(document.openapi, /^3\.1/)
+        assert.deepStrictEqual(document.security, [{ operator: [] }])
+        assert.deepStrictEqual(
+          Object.keys(document.paths["/api/v1/issues"]?.["post"]?.responses ?? {}).sort(),
+          ["201", "400", "409"]
+        )
+        assert.includeMembers(Object.keys(document.paths), [
+          "/api/v1/state",
+          "/api/v1/refresh",
+          "/api/v1/{identifier}",
+          "/api/v1/issues/{identifier}/steering-reply",
+          "/api/v1/issues/{identifier}/runs/{run}/transcript"
+        ])
+      })
+    )
+  )
+
+  it.live("the diff and the transcript are there as JSON", () =>
+    run(
+      Effect.gen(function* () {
+        yield* talk(30)
+        const diff = yield* sendAuthorized("GET", "/api/v1/issues/WEB-7/diff")
+        assert.deepInclude((yield* diff.json) as object, { run_id: "r1-7", title: "Move login to /session" })
+        const transcript = yield* sendAuthorized(
+          "GET",
+          "/api/v1/issues/WEB-7/runs/r1-7/transcript?limit=2&before=10"
+        )
+        const page = (yield* transcript.json) as {
+          readonly total: number
+          readonly entries: ReadonlyArray<{ readonly seq: number }>
+        }
+        assert.deepStrictEqual([page.total, page.entries.map(({ seq }) => seq)], [30, [8, 9]])
+        assert.strictEqual(
+          (yield* sendAuthorized("GET", "/api/v1/issues/WEB-7/runs/nonsense/transcript")).status,
+          400
+        )
+        assert.strictEqual(
+          (yield* sendAuthorized("GET", "/api/v1/issues/WEB-7/runs/r1-7/transcript?limit=0")).status,
+          400
+        )
+      }),
+      { diff: loginDiff }
+    )
+  )
+
+  it.live("Prometheus reads numbers", () =>
+    run(
+      Effect.gen(function* () {
+        const text = yield* (yield* sendAuthorized("GET", "/metrics")).text
+        assert.include(text, 'symphony_issues{status="needs you"} 2')
+        assert.include(text, "symphony_slots_limit 10")
+        assert.include(text, "symphony_runs_completed_total 2")
+      })
+    )
+  )
+})
+
+describe("the stream of changes", () => {
+  const events = Effect.gen(function* () {
+    const client = yield* HttpClient.HttpClient
+    const response = yield* client.execute(
+      HttpClientRequest.get(`${yield* origin}/api/v1/events`).pipe(
+        HttpClientRequest.setHeader("authorization", `Bearer ${yield* operatorToken}`)
+      )
+    )
+    return response.stream.pipe(
+      Stream.decodeText,
+      Stream.splitLines,
+      Stream.filter((line) => line === "event: refreshed")
+    )
+  })
+
+  it.live("tells of a change within 250 ms, and of a burst a few times", () =>
+    run(
+      Effect.gen(function* () {
+        const editor = yield* BoardEditor
+        const told: Array<number> = []
+        const first = yield* Latch.make()
+        const second = yield* Latch.make()
+        const reading = yield* (yield* events).pipe(
+          Stream.runForEach(() =>
+            Effect.andThen(
+              Effect.map(Clock.currentTimeMillis, (at) => told.push(at)),
+              Effect.suspend(() => (told.length === 1 ? first.open : second.open))
+            )
+          ),
+          Effect.forkChild
+        )
+        yield* first.await
+        const changedAt = yield* Clock.currentTimeMillis
+        yield* Effect.repeat(
+          Effect.andThen(
+            editor.update((snapshot) => ({ ...snapshot, generatedAt: snapshot.generatedAt + 1 })),
+            Effect.yieldNow
+          ),
+          { times: 1000 }
+        )
+        yield* second.await
+        assert.isBelow((told[1] ?? Infinity) - changedAt, 250)
+        assert.isBelow(told.length, 10)
+        yield* Fiber.interrupt(reading)
+      })
+    )
+  )
+
+  it.live("ends with the listener, which does not wait for it", () =>
+    Effect.gen(function* () {
+      const stopped = yield* Effect.timed(
+        Effect.gen(function* () {
+          const started = yield* Latch.make()
+          yield* (yield* events).pipe(
+            Stream.runForEach(() => started.open),
+            Effect.ignore,
+            Effect.forkDetach
+          )
+          yield* started.await
+        }).pipe(Effect.provide(server({ board: BOARD })))
+      )
+      assert.isBelow(Duration.toMillis(stopped[0]), 1500)
+    })
+  )
+})
