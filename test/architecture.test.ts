@@ -43,7 +43,9 @@ const COMPOSITION = ["", "cli"]
 /** Programs of their own, which run in a guest or play an agent, without Effect and without our services. */
 const isSeparateProgram = (path: string): boolean =>
   path.startsWith("agent/demo/") ||
-  ["sandbox/bubblewrap/entry.ts", "sandbox/bubblewrap/relay.ts"].includes(path)
+  ["sandbox/bubblewrap/entry.ts", "sandbox/bubblewrap/relay.ts", "sandbox/smolvm/guestProgram.ts"].includes(
+    path
+  )
 
 /** The leaves: the only files that touch the machine without a service between, and what each may use of it. */
 const RAW_MODULES: Readonly<Record<string, ReadonlyArray<string>>> = {
@@ -51,6 +53,8 @@ const RAW_MODULES: Readonly<Record<string, ReadonlyArray<string>>> = {
   "files/nodeFolder.ts": ["node:fs"],
   "files/removeTree.ts": ["node:fs"],
   "files/nodeWatch.ts": ["node:fs"],
+  "sandbox/smolvm/Bridge.ts": ["node:net"],
+  "sandbox/smolvm/httpCall.ts": ["node:http"],
   "http/HttpServerLive.ts": ["node:http"],
   "http/dashboard/assets.ts": ["node:fs"],
   "cli/lock.ts": ["node:net"]

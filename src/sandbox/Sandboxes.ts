@@ -5,13 +5,14 @@ import type { SandboxKind, WorkflowDefinition } from "../workflow/WorkflowConfig
 export class SandboxError extends Schema.TaggedError<SandboxError>()("SandboxError", {
   kind: Schema.Literals(["smolvm", "bubblewrap", "host"]),
   /**
-   * `unavailable`: this machine cannot do it (configuration); `boot`, `boot_timeout`, `lost`, `name_taken`,
-   * `image`, `mount`: infrastructure; `spawn`: the command could not be started; `io`: its pipes broke.
+   * `unavailable`: this machine cannot do it (configuration); `boot`, `boot_timeout`, `server_down`, `lost`,
+   * `name_taken`, `image`, `mount`: infrastructure; `spawn`: the command could not be started; `io`: its pipes broke.
    */
   reason: Schema.Literals([
     "unavailable",
     "boot",
     "boot_timeout",
+    "server_down",
     "lost",
     "name_taken",
     "image",

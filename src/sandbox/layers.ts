@@ -1,4 +1,5 @@
 import { Effect, Layer } from "effect"
+import { SecureRandom } from "effect/crypto"
 import type { RunId } from "../domain/ids.ts"
 import type { SandboxKind, WorkflowDefinition } from "../workflow/WorkflowConfig.ts"
 import { makeBubblewrapSandbox } from "./bubblewrap/BubblewrapSandbox.ts"
@@ -6,7 +7,7 @@ import { makeHostSandbox } from "./HostSandbox.ts"
 import { ProcessTable } from "../processes/ProcessTable.ts"
 import type { Reaped, SandboxDriver } from "./SandboxDriver.ts"
 import { Sandboxes } from "./Sandboxes.ts"
-import { missingSmolvm } from "./missingSmolvm.ts"
+import { makeSmolvmSandbox } from "./smolvm/SmolvmSandbox.ts"
 
 /** Picks the driver by `sandbox.kind`; a leftover is dead when every kind says so, for the kind may have changed. */
 export const fromDrivers = (drivers: Readonly<Record<SandboxKind, SandboxDriver>>): Sandboxes["Service"] => {
@@ -31,6 +32,7 @@ export const layer = Layer.effect(
   Effect.gen(function* () {
     const host = yield* makeHostSandbox
     const bubblewrap = yield* makeBubblewrapSandbox
-    return fromDrivers({ host, bubblewrap, smolvm: missingSmolvm })
+    const smolvm = yield* makeSmolvmSandbox()
+    return fromDrivers({ host, bubblewrap, smolvm })
   })
-).pipe(Layer.provide(ProcessTable.layer))
+).pipe(Layer.provide(Layer.merge(ProcessTable.layer, SecureRandom.layerWebCrypto)))

@@ -2,6 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, type FileSystem, type Layer, Redacted, type Scope, Stream } from "effect"
 import { Sandboxes } from "../../src/sandbox/Sandboxes.ts"
 import type { SandboxKind } from "../../src/workflow/WorkflowConfig.ts"
+import type { ConfigOverrides } from "../support/workflow.ts"
 import { allOf, makeWorld, sh } from "./world.ts"
 
 const bytes = (text: string) => new TextEncoder().encode(text)
@@ -14,7 +15,8 @@ const SHELL_OWN = ["PWD", "OLDPWD", "SHLVL", "_"]
 export const sandboxesContract = (
   kind: SandboxKind,
   layer: Layer.Layer<Sandboxes | FileSystem.FileSystem>,
-  title: string = kind
+  title: string = kind,
+  config: ConfigOverrides = {}
 ) =>
   describe(`Sandboxes contract: ${title}`, () => {
     const test = (
@@ -24,7 +26,7 @@ export const sandboxesContract = (
 
     const started = Effect.fnUntraced(function* (line: string) {
       const sandboxes = yield* Sandboxes
-      const world = yield* makeWorld(kind)
+      const world = yield* makeWorld(kind, true, config)
       const sandbox = yield* sandboxes.acquire(world.request())
       return { world, sandbox, process: yield* sandbox.start(sh(line)) }
     })
@@ -109,7 +111,7 @@ export const sandboxesContract = (
       "fails with a typed error when the shell is not there",
       Effect.gen(function* () {
         const sandboxes = yield* Sandboxes
-        const world = yield* makeWorld(kind)
+        const world = yield* makeWorld(kind, true, config)
         const sandbox = yield* sandboxes.acquire(world.request())
         const error = yield* Effect.flip(sandbox.start({ shell: "/no/such/shell", line: "true" }))
         assert.strictEqual(error.reason, "spawn")
@@ -133,7 +135,7 @@ export const sandboxesContract = (
       "ends the process when its scope closes",
       Effect.gen(function* () {
         const sandboxes = yield* Sandboxes
-        const world = yield* makeWorld(kind)
+        const world = yield* makeWorld(kind, true, config)
         const sandbox = yield* sandboxes.acquire(world.request())
         const process = yield* Effect.scoped(sandbox.start(sh("cat > /dev/null; sleep 1000")))
         assert.notStrictEqual((yield* process.exit).code, 0)
@@ -154,7 +156,7 @@ export const sandboxesContract = (
       "keeps secrets out of what a failure says",
       Effect.gen(function* () {
         const sandboxes = yield* Sandboxes
-        const world = yield* makeWorld(kind)
+        const world = yield* makeWorld(kind, true, config)
         const sandbox = yield* sandboxes.acquire(world.request({ env: { KEY: Redacted.make("s3cret") } }))
         const error = yield* Effect.flip(sandbox.start({ shell: "/no/such/shell", line: "echo s3cret-line" }))
         assert.notInclude(String(error), "s3cret")
@@ -166,7 +168,7 @@ export const sandboxesContract = (
       "finds nothing left of a run that never was",
       Effect.gen(function* () {
         const sandboxes = yield* Sandboxes
-        const world = yield* makeWorld(kind)
+        const world = yield* makeWorld(kind, true, config)
         const { runId } = world.request()
         assert.deepStrictEqual(yield* sandboxes.reap(world.workflow, [runId]), [{ runId, status: "dead" }])
       })

@@ -4,7 +4,7 @@ import { ProcessTable } from "../../src/processes/ProcessTable.ts"
 import { runMarker } from "../../src/sandbox/RunRecord.ts"
 import type { SandboxProcess, SandboxRequest } from "../../src/sandbox/Sandboxes.ts"
 import type { SandboxKind, WorkflowDefinition } from "../../src/workflow/WorkflowConfig.ts"
-import { testWorkflow } from "../support/workflow.ts"
+import { type ConfigOverrides, testWorkflow } from "../support/workflow.ts"
 
 export interface World {
   readonly root: string
@@ -14,7 +14,11 @@ export interface World {
 }
 
 /** A project in a temporary folder: tracker, state root and a workspace with a neighbour. */
-export const makeWorld = Effect.fnUntraced(function* (kind: SandboxKind, net = true) {
+export const makeWorld = Effect.fnUntraced(function* (
+  kind: SandboxKind,
+  net = true,
+  config: ConfigOverrides = {}
+) {
   const fs = yield* FileSystem.FileSystem
   const root = yield* Effect.flatMap(fs.makeTempDirectoryScoped({ prefix: "sandbox-test-" }), (path) =>
     fs.realPath(path)
@@ -29,6 +33,7 @@ export const makeWorld = Effect.fnUntraced(function* (kind: SandboxKind, net = t
   const workflow = testWorkflow({
     path: `${root}/WORKFLOW.md`,
     config: {
+      ...config,
       tracker: { root: `${root}/issues` },
       workspace: { root: `${root}/workspaces` },
       state: { root: `${root}/state` },

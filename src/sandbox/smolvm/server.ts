@@ -1,0 +1,161 @@
+import { Duration, Effect, Option, Redacted, Schema } from "effect"
+import { printableTail } from "../../domain/printable.ts"
+import { SandboxError } from "../Sandboxes.ts"
+import { endpointIn, httpCall, type Reply } from "./httpCall.ts"
+import type { Limits } from "./limits.ts"
+import type { Machines, MachineSpec } from "./Machines.ts"
+import { reasonIn, sandboxError, SmolvmError } from "./SmolvmError.ts"
+
+const Refusal = Schema.fromJsonString(Schema.Struct({ error: Schema.String, code: Schema.String }))
+const Health = Schema.fromJsonString(Schema.Struct({ version: Schema.String }))
+const Listed = Schema.fromJsonString(
+  Schema.Struct({
+    machines: Schema.Array(
+      Schema.Struct({
+        name: Schema.String,
+        state: Schema.String,
+        pid: Schema.NullOr(Schema.Int).pipe(Schema.withDecodingDefaultKey(Effect.succeed(null)))
+      })
+    )
+  })
+)
+const Executed = Schema.fromJsonString(
+  Schema.Struct({ exitCode: Schema.Int, stdout: Schema.String, stderr: Schema.String })
+)
+const encode = Schema.encodeUnknownEffect(Schema.fromJsonString(Schema.Unknown))
+
+/** The secret goes in by a variable, which no list of processes shows, and on by stdin. */
+const RUN = 't=$SYMPHONY_TOKEN; unset SYMPHONY_TOKEN; printf "%s\\n" "$t" | "$@"'
+/** Every release returns at once from this; their own way of detaching came later than some of them. */
+const RUN_DETACHED = `${RUN} >/dev/null 2>&1 &`
+
+const createBody = (spec: MachineSpec) => ({
+  name: spec.name,
+  ...(spec.from === null ? (spec.image === null ? {} : { image: spec.image }) : { from: spec.from }),
+  cpus: spec.cpus,
+  memoryMb: spec.memMib,
+  mounts: spec.mounts,
+  network: true,
+  ...(spec.net ? {} : { allowedCidrs: ["127.0.0.1/32"] })
+})
+
+/** smolvm over `smolvm serve`, at `smolvm.endpoint`. */
+export const makeServer = Effect.fnUntraced(function* (
+  text: string,
+  limits: Limits
+): Effect.fn.Return<Machines, SandboxError> {
+  const endpoint = endpointIn(text)
+  if (endpoint === null) {
+    return yield* new SandboxError({
+      kind: "smolvm",
+      reason: "unavailable",
+      detail: "`smolvm.endpoint` is no address of a smolvm server",
+      hint: "unix:///absolute/path.sock or http://127.0.0.1:8080"
+    })
+  }
+
+  const refusal = Effect.fnUntraced(function* (operation: string, { body, status }: Reply) {
+    // Refusals of its framework are plain text, or nothing at all.
+    const told = Option.getOrUndefined(yield* Effect.option(Schema.decodeUnknownEffect(Refusal)(body)))
+    const said = told?.error ?? body
+    const reason =
+      told?.code === "NOT_FOUND"
+        ? "not_found"
+        : status === 408
+          ? "timeout"
+          : status === 422 || status === 415
+            ? "usage"
+            : reasonIn(said)
+    return new SmolvmError({
+      reason,
+      operation,
+      detail: printableTail(said.trim(), 400) || `status ${status}`
+    })
+  })
+
+  const call = Effect.fnUntraced(function* (
+    operation: string,
+    method: "GET" | "POST" | "DELETE",
+    path: string,
+    body: unknown,
+    limit: Duration.Duration
+  ) {
+    const text = body === null ? null : yield* Effect.orDie(encode(body))
+    const reply = yield* httpCall(endpoint, operation, method, path, text).pipe(
+      Effect.timeoutOrElse({
+        duration: limit,
+        orElse: () =>
+          Effect.fail(
+            new SmolvmError({
+              reason: "timeout",
+              operation,
+              detail: `no answer within ${Duration.format(limit)}`
+            })
+          )
+      })
+    )
+    if (reply.status !== 200) return yield* yield* refusal(operation, reply)
+    return reply.body
+  })
+
+  const readable =
+    <A>(operation: string, decode: (text: string) => Effect.Effect<A, Schema.SchemaError>) =>
+    (text: string) =>
+      Effect.mapError(
+        decode(text),
+        () => new SmolvmError({ reason: "malformed", operation, detail: "its answer cannot be read" })
+      )
+
+  const at = (name: string, verb = "") => `/api/v1/machines/${encodeURIComponent(name)}${verb}`
+
+  const execute = (name: string, script: string, command: ReadonlyArray<string>, secret: Redacted.Redacted) =>
+    call(
+      "machine exec",
+      "POST",
+      at(name, "/exec"),
+      {
+        command: ["sh", "-c", script, "sh", ...command],
+        env: [{ name: "SYMPHONY_TOKEN", value: Redacted.value(secret) }],
+        timeoutSecs: Math.ceil(Duration.toSeconds(limits.execute))
+      },
+      Duration.sum(limits.execute, Duration.seconds(5))
+    ).pipe(
+      Effect.flatMap(readable("machine exec", Schema.decodeUnknownEffect(Executed))),
+      Effect.map(({ exitCode, stderr, stdout }) => ({ code: exitCode, stdout, stderr }))
+    )
+
+  return {
+    description: `smolvm serve at ${text}`,
+    version: call("health", "GET", "/health", null, limits.version).pipe(
+      Effect.flatMap(readable("health", Schema.decodeUnknownEffect(Health))),
+      Effect.map(({ version }) => version)
+    ),
+    list: call("machine ls", "GET", "/api/v1/machines", null, limits.list).pipe(
+      Effect.flatMap(readable("machine ls", Schema.decodeUnknownEffect(Listed))),
+      Effect.map(({ machines }) => machines)
+    ),
+    create: (spec) =>
+      Effect.asVoid(call("machine create", "POST", "/api/v1/machines", createBody(spec), limits.create)),
+    start: (name) => Effect.asVoid(call("machine start", "POST", at(name, "/start"), {}, limits.start)),
+    stop: (name) => Effect.asVoid(call("machine stop", "POST", at(name, "/stop"), null, limits.stop)),
+    remove: (name) =>
+      Effect.asVoid(call("machine delete", "DELETE", `${at(name)}?force=true`, null, limits.remove)),
+    execute: (name, command, secret) => execute(name, RUN, command, secret),
+    launch: (name, command, secret) =>
+      execute(name, RUN_DETACHED, command, secret).pipe(
+        Effect.mapError(sandboxError),
+        Effect.flatMap((answer) =>
+          answer.code === 0
+            ? Effect.succeed({ ended: Effect.never })
+            : Effect.fail(
+                new SandboxError({
+                  kind: "smolvm",
+                  reason: "spawn",
+                  detail: `the guest cannot start a program: ${printableTail(answer.stderr.trim(), 300)}`,
+                  hint: null
+                })
+              )
+        )
+      )
+  }
+})

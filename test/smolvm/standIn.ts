@@ -1,0 +1,105 @@
+import { type ChildProcess, execFileSync, spawn } from "node:child_process"
+import * as fs from "node:fs"
+import * as os from "node:os"
+import * as path from "node:path"
+import { fileURLToPath } from "node:url"
+
+/** Holds the stand-in `smolvm` command. */
+export const standInFolder = fileURLToPath(new URL("../fixtures/smolvm", import.meta.url))
+
+export type Profile = "may" | "now"
+
+export interface StandIn {
+  readonly home: string
+  readonly env: Record<string, string>
+  /** Changes how it behaves from now on. */
+  readonly behave: (behaviour: Readonly<Record<string, unknown>>) => void
+  /** Runs a command of it to its end. */
+  readonly run: (
+    args: ReadonlyArray<string>,
+    input?: string
+  ) => { readonly code: number; readonly stdout: string; readonly stderr: string }
+  readonly spawn: (args: ReadonlyArray<string>) => ChildProcess
+  readonly list: () => ReadonlyArray<{
+    readonly name: string
+    readonly state: string
+    readonly pid: number | null
+  }>
+  /** Living `_boot-vm` processes of this stand-in. */
+  readonly processes: () => ReadonlyArray<number>
+  /** Ends all that it started and removes its state. */
+  readonly close: () => void
+}
+
+const cmdline = (pid: string): string => {
+  try {
+    return fs.readFileSync(`/proc/${pid}/cmdline`, "utf8")
+  } catch {
+    return ""
+  }
+}
+
+export const openStandIn = (profile: Profile, behaviour: Readonly<Record<string, unknown>> = {}): StandIn => {
+  const home = fs.realpathSync(fs.mkdtempSync(path.join(os.tmpdir(), "smolvm-")))
+  const env = {
+    SMOLVM_STANDIN: home,
+    PATH: `${standInFolder}:${process.env["PATH"] ?? ""}`,
+    HOME: process.env["HOME"] ?? home
+  }
+  let now: Readonly<Record<string, unknown>> = { profile, ...behaviour }
+  const behave = (change: Readonly<Record<string, unknown>>) => {
+    now = { ...now, ...change }
+    fs.writeFileSync(path.join(home, "behaviour.next"), JSON.stringify(now))
+    fs.renameSync(path.join(home, "behaviour.next"), path.join(home, "behaviour.json"))
+  }
+  behave({})
+  const run: StandIn["run"] = (args, input) => {
+    try {
+      const stdout = execFileSync("smolvm", args, {
+        env,
+        encoding: "utf8",
+        input: input ?? "",
+        stdio: ["pipe", "pipe", "pipe"],
+        maxBuffer: 64 * 1024 * 1024
+      })
+      return { code: 0, stdout, stderr: "" }
+    } catch (error) {
+      const failed = error as { status: number; stdout: string; stderr: string }
+      return { code: failed.status, stdout: failed.stdout, stderr: failed.stderr }
+    }
+  }
+  const processes = () =>
+    fs
+      .readdirSync("/proc")
+      .filter((name) => /^\d+$/.test(name))
+      .filter((pid) => {
+        const words = cmdline(pid).split("\0")
+        return words.includes("_boot-vm") && words.some((word) => word.startsWith(`${home}/`))
+      })
+      .map(Number)
+  return {
+    home,
+    env,
+    behave,
+    run,
+    spawn: (args) => spawn("smolvm", args, { env, stdio: ["pipe", "pipe", "pipe"] }),
+    list: () => {
+      const told = now["ls"]
+      behave({ ls: "ok" })
+      const { stdout } = run(["machine", "ls", "--json"])
+      behave({ ls: told })
+      return JSON.parse(stdout)
+    },
+    processes,
+    close: () => {
+      for (const pid of processes()) {
+        try {
+          process.kill(pid, "SIGKILL")
+        } catch {
+          // Gone by itself.
+        }
+      }
+      fs.rmSync(home, { recursive: true, force: true, maxRetries: 5 })
+    }
+  }
+}
