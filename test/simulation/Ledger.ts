@@ -103,12 +103,15 @@ export const makeLedger = (facts: Facts) => {
     return run
   }
 
+  let mode = "running"
+
   const started = (event: Extract<SchedulerEvent, { readonly _tag: "RunStarted" }>): void => {
     const issue = issueOf(event.issue)
     for (const run of runs.values()) {
       require(run.issue !== event.issue, "at most one live run per issue", () =>
         `${event.run} and ${run.run} of ${event.issue}`)
     }
+    require(mode === "running", "a pause holds", () => `${event.run} starts while symphony is ${mode}`)
     const live = [...runs.values()].filter((run) => run.slot)
     require(live.length < facts.recentCap(), "caps hold", () =>
       `${live.length} slots in use, cap ${facts.recentCap()}, and ${event.run} starts`)
@@ -330,7 +333,9 @@ export const makeLedger = (facts: Facts) => {
       case "WorkspaceRemoved":
       case "AdapterBlocked":
       case "AdapterUnblocked":
+        return
       case "ModeSet":
+        mode = event.mode
         return
     }
   }

@@ -144,6 +144,16 @@ export const makePeople = (world: World) => {
               "intent, effect, result",
               `the answer to ${steering.question} is taken and not journaled`
             )
+          machine.after(1_000, () => {
+            const now = world.view()?.state.issues[record.id]?.steering
+            if (now?.question === steering.question && now.reply === null)
+              world.fail(
+                new Violation(
+                  "replies reach the agent",
+                  `the answer to ${steering.question} is taken and forgotten`
+                )
+              )
+          })
           answers.push({ issue: record.id, question: steering.question, text })
         }
       )
@@ -252,6 +262,15 @@ export const makePeople = (world: World) => {
         if (file?.state !== "Triage")
           throw new Violation("proposals wait for a person", `${name} in ${file?.state}`)
         copies.set(name, 1)
+      }
+    },
+    /** At rest a file has one name. */
+    checkNames: (files: ReadonlyArray<FolderFile>): void => {
+      const paths = new Map<string, string>()
+      for (const { inode, path } of files) {
+        const other = paths.get(inode)
+        if (other !== undefined) throw new Violation("no issue is doubled", `${path} is also ${other}`)
+        paths.set(inode, path)
       }
     },
     /** Every answer that was taken has reached an agent, or is kept, or was overtaken by the end of the work. */

@@ -166,11 +166,13 @@ export const simulate = (plan: Plan): Outcome => {
     recentBackoffCaps: () => recent().map(({ backoffCap }) => backoffCap),
     isFinished: (id) => {
       const states = folder.files().flatMap(({ name, state }) => (name === id ? [state] : []))
-      const since = lying.get(id)?.since ?? machine.now()
+      const place = lying.get(id)
       return (
         states.length > 0 &&
         states.every((state) => FINISHED.test(state)) &&
-        machine.now() - since > (plan.deep ? 2 * MINUTE : RECENT)
+        place !== undefined &&
+        FINISHED.test(place.where) &&
+        machine.now() - place.since > (plan.deep ? 2 * MINUTE : RECENT)
       )
     },
     lives: (run) => house.guests.has(run),
@@ -624,11 +626,23 @@ export const simulate = (plan: Plan): Outcome => {
     lives += 1
     if (power) {
       Effect.runSync(MemoryJournal.losePower(house.journal))
-      if (plan.deep) house.disk.crash(() => dice.chance(0.5))
+      if (plan.deep) losePower()
       // Guests live in the machine that has lost its power.
       house.guests.clear()
     }
     machine.after(dice.chance(0.7) ? dice.between(10, 5_000) : dice.between(5_000, 20 * MINUTE), bootHouse)
+  }
+
+  /** What was not synced is lost, and the last line of the journal may be written in part. */
+  const losePower = (): void => {
+    const path = "/project/.symphony/journal.jsonl"
+    const bytes = () => (house.disk.stat(path) === null ? new Uint8Array() : house.disk.read(path).bytes)
+    const before = bytes()
+    house.disk.crash(() => dice.chance(0.5))
+    const kept = bytes()
+    if (kept.length === 0 || before.length <= kept.length) return
+    house.disk.put(path, before.slice(0, dice.between(kept.length, before.length - 1)))
+    trace("- the journal is torn")
   }
 
   const stop = (): void => {
@@ -718,6 +732,7 @@ export const simulate = (plan: Plan): Outcome => {
     const made = Ref.getUnsafe(house.handoff.made)
     if (new Set(made).size !== made.length) throw new Violation("a handoff is not doubled", made.join(", "))
     checkTotals("at rest")
+    people.checkNames(folder.files())
     people.checkAnswers()
   }
 

@@ -276,9 +276,12 @@ export const makeMachine = (options: MachineOptions = {}): Machine => {
     io: (apply, latencyMs = () => 1) =>
       Effect.callback((resume) => {
         const mine = life
-        schedule(latencyMs(), mine, () => {
+        let timer = schedule(latencyMs(), mine, () => {
           const done = apply()
-          schedule(latencyMs(), mine, () => resume(done))
+          timer = schedule(latencyMs(), mine, () => resume(done))
+        })
+        return Effect.sync(() => {
+          timer.cancelled = true
         })
       }),
     sleeping: () => timers.all().filter((timer) => timer.life === life && !timer.cancelled).length

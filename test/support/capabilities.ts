@@ -46,3 +46,25 @@ export const CHROMIUM = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr
 
 export const hasChromium = (what: string): boolean =>
   requires(what, CHROMIUM === undefined ? "there is no Chromium (apt-get install chromium)" : null)
+
+/** Of nobody, on every system that we know. */
+export const NOBODY = 65_534
+
+/** Whether the built program can be started as an ordinary user by us, who are root. */
+export const canBecomeNobody = (what: string, program: string): boolean => {
+  const lack = (): Lack => {
+    if (process.getuid?.() !== 0) return "only root can become another user"
+    const probe = spawnSync(
+      process.execPath,
+      ["-e", `require("node:fs").accessSync(${JSON.stringify(program)})`],
+      {
+        uid: NOBODY,
+        gid: NOBODY,
+        cwd: "/",
+        encoding: "utf8"
+      }
+    )
+    return probe.status === 0 ? null : `nobody may not read ${program}`
+  }
+  return requires(what, lack())
+}

@@ -1,0 +1,214 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Effect } from "effect"
+import { SandboxError } from "../../src/sandbox/Sandboxes.ts"
+import { makeHousehold } from "../support/household.ts"
+import { deaf, failing, inTurn, only, silent } from "../support/scripts.ts"
+
+const startsOf = (house: ReturnType<typeof makeHousehold>) =>
+  house.journal().flatMap((entry) => (entry._tag === "RunStarted" ? [Number(entry["at"])] : []))
+
+const gaps = (times: ReadonlyArray<number>) => times.slice(1).map((time, index) => time - (times[index] ?? 0))
+
+describe("retries", () => {
+  it("waits 10 s, 20 s, 40 s after failures in a row, and never longer than the cap", () => {
+    const house = makeHousehold({
+      config: { agent: { circuitBreakerThreshold: 0, maxRetryBackoffMs: 60_000 } },
+      issues: { "Todo/A.md": {} },
+      behaviour: { prompt: failing("exit") }
+    })
+    house.advance("4 minutes")
+    assert.deepStrictEqual(gaps(startsOf(house)), [10_000, 20_000, 40_000, 60_000, 60_000])
+  })
+
+  it("holds no slot while it waits", () => {
+    const house = makeHousehold({
+      config: { agent: { maxConcurrentAgents: 1 } },
+      issues: { "Todo/A.md": { priority: 1 }, "Todo/B.md": { priority: 2 } },
+      behaviour: { prompt: only("A", inTurn(failing("exit"))) }
+    })
+    house.advance("5 seconds")
+    assert.deepInclude(house.why("A"), { _tag: "Backoff" })
+    assert.include(house.files(), "Done/B.md")
+  })
+
+  it("tells the next prompt why the run before failed", () => {
+    const house = makeHousehold({
+      issues: { "Todo/A.md": {} },
+      behaviour: { prompt: inTurn(failing("turn")) }
+    })
+    house.advance("15 seconds")
+    assert.match(house.world.prompts[1]?.text ?? "", /retry 1\b.*the agent's turn/s)
+    assert.deepStrictEqual(house.files(), ["Done/A.md"])
+  })
+
+  it("parks an issue after failures in a row of whatever reason, with the reason in the issue", () => {
+    let calls = 0
+    const house = makeHousehold({
+      config: { agent: { circuitBreakerThreshold: 3 } },
+      issues: { "Todo/A.md": {} },
+      behaviour: {
+        prompt: (turn) => failing(calls++ % 2 === 0 ? "exit" : "turn")(turn),
+        boot: () =>
+          calls === 2
+            ? Effect.suspend(() => {
+                calls += 1
+                return Effect.fail(
+                  new SandboxError({ kind: "host", reason: "boot", detail: "no", hint: null })
+                )
+              })
+            : Effect.void
+      }
+    })
+    house.advance("10 minutes")
+    assert.strictEqual(startsOf(house).length, 3)
+    assert.deepStrictEqual(house.files(), ["Parked/A.md"])
+    assert.match(house.issue("A")?.description ?? "", /3 runs failed in a row/)
+    assert.deepInclude(house.why("A"), { _tag: "Held", reason: "breaker" })
+  })
+
+  it("keeps the breaker tripped over a restart and over an edit, until a person moves the issue back", () => {
+    const house = makeHousehold({
+      config: { agent: { circuitBreakerThreshold: 2 } },
+      issues: { "Todo/A.md": {} },
+      behaviour: { prompt: inTurn(failing("exit"), failing("exit")) }
+    })
+    house.advance("1 minute")
+    house.restart()
+    house.put("Parked/A.md", { title: "Edited" })
+    house.advance("10 minutes")
+    assert.strictEqual(house.why("A")._tag, "Held")
+    house.world.tracker.move("Parked/A.md", "Todo/A.md")
+    house.advance("10 seconds")
+    assert.deepStrictEqual(house.files(), ["Done/A.md"])
+  })
+
+  it("counts failures anew after a signalled end", () => {
+    const house = makeHousehold({
+      config: { agent: { circuitBreakerThreshold: 2 } },
+      issues: { "Todo/A.md": {} },
+      behaviour: { prompt: inTurn(failing("exit")) }
+    })
+    house.advance("1 minute")
+    assert.strictEqual(house.record("A").failures, 0)
+  })
+
+  it("bounds the sessions of an agent that never says that it is done", () => {
+    const house = makeHousehold({
+      config: { agent: { maxTurns: 2, maxSessionsPerIssue: 3 } },
+      issues: { "Todo/A.md": {} },
+      behaviour: { prompt: silent }
+    })
+    house.advance("1 hour")
+    assert.strictEqual(startsOf(house).length, 3)
+    assert.strictEqual(house.world.prompts.length, 6)
+    assert.deepInclude(house.why("A"), { _tag: "Held", reason: "sessions" })
+    assert.deepStrictEqual(house.files(), ["Parked/A.md"])
+  })
+
+  it("waits for the stated reset of a rate limit, shows it, and does not count it as a failure", () => {
+    const house = makeHousehold({ started: false, issues: { "Todo/A.md": {} } })
+    const reset = house.machine.now() + 30 * 60_000
+    house.world.behaviour.prompt = inTurn(failing("rate_limit", reset))
+    house.start()
+    house.advance("29 minutes")
+    assert.deepInclude(house.why("A"), { _tag: "RateLimited", until: reset })
+    assert.strictEqual(house.record("A").failures, 0)
+    house.advance("2 minutes")
+    assert.deepStrictEqual(house.files(), ["Done/A.md"])
+  })
+
+  it("does not retry a fault of the settings until they change", () => {
+    const house = makeHousehold({
+      prompt: "{{ issue.no_such_field }}",
+      issues: { "Todo/A.md": {} }
+    })
+    house.advance("1 hour")
+    assert.strictEqual(startsOf(house).length, 1)
+    assert.deepInclude(house.why("A"), { _tag: "Held", reason: "configuration" })
+    house.configure({})
+    house.advance("1 minute")
+    assert.strictEqual(startsOf(house).length, 2)
+  })
+
+  it("tries what the settings were at fault for again after a restart", () => {
+    const house = makeHousehold({ prompt: "{{ issue.no_such_field }}", issues: { "Todo/A.md": {} } })
+    house.advance("1 minute")
+    house.restart()
+    house.advance("1 minute")
+    assert.strictEqual(startsOf(house).length, 2)
+  })
+
+  it("stops an adapter that cannot sign in, for every issue, and goes on when the settings change", () => {
+    const house = makeHousehold({
+      issues: { "Todo/A.md": {}, "Todo/B.md": {}, "Todo/C.md": {} },
+      config: { agent: { maxConcurrentAgents: 1 } },
+      behaviour: { prompt: only("A", inTurn(failing("auth"))) }
+    })
+    house.advance("1 hour")
+    // The second was started while the first was being cleaned up after; nothing after it.
+    assert.strictEqual(startsOf(house).length, 2)
+    assert.strictEqual(house.why("A")._tag, "AdapterBlocked")
+    assert.strictEqual(house.why("C")._tag, "AdapterBlocked")
+    house.configure({ agent: { maxConcurrentAgents: 2 } })
+    house.advance("1 minute")
+    assert.isTrue(house.files().every((path) => path.startsWith("Done/")))
+  })
+
+  it("does not stop an adapter for what a run with older settings met", () => {
+    const house = makeHousehold({
+      issues: { "Todo/A.md": {} },
+      behaviour: { prompt: inTurn((turn) => Effect.andThen(Effect.sleep("1 minute"), failing("auth")(turn))) }
+    })
+    house.advance("10 seconds")
+    house.configure({ agent: { maxConcurrentAgents: 2 } })
+    house.advance("2 minutes")
+    assert.deepStrictEqual(house.files(), ["Done/A.md"])
+  })
+
+  it("ends a turn after silence, not after heartbeats of waiting, and retries", () => {
+    const house = makeHousehold({
+      config: { acp: { stallTimeoutMs: 60_000 } },
+      issues: { "Todo/A.md": {} },
+      behaviour: { prompt: inTurn(deaf) }
+    })
+    house.advance("59 seconds")
+    assert.isDefined(house.runOf("A"))
+    house.advance("20 seconds")
+    assert.deepStrictEqual(house.files(), ["Done/A.md"])
+    assert.deepInclude(house.record("A").history[0]?.outcome, {
+      reason: "agent_stall_timeout",
+      class: "agent"
+    })
+  })
+
+  it("does not count the time of a booting sandbox as silence of the agent", () => {
+    const house = makeHousehold({
+      config: { acp: { stallTimeoutMs: 10_000 } },
+      issues: { "Todo/A.md": {} },
+      behaviour: { boot: () => Effect.sleep("5 minutes") }
+    })
+    house.advance("6 minutes")
+    assert.deepStrictEqual(house.files(), ["Done/A.md"])
+  })
+
+  it("keeps a run alive whose agent shows progress, however long it takes", () => {
+    const house = makeHousehold({
+      config: { acp: { stallTimeoutMs: 60_000, promptTimeoutMs: 3_600_000 } },
+      issues: { "Todo/A.md": {} },
+      behaviour: {
+        prompt: inTurn((turn) =>
+          Effect.gen(function* () {
+            for (let minute = 0; minute < 30; minute++) {
+              yield* Effect.sleep("50 seconds")
+              yield* turn.emit({ _tag: "Message", text: "still at it" })
+            }
+            return yield* silent(turn)
+          })
+        )
+      }
+    })
+    house.advance("26 minutes")
+    assert.strictEqual(startsOf(house).length, 1)
+    assert.deepStrictEqual(house.files(), ["Done/A.md"])
+  })
+})

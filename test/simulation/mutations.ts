@@ -1,0 +1,195 @@
+/** One line of `src/` changed, as a mistake would, and the promises that it breaks. */
+export interface Mutation {
+  readonly name: string
+  readonly file: string
+  /** Occurs exactly once. */
+  readonly from: string
+  readonly to: string
+  /** Any of these; which one is met first depends on the seed. */
+  readonly breaks: ReadonlyArray<string>
+}
+
+export const MUTATIONS: ReadonlyArray<Mutation> = [
+  {
+    name: "double-dispatch",
+    file: "scheduler/eligibility.ts",
+    from: `if (live !== undefined) return { _tag: "Running", run: live }`,
+    to: `if (live !== undefined && live.conclusion === null) return { _tag: "Running", run: live }`,
+    breaks: ["at most one live run per issue"]
+  },
+  {
+    name: "cap-off-by-one",
+    file: "scheduler/eligibility.ts",
+    from: "if (used.total - own >= policy.maxConcurrent)",
+    to: "if (used.total - own > policy.maxConcurrent)",
+    breaks: ["caps hold"]
+  },
+  {
+    name: "state-cap-off-by-one",
+    file: "scheduler/eligibility.ts",
+    from: "- own >= cap)",
+    to: "- own > cap)",
+    breaks: ["caps hold"]
+  },
+  {
+    name: "stale-generation-accepted",
+    file: "scheduler/react.ts",
+    from: "if (run.cancel !== null || run.conclusion !== null) return refused(runEnded(id))",
+    to: "if (run.conclusion !== null) return refused(runEnded(id))",
+    breaks: ["no effect by an old generation"]
+  },
+  {
+    name: "journal-after-effect",
+    file: "scheduler/SchedulerLive.ts",
+    from: "    settle(draft, observation, now)\n",
+    to: "    settle(draft, observation, now)\n    yield* Effect.forEach(draft.acts.splice(0), perform, { discard: true })\n",
+    breaks: ["intent, effect, result"]
+  },
+  {
+    name: "answer-before-journal",
+    file: "scheduler/SchedulerLive.ts",
+    from: "    settle(draft, observation, now)\n",
+    to: "    settle(draft, observation, now)\n    yield* Effect.forEach(draft.answers.splice(0), (answer) => answer, { discard: true })\n",
+    breaks: ["intent, effect, result", "replies reach the agent"]
+  },
+  {
+    name: "claim-forgotten-on-crash",
+    file: "scheduler/acts.ts",
+    from: "...Object.values(state.runs).map((record): Act",
+    to: "...Object.values(state.runs).slice(1).map((record): Act",
+    breaks: ["every issue comes to rest"]
+  },
+  {
+    name: "relocation-forgotten-on-crash",
+    file: "scheduler/acts.ts",
+    from: "...Object.values(state.issues).flatMap((record) => relocate(state, record.id))",
+    to: "...Object.values(state.issues).flatMap(() => [])",
+    breaks: ["every issue comes to rest"]
+  },
+  {
+    name: "slot-leaked-on-crash",
+    file: "scheduler/state.ts",
+    from: "export const holdsSlot = (run: RunRecord): boolean => run.conclusion === null",
+    to: "export const holdsSlot = (run: RunRecord): boolean => run.stage !== 'exporting' && run.session !== null",
+    breaks: ["caps hold"]
+  },
+  {
+    name: "orphan-forgotten",
+    file: "run/quiesce.ts",
+    from: `answer.status === "dead"`,
+    to: `answer.status !== "gone"`,
+    breaks: ["no sandbox outlives its run"]
+  },
+  {
+    name: "quiesced-unseen",
+    file: "run/RunsLive.ts",
+    from: "      yield* quiesce(run)\n      yield* run.report(",
+    to: "      yield* run.report(",
+    breaks: ["no sandbox outlives its run"]
+  },
+  {
+    name: "backoff-doubled",
+    file: "scheduler/retry.ts",
+    from: "again(now + backoff(failures, policy.maxRetryBackoffMs))",
+    to: "again(now + 2 * backoff(failures, policy.maxRetryBackoffMs))",
+    breaks: ["retries wait as stated"]
+  },
+  {
+    name: "retry-too-early",
+    file: "scheduler/eligibility.ts",
+    from: "if (retry !== null && retry.dueAt > now) {",
+    to: "if (retry !== null && steering === null && retry.dueAt > now) {",
+    breaks: ["no retry before it is due"]
+  },
+  {
+    name: "early-reply-dropped",
+    file: "scheduler/state.ts",
+    from: "      return steering?.question === event.question\n",
+    to: "      return steering?.question === event.question && liveRunOf(state, event.issue) === undefined\n",
+    breaks: ["replies reach the agent"]
+  },
+  {
+    name: "breaker-never-trips",
+    file: "scheduler/retry.ts",
+    from: "failures >= policy.breakerThreshold",
+    to: "failures >= 1_000 * policy.breakerThreshold",
+    breaks: ["the breaker trips and stays"]
+  },
+  {
+    name: "breaker-not-sticky",
+    file: "scheduler/eligibility.ts",
+    from: "if (record?.hold != null) return",
+    to: `if (record?.hold != null && record.hold.reason !== "breaker") return`,
+    breaks: ["the breaker trips and stays"]
+  },
+  {
+    name: "sessions-unbounded",
+    file: "scheduler/retry.ts",
+    from: "return issue.sessions + 1 >= policy.maxSessions",
+    to: "return issue.sessions >= 1_000 * policy.maxSessions",
+    breaks: ["sessions are bounded"]
+  },
+  {
+    name: "torn-tail-trusted",
+    file: "journal/FileJournal.ts",
+    from: "  if (found.torn > 0) {",
+    to: "  if (found.torn < 0) {",
+    breaks: ["the program lives", "what was journaled survives", "every issue comes to rest"]
+  },
+  {
+    name: "append-not-synced",
+    file: "journal/FileJournal.ts",
+    from: "yield* Effect.andThen(handle.append(line.bytes), handle.sync).pipe(",
+    to: "yield* handle.append(line.bytes).pipe(",
+    breaks: ["what was journaled survives", "no effect by an old generation", "totals never fall"]
+  },
+  {
+    name: "removed-before-export",
+    file: "run/removeFinished.ts",
+    from: `if (workflow.config.handoff.mode !== "none" && !isHandedOver && last !== undefined) {`,
+    to: `if (workflow.config.handoff.mode !== "none" && !isHandedOver && last === undefined) {`,
+    breaks: ["nothing is deleted before its export"]
+  },
+  {
+    name: "move-without-intent",
+    file: "run/move.ts",
+    from: `      yield* run.report({ _tag: "MoveIntended", ...move })\n`,
+    to: "",
+    breaks: ["intent, effect, result"]
+  },
+  {
+    name: "half-move-forgotten",
+    file: "run/RunsLive.ts",
+    from: "if (record.move !== null) {",
+    to: "if (record.move !== null && record.done !== null) {",
+    breaks: ["no issue is doubled", "nothing terminal is re-run"]
+  },
+  {
+    name: "terminal-re-run",
+    file: "scheduler/eligibility.ts",
+    from: `if (role === "terminal") return { _tag: "Finished", state: issue.state }`,
+    to: `if (role === "terminal" && record !== undefined) return { _tag: "Finished", state: issue.state }`,
+    breaks: ["nothing terminal is re-run"]
+  },
+  {
+    name: "totals-forgotten",
+    file: "scheduler/state.ts",
+    from: "epoch: event.epoch, nextRun: 1, blockedAdapters: {} }",
+    to: "epoch: event.epoch, nextRun: 1, blockedAdapters: {}, totals: emptyState.totals }",
+    breaks: ["totals never fall", "totals equal the journal"]
+  },
+  {
+    name: "pause-forgotten",
+    file: "scheduler/decide.ts",
+    from: `if (observation.obstacle !== null || state.mode !== "running") return []`,
+    to: `if (observation.obstacle !== null || state.mode === "draining") return []`,
+    breaks: ["a pause holds"]
+  },
+  {
+    name: "publish-without-intent",
+    file: "run/publish.ts",
+    from: `    yield* run.report({ _tag: "PublishIntended" })\n`,
+    to: "",
+    breaks: ["intent, effect, result"]
+  }
+]
