@@ -10,7 +10,8 @@ export interface PeerError {
   readonly data: unknown
 }
 
-const AUTH_REQUIRED = -32_000
+/** ACP: sign in first. */
+export const AUTH_REQUIRED = -32_000
 
 const RATE_LIMIT = /\b429\b|rate.?limit|too many requests|usage limit|quota/i
 const AUTH =

@@ -1,11 +1,11 @@
 import { type McpServer, methods } from "@agentclientprotocol/sdk"
 import { Effect, Redacted, Schema } from "effect"
-import type { AcpConnection } from "./AcpConnection.ts"
+import type { AcpConnection, PeerRefused } from "./AcpConnection.ts"
 import type { Adapter } from "./adapters.ts"
 import { version } from "../version.ts"
 import { AgentError, type AgentSessionOptions } from "./AgentSessions.ts"
 import { makeAsk, refusal } from "./ask.ts"
-import { agentFailure } from "./failures.ts"
+import { agentFailure, AUTH_REQUIRED } from "./failures.ts"
 import type { Observer } from "./observer.ts"
 import { InitializeAnswer, NewSessionAnswer, settingsOf, TakenUpAnswer } from "./protocol.ts"
 import { configure } from "./settings.ts"
@@ -65,21 +65,30 @@ export const shakeHands = Effect.fnUntraced(function* (
     ] satisfies Array<McpServer>
   }
 
-  const start = ask("session/new", NewSessionAnswer, (agent) =>
-    agent.request(methods.agent.session.new, place)
-  ).pipe(
-    Effect.map((answer) => ({ sessionId: answer.sessionId, resumed: false, settings: settingsOf(answer) }))
-  )
+  const offeredMethods = (hello.authMethods ?? []).map(({ id }) => id)
+  const signIn = (methodId: string) =>
+    ask("authenticate", Schema.Unknown, (agent) => agent.request(methods.agent.authenticate, { methodId }))
 
-  /** Some agents take a forwarded key only when asked to. */
-  const startSignedIn = start.pipe(
-    Effect.catchTag("PeerRefused", (error) => {
-      const method = (hello.authMethods ?? []).find(({ id }) => adapter.apiKeyMethods.includes(id))
-      if (error.code !== -32_000 || method === undefined) return Effect.fail(error)
-      return ask("authenticate", Schema.Unknown, (agent) =>
-        agent.request(methods.agent.authenticate, { methodId: method.id })
-      ).pipe(Effect.andThen(start))
-    }),
+  /**
+   * Some agents take a forwarded key only when asked to, by the method of just that variable. Where none of
+   * the methods finds its key, the first refusal is what counts.
+   */
+  const signedIn = <A>(request: Effect.Effect<A, AgentError | PeerRefused>) =>
+    request.pipe(
+      Effect.catchTag("PeerRefused", (error) => {
+        const [first, ...others] = adapter.apiKeyMethods.filter((id) => offeredMethods.includes(id))
+        if (error.code !== AUTH_REQUIRED || first === undefined) return Effect.fail(error)
+        return Effect.firstSuccessOf([signIn(first), ...others.map(signIn)]).pipe(
+          Effect.catchTag("PeerRefused", () => Effect.fail(error)),
+          Effect.andThen(request)
+        )
+      })
+    )
+
+  const start = signedIn(
+    ask("session/new", NewSessionAnswer, (agent) => agent.request(methods.agent.session.new, place))
+  ).pipe(
+    Effect.map((answer) => ({ sessionId: answer.sessionId, resumed: false, settings: settingsOf(answer) })),
     Effect.catchTag("PeerRefused", refusedBy("session/new"))
   )
 
@@ -104,14 +113,14 @@ export const shakeHands = Effect.fnUntraced(function* (
   const sessionId = options.resume ?? ""
   const session =
     resuming === null
-      ? yield* startSignedIn
-      : yield* resuming.pipe(
+      ? yield* start
+      : yield* signedIn(resuming).pipe(
           Effect.map((answer) => ({ sessionId, resumed: true, settings: settingsOf(answer) })),
           Effect.catchTag("PeerRefused", (error) =>
             Effect.logInfo("the agent does not know its old session; starting a new one", {
               adapter: adapter.name,
               code: error.code
-            }).pipe(Effect.andThen(startSignedIn))
+            }).pipe(Effect.andThen(start))
           )
         )
 

@@ -13,6 +13,9 @@ const INSTRUCTIONS =
   "Symphony runs you on one issue. Call mark_done when the work is finished, request_human_steering when only " +
   "a person can answer; then end your turn. A turn that ends without either counts as unfinished."
 
+/** Claude Code shows its model tools of MCP servers only once they are searched for, unless they ask for this. */
+const ALWAYS_LOADED = { "anthropic/alwaysLoad": true }
+
 const resultOf = (result: ToolResult): CallToolResult => ({
   content: [{ type: "text", text: result.text }],
   isError: result.isError
@@ -30,6 +33,7 @@ export const makeMcpServer = (version: string, tools: PromisedTools): Server => 
       title: tool.title,
       description: tool.description,
       inputSchema: { ...tool.inputSchema, type: "object" as const },
+      _meta: ALWAYS_LOADED,
       annotations: { readOnlyHint: false, destructiveHint: false, idempotentHint: true, openWorldHint: false }
     }))
   }))

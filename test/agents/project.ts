@@ -1,0 +1,197 @@
+import { type ChildProcess, execFileSync, spawn } from "node:child_process"
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { dirname, join } from "node:path"
+import { fileURLToPath } from "node:url"
+import { binFolder, installed, type RealAgent } from "./agents.ts"
+import { type WireMessage, readWire, writeShim } from "./wire.ts"
+
+const root = fileURLToPath(new URL("../..", import.meta.url))
+const program = join(root, "dist", "main.js")
+
+export interface ProjectOptions {
+  readonly agent: RealAgent
+  readonly sandbox: "host" | "bubblewrap"
+  readonly modelUrl: string
+  /** What the agent is given as its key; null gives it none. */
+  readonly key: string | null
+  /** Lines of front matter by section, over the defaults of these tests. */
+  readonly acp?: Readonly<Record<string, string | number>>
+  readonly agentSection?: Readonly<Record<string, string | number>>
+  readonly net?: boolean
+  /** More variables of symphony's own environment. */
+  readonly env?: Readonly<Record<string, string>>
+  /** Writes down what symphony and the agent say to one another; on the host only. */
+  readonly wire?: boolean
+  /** Rewrites the lines that go to the agent. */
+  readonly tamper?: { readonly find: string; readonly replace: string }
+}
+
+export interface Ended {
+  readonly code: number | null
+  /** Standard output and standard error, as they came. */
+  readonly output: string
+}
+
+export interface Project {
+  readonly folder: string
+  readonly environment: Readonly<Record<string, string>>
+  readonly start: () => {
+    readonly child: ChildProcess
+    readonly ended: Promise<Ended>
+    readonly output: () => string
+  }
+  /** Runs the issue with `--once` and waits for the end. */
+  readonly run: () => Promise<Ended>
+  /** State folder in which the issue lies now. */
+  readonly state: () => string | undefined
+  readonly issue: () => string
+  /** The newest verified patch, as text; undefined where there is none. */
+  readonly patch: () => string | undefined
+  readonly transcript: () => string
+  readonly journal: () => string
+  readonly wire: () => ReadonlyArray<WireMessage>
+  readonly remove: () => void
+}
+
+const git = (folder: string, ...args: ReadonlyArray<string>): void => {
+  execFileSync("git", ["-c", "user.name=tester", "-c", "user.email=tester@localhost", ...args], {
+    cwd: folder,
+    env: {
+      PATH: process.env["PATH"] ?? "",
+      HOME: folder,
+      GIT_CONFIG_NOSYSTEM: "1",
+      GIT_CONFIG_GLOBAL: "/dev/null"
+    }
+  })
+}
+
+const section = (name: string, values: Readonly<Record<string, string | number | boolean>>): string =>
+  `${name}:\n${Object.entries(values)
+    .map(([key, value]) => `  ${key}: ${JSON.stringify(value)}\n`)
+    .join("")}`
+
+const workflow = (options: ProjectOptions, forwarded: ReadonlyArray<string>): string => {
+  const command = options.agent.command(options.modelUrl)
+  return `---
+tracker: { kind: local, root: ./issues }
+states:
+  Todo: { role: active }
+  Parked: { role: holding }
+  Done: { role: terminal }
+workspace: { root: ./.symphony/workspaces }
+polling: { interval_ms: 500 }
+${section("agent", { max_turns: 2, max_retry_backoff_ms: 200, circuit_breaker_threshold: 2, max_sessions_per_issue: 3, ...options.agentSection })}${section(
+    "acp",
+    {
+      adapter: options.agent.adapter,
+      read_timeout_ms: 60_000,
+      ...(command === null ? {} : { command }),
+      ...options.acp
+    }
+  )}sandbox:
+  kind: ${options.sandbox}
+  net: ${options.net ?? true}
+  forward_env: [${forwarded.join(", ")}]
+handoff: { mode: patch }
+hooks:
+  after_create: |
+    set -eu
+    git clone --quiet --local --no-hardlinks --no-tags --template= --branch "$SYMPHONY_BASE_BRANCH" -- "$SYMPHONY_SOURCE_REPO" .
+    git checkout --quiet -B "$SYMPHONY_BRANCH"
+    git remote remove origin
+---
+You are working on {{ issue.identifier }}: {{ issue.title }}
+
+{{ issue.description }}
+
+Commit your work to the current branch, then call the mark_done tool.
+`
+}
+
+const texts = (folder: string, keep: (path: string) => boolean): ReadonlyArray<string> =>
+  existsSync(folder)
+    ? readdirSync(folder, { recursive: true, encoding: "utf8" })
+        .filter(keep)
+        .sort()
+        .map((path) => readFileSync(join(folder, path), "utf8"))
+    : []
+
+/** A repository with one issue, a workflow for one real agent, and the built program to run it. */
+export const makeProject = (options: ProjectOptions): Project => {
+  const folder = mkdtempSync(join(tmpdir(), `symphony-${options.agent.name}-`))
+  const agentEnv = options.agent.env(options.modelUrl, options.key)
+  const home = join(folder, "home")
+  const write = (path: string, text: string): void => {
+    mkdirSync(dirname(join(folder, path)), { recursive: true })
+    writeFileSync(join(folder, path), text)
+  }
+  mkdirSync(home)
+  write(".gitignore", ".symphony/\nissues/\nWORKFLOW.md\nhome/\nwire/\n")
+  write("README.md", "# A project\n")
+  git(folder, "init", "--quiet", "--initial-branch=main", ".")
+  git(folder, "add", "--all")
+  git(folder, "commit", "--quiet", "--message=Begin")
+  write("issues/Todo/REAL-1.md", "---\ntitle: Say hello\n---\nWrite hello.txt.\n")
+  write("issues/Done/.gitkeep", "")
+  write("WORKFLOW.md", workflow(options, Object.keys(agentEnv)))
+
+  const wireFolder = join(folder, "wire")
+  const first =
+    options.wire === true
+      ? [
+          writeShim(
+            wireFolder,
+            options.agent.bin,
+            join(binFolder(options.agent.name), options.agent.bin),
+            options.tamper ?? null
+          )
+        ]
+      : []
+  const environment = {
+    PATH: [...first, binFolder(options.agent.name), installed.node, process.env["PATH"] ?? ""].join(":"),
+    HOME: home,
+    LANG: "C.UTF-8",
+    TMPDIR: tmpdir(),
+    ...agentEnv,
+    ...options.env
+  }
+
+  const start: Project["start"] = () => {
+    const child = spawn(process.execPath, [program, "run", join(folder, "WORKFLOW.md"), "--once"], {
+      cwd: folder,
+      env: environment,
+      stdio: ["ignore", "pipe", "pipe"]
+    })
+    let output = ""
+    const take = (chunk: Buffer): void => {
+      output += chunk.toString("utf8")
+    }
+    child.stdout.on("data", take)
+    child.stderr.on("data", take)
+    const ended = new Promise<Ended>((resolve) => child.on("close", (code) => resolve({ code, output })))
+    return { child, ended, output: () => output }
+  }
+
+  const states = (): ReadonlyArray<string> => readdirSync(join(folder, "issues"))
+  const state = (): string | undefined =>
+    states().find((name) => existsSync(join(folder, "issues", name, "REAL-1.md")))
+  const inState = (path: string) => join(folder, ".symphony", path)
+
+  return {
+    folder,
+    environment,
+    start,
+    run: () => start().ended,
+    state,
+    issue: () => readFileSync(join(folder, "issues", state() ?? "Todo", "REAL-1.md"), "utf8"),
+    patch: () =>
+      texts(inState("."), (path) => path.endsWith(".patch") && !path.startsWith("workspaces")).at(-1),
+    transcript: () => texts(inState("transcripts"), (path) => path.endsWith(".jsonl")).join(""),
+    journal: () => texts(inState("."), (path) => path === "journal.jsonl").join(""),
+    wire: () => readWire(wireFolder),
+    remove: () => {
+      if (process.env["SYMPHONY_AGENTS_KEEP"] !== "1") rmSync(folder, { recursive: true, force: true })
+    }
+  }
+}
