@@ -1,6 +1,6 @@
 import { createRequire } from "node:module"
 import { readFileSync } from "node:fs"
-import { Context, Effect, Layer, type Scope } from "effect"
+import { Context, Effect, Layer, Schedule, type Scope } from "effect"
 import { type Browser, type BrowserContext, chromium, type Page } from "playwright-core"
 import { CHROMIUM } from "../support/capabilities.ts"
 import { operatorToken, origin } from "../http/support.ts"
@@ -74,7 +74,7 @@ export const visit = Effect.fnUntraced(function* (
     await opened.page.goto(`${url}/`)
     await opened.page.fill("#token", token)
     await opened.page.click("button[type=submit]")
-    await opened.page.waitForSelector("#attention")
+    await opened.page.waitForSelector("#sessions")
     if (path !== "/") await opened.page.goto(`${url}${path}`)
   })
   return opened
@@ -104,3 +104,15 @@ export const violations = (page: Page): Effect.Effect<ReadonlyArray<string>> =>
   })
 
 export const run = <A>(work: () => Promise<A>): Effect.Effect<A> => Effect.promise(work)
+
+/** Waits until an expression is true in the page. The page's policy allows no evaluation in itself. */
+export const until = (page: Page, expression: string): Effect.Effect<void> =>
+  run(() => page.evaluate<boolean>(expression)).pipe(
+    Effect.flatMap((holds) => (holds ? Effect.void : Effect.fail("not yet"))),
+    Effect.retry(Schedule.spaced("20 millis")),
+    Effect.timeoutOrElse({
+      duration: PATIENCE,
+      orElse: () => Effect.die(new Error(`never came true: ${expression}`))
+    }),
+    Effect.orDie
+  )

@@ -68,7 +68,7 @@ const action = <R>(
       Effect.match({
         onSuccess: (next) =>
           isHtmx
-            ? HttpServerResponse.empty({ status: 204, headers: { "hx-trigger": "refreshed" } })
+            ? HttpServerResponse.empty({ status: 204, headers: { "hx-trigger": "accepted, refreshed" } })
             : HttpServerResponse.redirect(next, { status: 303 }),
         onFailure: (error) =>
           isHtmx

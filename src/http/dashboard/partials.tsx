@@ -1,4 +1,4 @@
-import type { HttpServerResponse } from "effect/http"
+import { HttpServerResponse } from "effect/http"
 import type { BoardIssue, BoardSnapshot } from "../../board/Board.ts"
 import type { Problem } from "../../domain/Problem.ts"
 import { printableLine } from "../../domain/printable.ts"
@@ -235,7 +235,7 @@ const Session = ({
       <Ago at={run.lastEventAt} now={board.generatedAt} />
     </span>
     <span class="last dim">
-      {run.lastMessage === null
+      {run.lastMessage === null || run.lastMessage === ""
         ? (run.lastEvent ?? "no word yet")
         : printableLine(run.lastMessage, LONGEST_MESSAGE)}
     </span>
@@ -339,4 +339,7 @@ export const regions = {
 export const attentionResponse = (
   board: BoardSnapshot,
   problem: string | null
-): HttpServerResponse.HttpServerResponse => fragmentResponse(<Attention board={board} problem={problem} />)
+): HttpServerResponse.HttpServerResponse => {
+  const response = fragmentResponse(<Attention board={board} problem={problem} />)
+  return problem === null ? HttpServerResponse.setHeader(response, "hx-trigger", "accepted") : response
+}

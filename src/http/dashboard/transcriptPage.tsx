@@ -136,36 +136,40 @@ export const TranscriptPage = (props: TranscriptProps) => {
         <h1 class="issue-title">
           Run {run} of {printableLine(issue.title, 200)}
         </h1>
-        <div class="bar" role="group" aria-label="Depth and pages">
-          {DEPTHS.map((name) => (
-            <a href={at({ depth: name })} aria-current={name === depth ? "true" : undefined}>
-              {name}
-            </a>
-          ))}
-          <span class="dim">{entries.length === 0 ? "nothing yet" : `${first}–${last} of ${total}`}</span>
-          {first > 0 && entries.length > 0 ? <a href={at({ depth, before: String(first) })}>older</a> : null}
-          {before === null ? null : <a href={at({ depth })}>newest</a>}
-          {lastError === undefined ? null : (
-            <a href={`${here}#e-${lastError.seq}`} data-last-error>
-              last error
-            </a>
-          )}
-        </div>
-        <ol
-          id="log"
-          class="log"
+        <div
+          id="run"
+          class="region"
           {...(live
             ? {
                 "data-follow": "",
                 "hx-get": here,
-                "hx-select": "#log",
+                "hx-select": "#run",
                 "hx-trigger": "refreshed from:body",
                 "hx-swap": "morph:outerHTML"
               }
             : {})}
         >
-          <View entries={entries} />
-        </ol>
+          <div class="bar" role="group" aria-label="Depth and pages">
+            {DEPTHS.map((name) => (
+              <a href={at({ depth: name })} aria-current={name === depth ? "true" : undefined}>
+                {name}
+              </a>
+            ))}
+            <span class="dim">{entries.length === 0 ? "nothing yet" : `${first}–${last} of ${total}`}</span>
+            {first > 0 && entries.length > 0 ? (
+              <a href={at({ depth, before: String(first) })}>older</a>
+            ) : null}
+            {before === null ? null : <a href={at({ depth })}>newest</a>}
+            {lastError === undefined ? null : (
+              <a href={`${here}#e-${lastError.seq}`} data-last-error>
+                last error
+              </a>
+            )}
+          </div>
+          <ol id="log" class="log">
+            <View entries={entries} />
+          </ol>
+        </div>
         {live ? (
           <button id="pill" type="button" class="pill primary" hidden>
             New below

@@ -50,19 +50,17 @@
     target.form.requestSubmit()
   })
 
-  document.body.addEventListener("htmx:beforeRequest", ({ detail }) => {
-    if (detail.elt instanceof HTMLFormElement) sent(detail.elt)
+  // Said by the answer to a form that was taken, before the page is refreshed with it.
+  document.body.addEventListener("accepted", ({ target }) => {
+    if (!(target instanceof HTMLFormElement)) return
+    sent(target)
+    target.reset()
+    notice("", false)
   })
 
   document.body.addEventListener("htmx:afterRequest", ({ detail }) => {
-    if (!(detail.elt instanceof HTMLFormElement)) return
-    if (detail.successful) return notice("", false)
-    for (const field of detail.elt.querySelectorAll("textarea[id]")) {
-      if (field.value === "") continue
-      field.dataset.touched = "true"
-      sessionStorage.setItem(`draft:${field.id}`, field.value)
-    }
-    notice(messageOf(detail.xhr.responseText), true)
+    if (detail.elt instanceof HTMLFormElement && !detail.successful)
+      notice(messageOf(detail.xhr.responseText), true)
   })
 
   document.body.addEventListener("htmx:afterSwap", restoreDrafts)

@@ -10,8 +10,12 @@
   let follow = true
   let shown = lastId()
 
+  // Growing moves the end away without anybody scrolling: only going up lets go.
+  let height = window.scrollY
   window.addEventListener("scroll", () => {
-    follow = atEnd()
+    if (atEnd()) follow = true
+    else if (window.scrollY < height) follow = false
+    height = window.scrollY
     if (follow) pill.hidden = true
   })
   pill.addEventListener("click", () => {
@@ -19,8 +23,14 @@
     toEnd()
   })
   document.addEventListener("follow", toEnd, true)
+  // What a swap does to the position is not somebody scrolling.
+  let followed = follow
+  document.body.addEventListener("htmx:beforeSwap", () => {
+    followed = follow
+  })
   document.body.addEventListener("htmx:afterSettle", () => {
     const last = lastId()
+    follow = followed
     if (follow) toEnd()
     else if (last !== shown) pill.hidden = false
     shown = last
