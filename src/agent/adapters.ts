@@ -17,6 +17,13 @@ export interface Adapter {
   readonly name: AdapterName
   /** Shell line that starts it in a sandbox. */
   readonly command: string
+  /** The program of that line, which is looked for on PATH; null where it is named by its path. */
+  readonly program: string | null
+  /**
+   * Where it keeps its sessions, relative to HOME: these outlive a run, so that the next one of the issue can
+   * take its session up. Never where it keeps a credential.
+   */
+  readonly sessionPaths: ReadonlyArray<string>
   /** How a person gets it; for messages. */
   readonly install: string
   /** Modes in which it asks nobody, best first. Empty: its default asks nobody. */
@@ -42,6 +49,8 @@ const adapters: Readonly<Record<AdapterName, Adapter>> = {
   claude: {
     name: "claude",
     command: "exec claude-agent-acp",
+    program: "claude-agent-acp",
+    sessionPaths: [".claude/projects"],
     install: "npm install -g @agentclientprotocol/claude-agent-acp",
     unattendedModes: ["bypassPermissions"],
     unwantedModel: null,
@@ -63,6 +72,8 @@ const adapters: Readonly<Record<AdapterName, Adapter>> = {
   codex: {
     name: "codex",
     command: "exec codex-acp",
+    program: "codex-acp",
+    sessionPaths: [".codex/sessions"],
     install: "npm install -g @agentclientprotocol/codex-acp",
     unattendedModes: ["agent-full-access", "full-access"],
     unwantedModel: null,
@@ -77,6 +88,8 @@ const adapters: Readonly<Record<AdapterName, Adapter>> = {
   opencode: {
     name: "opencode",
     command: "exec opencode acp",
+    program: "opencode",
+    sessionPaths: [".local/share/opencode/opencode.db", ".local/share/opencode/storage"],
     install: "npm install -g opencode-ai",
     unattendedModes: [],
     // Without a configured provider it uses its vendor's hosted free model.
@@ -92,6 +105,8 @@ const adapters: Readonly<Record<AdapterName, Adapter>> = {
   demo: {
     name: "demo",
     command: demoCommand,
+    program: null,
+    sessionPaths: [],
     install: "npm run build",
     unattendedModes: ["unattended"],
     unwantedModel: null,
@@ -103,6 +118,13 @@ const adapters: Readonly<Record<AdapterName, Adapter>> = {
     usage: "scripted",
     readonlyPaths: demoPaths
   }
+}
+
+/** The programs that a launch line starts, as far as they can be told from it. */
+export const programsOf = (adapter: Adapter, command: string | null): ReadonlyArray<string> => {
+  const own = adapter.program === null ? [] : [adapter.program]
+  const first = /^\s*(?:exec\s+)?([\w./@+-]+)(?=\s|$)/.exec(command ?? "")?.[1]
+  return first === undefined || own.includes(first) ? own : [first, ...own]
 }
 
 export const adapterOf = (name: AdapterName): Adapter => adapters[name]

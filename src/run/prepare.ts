@@ -1,5 +1,5 @@
 import { Effect, type Scope } from "effect"
-import { adapterOf } from "../agent/adapters.ts"
+import { adapterOf, programsOf } from "../agent/adapters.ts"
 import type { AgentSession } from "../agent/AgentSessions.ts"
 import type { Issue } from "../domain/Issue.ts"
 import { type CancelReason, RunFailure } from "../domain/Outcome.ts"
@@ -104,6 +104,8 @@ export const prepare = (
         workflow: order.workflow,
         workspace: workspace.path,
         readonlyPaths: adapter.readonlyPaths,
+        programs: programsOf(adapter, config.acp.command),
+        keep: adapter.sessionPaths,
         env: { ...adapter.env, ...credentials.env },
         homeFiles: credentials.homeFiles,
         listenerPort: yield* services.listener.port

@@ -37,6 +37,16 @@ export interface SandboxRequest {
   readonly workspace: string
   /** Host folders the guest may read, at the same path. */
   readonly readonlyPaths: ReadonlyArray<string>
+  /**
+   * Names of programs to be found on PATH. A sandbox that shares this machine's files shows their
+   * installations, read-only, wherever they are; one that is missing is for the shell to tell.
+   */
+  readonly programs: ReadonlyArray<string>
+  /**
+   * Relative to the guest's HOME: what outlives the run, for the next run of the same issue. Nothing of
+   * `homeFiles`.
+   */
+  readonly keep: ReadonlyArray<string>
   /** Complete: nothing else of the host's environment reaches the guest but `PATH` and the locale. */
   readonly env: Readonly<Record<string, string | Redacted.Redacted>>
   /** Files placed into the guest before the first process starts, mode 0600, relative to the guest's HOME. */

@@ -50,6 +50,8 @@ export const makeWorld = Effect.fnUntraced(function* (
       workflow,
       workspace,
       readonlyPaths: [],
+      programs: [],
+      keep: [],
       env: { GREETING: "hello", API_KEY: Redacted.make("s3cret") },
       homeFiles: [],
       listenerPort: 8787,

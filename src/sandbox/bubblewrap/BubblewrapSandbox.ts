@@ -11,6 +11,7 @@ import type { SandboxDriver } from "../SandboxDriver.ts"
 import { type Sandbox, SandboxError, type SandboxRequest } from "../Sandboxes.ts"
 import { entryArguments, GUEST_SOCKET } from "./entry.ts"
 import { bubblewrapArguments, GUEST_HOME, guestGroup, guestPasswd, layOut, type Mount } from "./mounts.ts"
+import { programMounts } from "./programMounts.ts"
 import { openRelay } from "./relay.ts"
 import { nodeMount, readOnlyMount, systemMounts } from "./systemMounts.ts"
 
@@ -108,10 +109,14 @@ export const makeBubblewrapSandbox = Effect.gen(function* () {
           : Effect.succeed(mount)
       )
     )
+    const programs = yield* Effect.forEach(request.programs, (program) =>
+      Effect.provideService(programMounts(fs, inherited["PATH"] ?? "", program), Path.Path, path)
+    )
     const mounts: ReadonlyArray<Mount> = [
       ...(yield* systemMounts(fs)),
       ...(yield* Effect.provideService(nodeMount(fs, node), Path.Path, path)),
       ...asked,
+      ...programs.flat(),
       { _tag: "ReadOnly", source: `${identity}/passwd`, at: "/etc/passwd" },
       { _tag: "ReadOnly", source: `${identity}/group`, at: "/etc/group" },
       { _tag: "ReadWrite", source: home, at: GUEST_HOME },

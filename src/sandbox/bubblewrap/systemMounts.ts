@@ -1,7 +1,8 @@
 import { Effect, type FileSystem, Path, Result } from "effect"
 import { isWithin, type Mount } from "./mounts.ts"
 
-const SYSTEM = ["/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32"]
+/** Where programs and libraries of the system lie. */
+export const SYSTEM = ["/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32"]
 
 /** What programs need to find libraries, hosts, certificates and the time; nothing about the operator. */
 const CONFIGURATION = [
