@@ -31,6 +31,7 @@ const working = (n: number): BoardIssue =>
 const asking = (n: number, title: string, text: string): BoardIssue =>
   askingIssue(`WEB-${n}`, n, {
     title,
+    why: { code: "WaitingForHuman", text },
     question: {
       id: makeQuestionId(makeRunId(1, n), 1),
       text,
@@ -196,6 +197,7 @@ export const busyBoard = board(
     })
   ],
   {
+    slots: { used: 12, limit: 16 },
     problems: [
       {
         source: "tracker",
