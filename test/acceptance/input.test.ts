@@ -1,0 +1,226 @@
+import * as fs from "node:fs"
+import { createServer } from "node:net"
+import * as path from "node:path"
+import { spawnSync } from "node:child_process"
+import { fileURLToPath } from "node:url"
+import { assert, describe } from "vitest"
+import type { Project } from "./support/project.ts"
+import { BUSY_MACHINE, it } from "./support/workshop.ts"
+
+const CANONICAL = fileURLToPath(new URL("../../WORKFLOW.md", import.meta.url))
+
+const lines = (text: string): ReadonlyArray<string> => text.split("\n").filter((line) => line !== "")
+
+describe("a start that cannot work says why, once, and ends", { timeout: BUSY_MACHINE }, () => {
+  it("five mistakes in WORKFLOW.md are five messages with their places", async ({ workshop }) => {
+    const project = workshop.project({
+      settings: [
+        "polling: { interval_ms: soon }",
+        "agent: { max_turns: 0 }",
+        "acp: { adapter: cluade }",
+        "server: { port: 80x }",
+        "hooks: { timeout_ms: -1 }"
+      ]
+    })
+    const ended = await workshop.run(project)
+
+    assert.strictEqual(ended.code, 2)
+    const messages = lines(ended.stderr)
+    assert.lengthOf(messages, 5, ended.stderr)
+    for (const key of [
+      "polling.interval_ms",
+      "agent.max_turns",
+      "acp.adapter",
+      "server.port",
+      "hooks.timeout_ms"
+    ]) {
+      const place = new RegExp(`WORKFLOW\\.md:\\d+:\\d+ ${key.replace(".", "\\.")}: `)
+      assert.lengthOf(
+        messages.filter((line) => place.test(line)),
+        1,
+        `${key}\n${ended.stderr}`
+      )
+    }
+    assert.include(ended.stderr, "claude", "the nearest name is suggested")
+    assert.isFalse(fs.existsSync(project.state), "nothing was begun")
+  })
+
+  it("WORKFLOW.md is missing", async ({ workshop }) => {
+    const project = workshop.project()
+    fs.rmSync(project.workflow)
+    const ended = await workshop.run(project)
+    assert.strictEqual(ended.code, 2)
+    assert.lengthOf(lines(ended.stderr), 1, ended.stderr)
+    assert.include(ended.stderr, "WORKFLOW.md")
+  })
+
+  it("a subcommand is mistyped", async ({ workshop }) => {
+    const ended = await workshop.run(workshop.project(), ["dmeo"])
+    assert.strictEqual(ended.code, 2)
+    assert.match(ended.stderr, /dmeo/)
+    assert.isAtMost(lines(ended.stderr).length, 3, ended.stderr)
+  })
+
+  it("the port is none", async ({ workshop }) => {
+    for (const port of ["80x", "-1", "65536"]) {
+      const ended = await workshop.run(workshop.project(), [`--port=${port}`])
+      assert.strictEqual(ended.code, 2, port)
+      assert.lengthOf(lines(ended.stderr), 1, ended.stderr)
+      assert.include(ended.stderr, port)
+    }
+  })
+
+  it("the port is in use: nothing is started", async ({ workshop }) => {
+    const holder = createServer()
+    await new Promise<void>((resolve) => holder.listen(0, "127.0.0.1", resolve))
+    const address = holder.address()
+    const port = typeof address === "object" ? (address?.port ?? 0) : 0
+    const project = workshop.project()
+    project.file("Todo", "A-1", ["done A | A."])
+    try {
+      const ended = await workshop.run(project, [`--port=${port}`])
+      assert.strictEqual(ended.code, 1)
+      assert.deepStrictEqual(lines(ended.stderr), [
+        `error: cannot listen on 127.0.0.1:${port}: the port is in use - end the program that holds it, or give another with --port or server.port`
+      ])
+      assert.deepStrictEqual(project.whereIs("A-1"), ["Todo"])
+      assert.isFalse(fs.existsSync(path.join(project.state, "workspaces/A-1")))
+    } finally {
+      holder.close()
+    }
+  })
+
+  it("the tracker cannot be read", async ({ workshop }) => {
+    const project = workshop.project()
+    fs.rmSync(project.tracker, { recursive: true })
+    fs.writeFileSync(project.tracker, "a file")
+    const ended = await workshop.run(project)
+    assert.strictEqual(ended.code, 1)
+    assert.lengthOf(
+      lines(ended.stderr).filter((line) => line.includes(project.tracker)),
+      1,
+      ended.stderr
+    )
+  })
+
+  it("smolvm is not installed: one screen with what is missing and how to get it", async ({ workshop }) => {
+    const project = workshop.project({ repository: true })
+    fs.copyFileSync(CANONICAL, project.workflow)
+    const ended = await workshop.run(project)
+    assert.strictEqual(ended.code, 1)
+    assert.isAtMost(lines(ended.stderr).length, 24, ended.stderr)
+    assert.match(ended.stderr, /smolvm/)
+    assert.match(ended.stderr, /npm run demo/)
+  })
+})
+
+describe("what is wrong while it runs harms nothing else", { timeout: BUSY_MACHINE }, () => {
+  /** Four files that are no issues, by name and by what is said of each. */
+  const plant = (project: Project): ReadonlyArray<string> => {
+    const todo = path.join(project.tracker, "Todo")
+    fs.writeFileSync(path.join(todo, "YAML.md"), "---\ntitle: [never closed\n---\nText\n")
+    fs.symlinkSync("/etc/passwd", path.join(todo, "LINK.md"))
+    assert.strictEqual(spawnSync("mkfifo", [path.join(todo, "FIFO.md")]).status, 0)
+    fs.closeSync(fs.openSync(path.join(todo, "HUGE.md"), "w"))
+    fs.truncateSync(path.join(todo, "HUGE.md"), 1024 ** 3)
+    return ["YAML.md", "LINK.md", "FIFO.md", "HUGE.md"]
+  }
+
+  it("broken YAML, a symlink, a fifo and a 1 GB file are each named, and the others run on", async ({
+    workshop
+  }) => {
+    const project = workshop.project({ settings: ["polling: { interval_ms: 50 }"] })
+    const broken = plant(project)
+    project.file("Todo", "GOOD", ["done Good | Good."])
+    const symphony = await workshop.serve(project)
+    await symphony.untilDone("GOOD")
+    const { problems } = await symphony.state()
+    const page = await (await symphony.request("/")).text()
+    for (const name of broken) {
+      const where = path.join(project.tracker, "Todo", name)
+      assert.lengthOf(
+        problems.filter((problem) => problem.where?.startsWith(where)),
+        1,
+        `${name} in /api/v1/state: ${JSON.stringify(problems)}`
+      )
+      assert.include(page, where, `${name} on the page`)
+      const told = lines(symphony.stderr()).filter((line) => line.includes(where))
+      assert.lengthOf(told, 1, `${name} on stderr, once although scanned often:\n${symphony.stderr()}`)
+    }
+    assert.notMatch(page + JSON.stringify(problems), /root:x:0/, "a link is not followed")
+
+    project.file("Todo", "YAML", ["done Mended | Mended."])
+    await symphony.untilDone("YAML")
+    assert.lengthOf((await symphony.state()).problems, 3, "what is mended is no problem any more")
+  })
+
+  it("a missing agent binary is one clear line, and is no fault of the issue", async ({ workshop }) => {
+    const project = workshop.project({
+      settings: ["acp: { adapter: demo, command: exec no-such-agent --acp }"]
+    })
+    const file = project.file("Todo", "A-1", ["done A | A."])
+    const before = fs.readFileSync(file, "utf8")
+    const symphony = await workshop.serve(project)
+    const [problem] = await symphony.until("it is told", async () => {
+      const { problems } = await symphony.state()
+      return problems.length > 0 && problems
+    })
+    assert.match(problem?.message ?? "", /no-such-agent/)
+    assert.lengthOf(
+      lines(symphony.stderr()).filter((line) => line.includes("no-such-agent")),
+      1,
+      symphony.stderr()
+    )
+    assert.strictEqual(fs.readFileSync(file, "utf8"), before)
+    const { waiting, running } = await symphony.state()
+    assert.lengthOf([...waiting, ...running], 0 + waiting.length)
+  })
+
+  it("a bad edit of WORKFLOW.md changes nothing and is shown; a good one heals it", async ({ workshop }) => {
+    const project = workshop.project({ settings: ["agent: { max_concurrent_agents: 3 }"] })
+    const good = fs.readFileSync(project.workflow, "utf8")
+    const symphony = await workshop.serve(project)
+
+    fs.writeFileSync(project.workflow, good.replace("agents: 3", "agents: many"))
+    const problem = await symphony.until("the edit is refused", async () =>
+      (await symphony.state()).problems.find(({ source }) => source !== "tracker")
+    )
+    assert.match(`${problem.where} ${problem.message}`, /WORKFLOW\.md:\d+:\d+.*max_concurrent_agents/)
+    assert.match(await (await symphony.request("/")).text(), /max_concurrent_agents/)
+    assert.strictEqual((await symphony.state()).slots.limit, 3)
+    project.file("Todo", "A-1", ["done A | A."])
+    await symphony.untilDone("A-1")
+
+    fs.writeFileSync(project.workflow, good.replace("agents: 3", "agents: 4"))
+    await symphony.until("the good edit is taken", async () => {
+      const { problems, slots } = await symphony.state()
+      return problems.length === 0 && slots.limit === 4
+    })
+  })
+
+  it("--once with issues left ends with 1 and names them", async ({ workshop }) => {
+    const project = workshop.project()
+    project.file("Todo", "DONE", ["done A | A."])
+    project.file("Todo", "ASKS", ["ask Which one?", "done B | B."])
+    project.file("Todo", "BLOCKED", ["done C | C."], { frontMatter: ["blocked_by: [ASKS]"] })
+    fs.appendFileSync(project.workflow, "")
+    const ended = await workshop.run(project, ["--once"])
+    assert.strictEqual(ended.code, 1)
+    assert.match(ended.stderr, /not finished:\n {2}ASKS \(Todo\): needs you, Which one\?/)
+    assert.match(ended.stderr, /\n {2}BLOCKED \(Todo\): waiting, blocked by ASKS/)
+    assert.notMatch(ended.stderr, / DONE \(/)
+  })
+})
+
+describe("the log", { timeout: BUSY_MACHINE }, () => {
+  it("speaks at SYMPHONY_LOG_LEVEL and above, on stderr", async ({ workshop }) => {
+    const project = workshop.project()
+    project.file("Todo", "A-1", ["done A | A."])
+    const quiet = await workshop.run(project, ["--once"], { env: { SYMPHONY_LOG_LEVEL: "error" } })
+    assert.deepStrictEqual([quiet.code, quiet.stderr], [0, ""])
+    project.file("Todo", "A-2", ["done A | A."])
+    const loud = await workshop.run(project, ["--once"], { env: { SYMPHONY_LOG_LEVEL: "debug" } })
+    assert.match(loud.stderr, /^ts=\S+ level=info msg="run started".* issue_identifier=A-2/m)
+    assert.notMatch(loud.stdout, /level=/)
+  })
+})
