@@ -69,7 +69,10 @@ export const layer = (
       )
     ).pipe(Stream.changesWith(sameSnapshot)),
 
-    refresh: Effect.andThen(before({ operation: "scan", path: "" }), Effect.sync(world.rescan)),
+    refresh: Effect.andThen(
+      Effect.suspend(() => before({ operation: "scan", path: "" })),
+      Effect.sync(world.rescan)
+    ),
 
     read: Effect.fn("Tracker.read")(function* (id) {
       yield* before({ operation: "read", path: id })
@@ -131,7 +134,8 @@ export const layer = (
       const written = world.file(path)?.written ?? {}
       const text = written.description ?? ""
       const note = noteToAppend(text, block)
-      if (note !== null) world.edit(path, { ...written, description: `${text}${note}`.trim() })
+      // As on a disk, where a note is written by replacing the file: another inode.
+      if (note !== null) world.put(path, { ...written, description: `${text}${note}`.trim() })
     })
   })
 }

@@ -64,7 +64,7 @@ export const makePeople = (world: World) => {
     return from[dice.between(0, from.length - 1)]
   }
 
-  /** One who saves a file in the midst of our move of it, while it has two names, makes two files of it. */
+  /** One who saves or moves a file in the midst of our move of it, while it has two names, makes two of it. */
   const saving = (path: string): void => {
     const file = folder.files().find((each) => each.path === path)
     if (file === undefined) return
@@ -86,6 +86,7 @@ export const makePeople = (world: World) => {
       const to = `${dice.pick(STATES)}/${file.name}.md`
       if (!free(to)) return
       world.hit("person moves", `${file.path} to ${to}`)
+      saving(file.path)
       folder.move(file.path, to)
     } else if (roll < 70) {
       const to = `${dice.pick(STATES)}/${file.name}.md`

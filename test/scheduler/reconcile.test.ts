@@ -1,0 +1,262 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Ref } from "effect"
+import { Identifier } from "../../src/domain/ids.ts"
+import { setWork } from "../../src/handoff/MemoryHandoff.ts"
+import { TrackerError } from "../../src/tracker/Tracker.ts"
+import { WorkspaceError } from "../../src/workspace/Workspaces.ts"
+import { makeHousehold } from "../support/household.ts"
+import { diligent } from "../support/house.ts"
+import { busy, deaf, failing, inTurn, passing } from "../support/scripts.ts"
+import { testState } from "../support/workflow.ts"
+
+const states = [
+  testState("Todo", "active"),
+  testState("Review", "active"),
+  testState("Triage", "holding"),
+  testState("Done", "terminal")
+]
+const running = (path = "Todo/A.md") => {
+  const house = makeHousehold({
+    config: { states },
+    issues: { [path]: {} },
+    behaviour: { prompt: inTurn(busy) }
+  })
+  house.advance("1 second")
+  assert.isDefined(house.runOf("A"))
+  return house
+}
+const outcomeOf = (house: ReturnType<typeof makeHousehold>) => house.record("A").history[0]?.outcome
+
+describe("what people do to a running issue", () => {
+  it("ends the run of an issue that is moved to a terminal state, hands its work over, then removes the workspace", () => {
+    const house = running()
+    house.world.tracker.move("Todo/A.md", "Done/A.md")
+    house.advance("10 seconds")
+    assert.deepStrictEqual(outcomeOf(house), { _tag: "Cancelled", reason: "moved_to_terminal" })
+    assert.isNotNull(house.record("A").handoff?.patch)
+    assert.isNull(house.record("A").workspace)
+    assert.strictEqual(house.world.guests.size, 0)
+  })
+
+  it("ends the run of an issue that is moved aside, and keeps its workspace", () => {
+    const house = running()
+    house.world.tracker.move("Todo/A.md", "Triage/A.md")
+    house.advance("10 seconds")
+    assert.deepStrictEqual(outcomeOf(house), { _tag: "Cancelled", reason: "moved_to_inactive" })
+    assert.isNotNull(house.record("A").workspace)
+  })
+
+  it("ends a run whose issue is deleted, but not while an editor saves it", () => {
+    const house = running()
+    house.world.tracker.remove("Todo/A.md")
+    house.advance("1 second")
+    house.put("Todo/A.md", { title: "Saved" })
+    house.advance("10 seconds")
+    assert.isDefined(house.runOf("A"))
+    house.world.tracker.remove("Todo/A.md")
+    house.advance("10 seconds")
+    assert.isUndefined(house.runOf("A"))
+    assert.deepStrictEqual(outcomeOf(house), { _tag: "Cancelled", reason: "issue_missing" })
+  })
+
+  it("goes on while the file cannot be read: that says nothing about the issue", () => {
+    const house = running()
+    house.world.tracker.spoil("Todo/A.md")
+    house.advance("4 minutes")
+    assert.isDefined(house.runOf("A"))
+  })
+
+  it("goes on while the tracker as a whole cannot be read, and starts nothing", () => {
+    const house = running()
+    house.world.behaviour.tracker = ({ path }) =>
+      Effect.fail(new TrackerError({ operation: "scan", path, detail: "gone" }))
+    house.advance("1 minute")
+    house.put("Todo/B.md")
+    house.advance("1 minute")
+    assert.isDefined(house.runOf("A"))
+    assert.strictEqual(house.why("B")._tag, "Obstacle")
+    house.world.behaviour.tracker = () => Effect.void
+    house.world.behaviour.prompt = diligent
+    house.advance("1 minute")
+    assert.include(house.files(), "Done/B.md")
+  })
+
+  it("follows an issue that is moved between active states", () => {
+    const house = running()
+    house.world.tracker.move("Todo/A.md", "Review/A.md")
+    house.advance("1 second")
+    assert.strictEqual(house.runOf("A")?.state, "Review")
+  })
+
+  it("is not misled by a stale copy in a terminal state", () => {
+    const house = running()
+    house.world.tracker.duplicate("Todo/A.md", "Done/A.md")
+    house.advance("1 minute")
+    assert.isDefined(house.runOf("A"))
+    assert.strictEqual(house.view().observation.tracker.problems.length, 1)
+  })
+
+  it("ends a run that loses a required label", () => {
+    const house = makeHousehold({
+      config: { tracker: { requiredLabels: ["agent"] } },
+      issues: { "Todo/A.md": { labels: ["agent"] } },
+      behaviour: { prompt: busy }
+    })
+    house.advance("1 second")
+    house.put("Todo/A.md", { labels: [] })
+    house.advance("10 seconds")
+    assert.isUndefined(house.runOf("A"))
+  })
+
+  it("ends an agent that does not listen, and confirms that its sandbox is dead before the slot is free", () => {
+    const answers = ["unknown", "unknown", "dead"] as const
+    let asked = 0
+    const house = makeHousehold({
+      config: { states, agent: { maxConcurrentAgents: 1 } },
+      issues: { "Todo/A.md": {} },
+      behaviour: { prompt: inTurn(deaf), reap: () => Effect.sync(() => answers[asked++] ?? "dead") }
+    })
+    house.advance("1 second")
+    house.world.tracker.move("Todo/A.md", "Triage/A.md")
+    house.put("Todo/B.md")
+    house.world.behaviour.prompt = diligent
+    house.advance("5 seconds")
+    assert.strictEqual(house.why("B")._tag, "GlobalCap")
+    house.advance("20 seconds")
+    assert.isAtLeast(asked, 3)
+    assert.include(house.files(), "Done/B.md")
+  })
+
+  it("does not read anything when nothing runs and nothing has changed", () => {
+    const reads: Array<string> = []
+    const house = makeHousehold({ issues: { "Triage/A.md": {} } })
+    house.world.behaviour.tracker = ({ operation }) => Effect.sync(() => void reads.push(operation))
+    house.advance("5 minutes")
+    assert.deepStrictEqual([...new Set(reads)], ["scan"])
+  })
+})
+
+describe("the agent's own move", () => {
+  it("is not mistaken for a person's, whatever the moment of the scan", () => {
+    const house = makeHousehold({
+      config: { states },
+      issues: { "Todo/A.md": {} },
+      behaviour: { prompt: inTurn(passing("Review")) }
+    })
+    house.advance("1 minute")
+    assert.deepStrictEqual(
+      house.record("A").history.map(({ outcome }) => outcome._tag),
+      ["Completed", "Completed"]
+    )
+  })
+
+  it("gives way to a person who moved the issue first", () => {
+    const house = makeHousehold({
+      config: { states },
+      issues: { "Todo/A.md": {} },
+      behaviour: {
+        prompt: inTurn((turn) =>
+          turn
+            .call("mark_done", { title: "Done", summary: "Done." })
+            .pipe(
+              Effect.tap(Effect.sync(() => house.world.tracker.move("Todo/A.md", "Triage/A.md"))),
+              Effect.andThen(busy(turn))
+            )
+        )
+      },
+      started: false
+    })
+    house.start()
+    house.advance("1 minute")
+    assert.deepStrictEqual(house.files(), ["Triage/A.md"])
+    assert.isNotNull(house.record("A").handoff?.patch)
+  })
+
+  it("is made although the file is edited at that very moment", () => {
+    let edits = 0
+    const house = makeHousehold({ config: { states }, issues: { "Todo/A.md": {} } })
+    house.world.behaviour.tracker = ({ operation }) =>
+      Effect.sync(() => {
+        if (operation === "move" && edits++ === 0) house.put("Todo/A.md", { title: "Edited" })
+      })
+    house.advance("1 minute")
+    assert.deepStrictEqual(house.files(), ["Done/A.md"])
+    assert.strictEqual(house.record("A").attempts, 1)
+  })
+
+  it("is not left half done by a disk that fails between link and unlink", () => {
+    const house = makeHousehold({ config: { states }, started: false, issues: { "Todo/A.md": {} } })
+    let failures = 0
+    house.world.behaviour.tracker = ({ operation, path }) =>
+      operation === "unlink" && failures++ < 5
+        ? Effect.fail(new TrackerError({ operation: "move", path, detail: "input/output error" }))
+        : Effect.void
+    house.start()
+    house.advance("5 minutes")
+    assert.deepStrictEqual(house.files(), ["Done/A.md"])
+    assert.strictEqual(house.record("A").attempts, 1)
+  })
+
+  it("does not overwrite a file that has the name in the target state", () => {
+    const house = makeHousehold({
+      config: { states },
+      issues: { "Todo/A.md": {}, "Done/A.md": { id: "other", identifier: "X" } }
+    })
+    house.advance("1 minute")
+    assert.deepStrictEqual(house.files(), ["Done/A.md", "Todo/A.md"])
+    assert.deepInclude(house.why("A"), { _tag: "Held", reason: "configuration" })
+  })
+})
+
+describe("workspaces", () => {
+  it("are removed when the issue is finished and its work is handed over", () => {
+    const house = makeHousehold({ issues: { "Todo/A.md": {} } })
+    house.advance("5 seconds")
+    assert.isNull(house.record("A").workspace)
+    assert.strictEqual(house.record("A").handoff?.verdict, "verified")
+  })
+
+  it("of an issue that a person finished later are handed over before they are removed", () => {
+    const house = makeHousehold({
+      config: { states },
+      issues: { "Todo/A.md": {} },
+      behaviour: { prompt: inTurn(passing("Triage")) }
+    })
+    house.run(setWork(house.world.handoff, Identifier.make("A"), { head: "c1", commits: 1, uncommitted: [] }))
+    house.advance("5 seconds")
+    assert.isNotNull(house.record("A").workspace)
+    house.world.tracker.move("Triage/A.md", "Done/A.md")
+    house.advance("5 seconds")
+    assert.isNull(house.record("A").workspace)
+    const exports = [...Ref.getUnsafe(house.world.handoff.exports).values()]
+    assert.deepStrictEqual(
+      exports.map(({ head }) => head),
+      ["c1"]
+    )
+  })
+
+  it("are kept after failures and continuations", () => {
+    const house = makeHousehold({
+      issues: { "Todo/A.md": {} },
+      behaviour: { prompt: inTurn(failing("exit")) }
+    })
+    house.advance("5 seconds")
+    assert.isNotNull(house.record("A").workspace)
+  })
+
+  it("that cannot be removed are tried again, more and more seldom, and block nobody", () => {
+    let tries = 0
+    const house = makeHousehold({ issues: { "Todo/A.md": {} }, started: false })
+    house.world.behaviour.disk = (operation, workspace) =>
+      operation === "remove"
+        ? Effect.suspend(() => {
+            tries += 1
+            return Effect.fail(new WorkspaceError({ reason: "io", path: workspace.path, detail: "busy" }))
+          })
+        : Effect.void
+    house.start()
+    house.advance("10 minutes")
+    assert.isAtLeast(tries, 2)
+    assert.isAtMost(tries, 6)
+  })
+})
