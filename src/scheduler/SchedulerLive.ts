@@ -182,15 +182,18 @@ const make = Effect.gen(function* () {
 
   const relocate = Effect.fnUntraced(function* (act: Extract<Act, { readonly _tag: "Relocate" }>) {
     const { issue, relocation, note } = act
+    let { inode } = relocation
     if (note !== null) {
       yield* tracker.append(issue, {
         key: `parked-${relocation.inode}-${relocation.from}`,
         heading: "Parked by symphony",
         text: `${note}\n\nMove this file back to ${relocation.from} to have it tried again.`
       })
+      // The note has replaced the file that was meant when the move was put on record.
+      inode = (yield* tracker.read(issue)).inode
     }
     const result = yield* tracker
-      .move({ id: issue, ...relocation })
+      .move({ id: issue, ...relocation, inode })
       .pipe(
         Effect.catchTag("IssueNameTaken", (error) =>
           Effect.logWarning("issue stays where it is", error).pipe(

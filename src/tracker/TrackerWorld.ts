@@ -28,8 +28,6 @@ export interface TrackerWorld {
   readonly paths: () => ReadonlyArray<string>
   /** Writes a file anew, as an editor does: another inode. */
   readonly put: (path: string, written: WrittenIssue) => void
-  /** Writes into a file in place: the same inode, for our own notes. */
-  readonly edit: (path: string, written: WrittenIssue) => void
   readonly move: (from: string, to: string) => void
   /** A copy, which is another file. */
   readonly duplicate: (from: string, to: string) => void
@@ -134,10 +132,6 @@ export const makeTrackerWorld = (options: TrackerWorldOptions): TrackerWorld => 
     paths: () => [...files.keys()].sort(byteOrder),
     put: (path, written) => {
       set(path, { inode: freshInode(), written, spoiled: false })
-      changed()
-    },
-    edit: (path, written) => {
-      set(path, { ...must(path), written })
       changed()
     },
     move: (from, to) => {
