@@ -180,6 +180,27 @@ const make = Effect.gen(function* () {
     )
   })
 
+  /** A failure is for the operator, however it is retried; every other end is as it should be. */
+  const logEnd = (event: SchedulerEvent): Effect.Effect<void> => {
+    const run = event._tag === "RunEnded" ? state.runs[event.run] : undefined
+    if (event._tag !== "RunEnded" || run === undefined) return Effect.void
+    const { outcome } = event
+    const log =
+      outcome._tag === "Failed"
+        ? Effect.logWarning("run failed").pipe(
+            Effect.annotateLogs({ class: outcome.class, reason: outcome.message })
+          )
+        : Effect.logInfo("run ended")
+    return log.pipe(
+      Effect.annotateLogs({
+        issue_id: run.issue,
+        issue_identifier: run.identifier,
+        run: run.run,
+        outcome: outcome._tag
+      })
+    )
+  }
+
   const relocate = Effect.fnUntraced(function* (act: Extract<Act, { readonly _tag: "Relocate" }>) {
     const { issue, relocation, note } = act
     let { inode } = relocation
@@ -422,6 +443,7 @@ const make = Effect.gen(function* () {
       }
       problems = []
     }
+    yield* Effect.forEach(draft.events, logEnd, { discard: true })
     state = draft.state
     for (const run of settings.keys()) if (state.runs[run] === undefined) settings.delete(run)
     // Before the answers: an agent that is told "done" must find its run knowing so.

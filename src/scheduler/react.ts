@@ -119,7 +119,7 @@ export const reactToSignal = (
 
 /** Failures that every issue of the adapter would meet: they stop the adapter and are not the issue's fault. */
 const blocksAdapter = (reason: string): boolean =>
-  reason === "agent_auth" || reason === "credential_missing" || reason === "sandbox_unavailable"
+  ["agent_auth", "agent_not_found", "credential_missing", "sandbox_unavailable"].includes(reason)
 
 /**
  * A report of a run. A run that the state does not know is fenced. `outdated`: the run had other settings than

@@ -1,7 +1,7 @@
 import { Clock, DateTime, Effect, Layer, Ref, Semaphore, Stream, SubscriptionRef } from "effect"
 import { Identifier, type IssueId } from "../domain/ids.ts"
 import type { Issue } from "../domain/Issue.ts"
-import type { Problem } from "../domain/Problem.ts"
+import { type Problem, renderProblem } from "../domain/Problem.ts"
 import { policyOf, sameState } from "../domain/State.ts"
 import { type FileError, type Place, SafeFiles } from "../files/SafeFiles.ts"
 import { Workflow } from "../workflow/Workflow.ts"
@@ -39,6 +39,17 @@ interface Seen {
   readonly snapshot: TrackerSnapshot
 }
 
+/** Logs each problem when it is new, not at every scan that finds it again. */
+const logNew = Effect.fnUntraced(function* (before: ReadonlyArray<Problem>, now: ReadonlyArray<Problem>) {
+  const known = new Set(before.map(renderProblem))
+  for (const problem of now) {
+    const text = renderProblem(problem)
+    if (known.has(text)) continue
+    const log = problem.severity === "error" ? Effect.logError : Effect.logWarning
+    yield* log("problem in the tracker").pipe(Effect.annotateLogs({ problem: text }))
+  }
+})
+
 const make = Effect.gen(function* () {
   const files = yield* SafeFiles
   const workflow = yield* Workflow
@@ -60,6 +71,7 @@ const make = Effect.gen(function* () {
 
   const seen = yield* look(emptyIndex, "all").pipe(
     Effect.mapError(trackerError("scan")),
+    Effect.tap((first) => logNew([], first.snapshot.problems)),
     Effect.flatMap((first) => SubscriptionRef.make<Seen>(first))
   )
   const snapshot = Effect.map(SubscriptionRef.get(seen), (now) => now.snapshot)
@@ -83,8 +95,10 @@ const make = Effect.gen(function* () {
   })
 
   const rescan = Effect.fnUntraced(function* (extent: Extent) {
-    const next = yield* look((yield* SubscriptionRef.get(seen)).index, extent)
+    const last = yield* SubscriptionRef.get(seen)
+    const next = yield* look(last.index, extent)
     yield* SubscriptionRef.set(seen, next)
+    yield* logNew(last.snapshot.problems, next.snapshot.problems)
     return next.snapshot
   }, Effect.tapError(showFailure))
 

@@ -154,6 +154,20 @@ describe("retries", () => {
     assert.isTrue(house.files().every((path) => path.startsWith("Done/")))
   })
 
+  it("stops an adapter whose program is not there, and does not blame the issue", () => {
+    const house = makeHousehold({
+      issues: { "Todo/A.md": {} },
+      behaviour: { prompt: only("A", inTurn(failing("not_found"))) }
+    })
+    house.advance("1 hour")
+    assert.strictEqual(startsOf(house).length, 1)
+    assert.strictEqual(house.why("A")._tag, "AdapterBlocked")
+    assert.deepStrictEqual(house.files(), ["Todo/A.md"])
+    house.configure({ agent: { maxConcurrentAgents: 2 } })
+    house.advance("1 minute")
+    assert.deepStrictEqual(house.files(), ["Done/A.md"])
+  })
+
   it("does not stop an adapter for what a run with older settings met", () => {
     const house = makeHousehold({
       issues: { "Todo/A.md": {} },
