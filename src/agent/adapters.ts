@@ -89,12 +89,13 @@ const adapters: Readonly<Record<AdapterName, Adapter>> = {
     name: "opencode",
     command: "exec opencode acp",
     program: "opencode",
-    sessionPaths: [".local/share/opencode/opencode.db", ".local/share/opencode/storage"],
+    sessionPaths: [".local/share/opencode/sessions", ".local/share/opencode/storage"],
     install: "npm install -g opencode-ai",
     unattendedModes: [],
     // Without a configured provider it uses its vendor's hosted free model.
     unwantedModel: /^opencode\//,
-    env: { OPENCODE_DISABLE_AUTOUPDATE: "1" },
+    // Its sessions would lie beside its credentials.
+    env: { OPENCODE_DISABLE_AUTOUPDATE: "1", OPENCODE_DB: "sessions/opencode.db" },
     apiKeys: "any",
     apiKeyMethods: [],
     credentialFile: ".local/share/opencode/auth.json",

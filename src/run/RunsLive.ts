@@ -8,6 +8,7 @@ import { SafeFiles } from "../files/SafeFiles.ts"
 import { Handoff } from "../handoff/Handoff.ts"
 import { Transcripts } from "../journal/Transcripts.ts"
 import { RunGrants } from "../mcp/RunGrants.ts"
+import { sessionsPath } from "../sandbox/RunRecord.ts"
 import { Sandboxes } from "../sandbox/Sandboxes.ts"
 import type { Conclusion, DoneClaim } from "../scheduler/events.ts"
 import {
@@ -210,7 +211,9 @@ const make = Effect.gen(function* () {
   })
 
   const cleanUp = Effect.fn("Runs.cleanUp")(function* (record: IssueRecord, workflow: WorkflowDefinition) {
+    const place = { root: workflow.config.state.root }
     return yield* removeFinished(services, record, workflow).pipe(
+      Effect.andThen(services.files.removeTree(place, sessionsPath(record.identifier))),
       Effect.as(true),
       Effect.catch((error) =>
         Effect.logWarning("the workspace of a finished issue is kept", error).pipe(

@@ -1,11 +1,11 @@
-import { Effect, Ref, type Redacted } from "effect"
+import { Effect, type FileSystem, Ref, type Redacted } from "effect"
 import { ChildProcess } from "effect/process"
 import { hostEnvironment } from "./hostEnvironment.ts"
 import { acquireLocalRun, localMachine } from "./LocalRun.ts"
 import { MARKER_VARIABLE } from "../processes/ProcessTable.ts"
 import { reapRuns } from "./reapRuns.ts"
 import type { SandboxDriver } from "./SandboxDriver.ts"
-import type { Sandbox, SandboxCommand } from "./Sandboxes.ts"
+import { type Sandbox, type SandboxCommand, SandboxError } from "./Sandboxes.ts"
 
 /**
  * No isolation: the agent is a child process of ours, with a HOME and an environment of its own, and can do
@@ -28,6 +28,14 @@ export const makeHostSandbox = Effect.gen(function* () {
     yield* warnOnce
     const run = yield* acquireLocalRun(machine, "host", request, (leader) =>
       machine.table.signal(-leader, "SIGTERM")
+    )
+    // The HOME is new and nobody has been in it yet, so its paths are what they seem.
+    yield* Effect.forEach(
+      run.kept,
+      ({ path, source }) => linkKept(machine.fs, `${run.home}/${path}`, source),
+      {
+        discard: true
+      }
     )
     const env: Record<string, string | Redacted.Redacted> = {
       ...inherited,
@@ -52,6 +60,14 @@ export const makeHostSandbox = Effect.gen(function* () {
     reap: (workflow, leftover) => reapRuns(machine, workflow, leftover)
   } satisfies SandboxDriver
 })
+
+const linkKept = (fs: FileSystem.FileSystem, at: string, source: string) =>
+  fs.makeDirectory(at.slice(0, at.lastIndexOf("/")), { recursive: true }).pipe(
+    Effect.andThen(fs.symlink(source, at)),
+    Effect.mapError(
+      (error) => new SandboxError({ kind: "host", reason: "io", detail: error.message, hint: null })
+    )
+  )
 
 /**
  * `<shell> -lc <line>` in the workspace. The profile of a login shell sets a PATH of its own on most systems;

@@ -5,7 +5,15 @@ import type { SandboxKind } from "../workflow/WorkflowConfig.ts"
 import { sweep, within } from "../processes/endProcesses.ts"
 import { type GuestProcess, spawnGuest } from "./guestProcess.ts"
 import { ProcessTable } from "../processes/ProcessTable.ts"
-import { forgetRun, homePath, identityPath, runFolder, runMarker, writeRunRecord } from "./RunRecord.ts"
+import {
+  forgetRun,
+  homePath,
+  identityPath,
+  runFolder,
+  runMarker,
+  sessionsPath,
+  writeRunRecord
+} from "./RunRecord.ts"
 import { SandboxError, type SandboxProcess, type SandboxRequest } from "./Sandboxes.ts"
 
 /** How long a guest has to end by itself after its stdin is closed, and then after SIGTERM. */
@@ -37,6 +45,8 @@ export interface LocalRun {
   /** A folder for what the host tells the guest about itself, relative to the state root; goes with the run. */
   readonly identity: string
   readonly marker: string
+  /** What outlives the run: folders of the host, by the path below HOME at which the guest is to find them. */
+  readonly kept: ReadonlyArray<{ readonly source: string; readonly path: string }>
   readonly start: (
     command: ChildProcess.StandardCommand
   ) => Effect.Effect<SandboxProcess, SandboxError, Scope.Scope>
@@ -136,6 +146,12 @@ export const acquireLocalRun = Effect.fnUntraced(function* (
     ),
     Effect.mapError(fileProblem)
   )
+  const kept = yield* Effect.forEach(request.keep, (path) => {
+    const folder = `${sessionsPath(request.identifier)}/${path}`
+    return files
+      .makeDirectory(place, folder, { mode: 0o700 })
+      .pipe(Effect.mapError(fileProblem), Effect.as({ source: `${place.root}/${folder}`, path }))
+  })
   const start = Effect.fnUntraced(function* (command: ChildProcess.StandardCommand) {
     const { guest } = yield* Effect.acquireRelease(
       Effect.gen(function* () {
@@ -153,5 +169,12 @@ export const acquireLocalRun = Effect.fnUntraced(function* (
     return guest.process
   })
 
-  return { home: `${place.root}/${homePath(runId)}`, identity: identityPath(runId), marker, start, stop }
+  return {
+    home: `${place.root}/${homePath(runId)}`,
+    identity: identityPath(runId),
+    marker,
+    kept,
+    start,
+    stop
+  }
 })

@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto"
 import { Effect, FileSystem, Result, Schema } from "effect"
-import { RunId } from "../domain/ids.ts"
+import { type Identifier, RunId } from "../domain/ids.ts"
+import { workspaceKey } from "../domain/workspaceKey.ts"
 import type { FileError, SafeFiles } from "../files/SafeFiles.ts"
 import type { WorkflowConfig } from "../workflow/WorkflowConfig.ts"
 
@@ -34,6 +35,8 @@ const decode = Schema.decodeUnknownEffect(Stored)
 export const runFolder = (runId: RunId): string => `runs/${runId}`
 const recordPath = (runId: RunId): string => `${runFolder(runId)}/process.json`
 export const homePath = (runId: RunId): string => `${runFolder(runId)}/home`
+/** What is kept for the next run of an issue, until its workspace is removed; relative to the state root. */
+export const sessionsPath = (identifier: Identifier): string => `sessions/${workspaceKey(identifier)}`
 export const identityPath = (runId: RunId): string => `${runFolder(runId)}/identity`
 
 /** Names a run among all trackers of a machine. */

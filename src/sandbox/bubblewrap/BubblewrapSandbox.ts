@@ -4,7 +4,7 @@ import { printableTail } from "../../domain/printable.ts"
 import type { WorkflowConfig } from "../../workflow/WorkflowConfig.ts"
 import { belongingTo } from "../../processes/endProcesses.ts"
 import { hostEnvironment } from "../hostEnvironment.ts"
-import { acquireLocalRun, localMachine } from "../LocalRun.ts"
+import { acquireLocalRun, type LocalRun, localMachine } from "../LocalRun.ts"
 import { MARKER_VARIABLE } from "../../processes/ProcessTable.ts"
 import { reapRuns } from "../reapRuns.ts"
 import type { SandboxDriver } from "../SandboxDriver.ts"
@@ -91,7 +91,7 @@ export const makeBubblewrapSandbox = Effect.gen(function* () {
 
   const guestMounts = Effect.fnUntraced(function* (
     request: SandboxRequest,
-    home: string,
+    run: Pick<LocalRun, "home" | "kept">,
     identity: string,
     socket: string | null
   ) {
@@ -119,7 +119,12 @@ export const makeBubblewrapSandbox = Effect.gen(function* () {
       ...programs.flat(),
       { _tag: "ReadOnly", source: `${identity}/passwd`, at: "/etc/passwd" },
       { _tag: "ReadOnly", source: `${identity}/group`, at: "/etc/group" },
-      { _tag: "ReadWrite", source: home, at: GUEST_HOME },
+      { _tag: "ReadWrite", source: run.home, at: GUEST_HOME },
+      ...run.kept.map(({ path: below, source }): Mount => ({
+        _tag: "ReadWrite",
+        source,
+        at: `${GUEST_HOME}/${below}`
+      })),
       { _tag: "ReadWrite", source: request.workspace, at: request.workspace },
       ...(socket === null ? [] : [{ _tag: "ReadWrite", source: socket, at: GUEST_SOCKET } as const])
     ]
@@ -135,7 +140,7 @@ export const makeBubblewrapSandbox = Effect.gen(function* () {
       (error) => new SandboxError({ kind: "bubblewrap", reason: "io", detail: error.message, hint: null })
     )
     const socket = config.sandbox.net ? null : yield* openRelay(fs, request.listenerPort)
-    const mounts = yield* guestMounts(request, run.home, path.join(config.state.root, run.identity), socket)
+    const mounts = yield* guestMounts(request, run, path.join(config.state.root, run.identity), socket)
     const before = bubblewrapArguments({ mounts, net: config.sandbox.net, cwd: request.workspace })
     const env: Record<string, string | Redacted.Redacted> = {
       ...inherited,
