@@ -3,7 +3,13 @@ export const KEPT_SEEDS: ReadonlyArray<{ readonly seed: number; readonly found: 
   { seed: 1, found: "a workspace was removed although its work was never handed over" },
   { seed: 3, found: "a reply started a failing run again without its backoff" },
   { seed: 28, found: "a move that failed between link and unlink left the issue under two names" },
-  { seed: 95, found: "a crash between link and unlink, and a person who moved one of the two names meanwhile" },
-  { seed: 128, found: "a crash between link and unlink, and a person who saved one of the two names meanwhile" },
+  {
+    seed: 95,
+    found: "a crash between link and unlink, and a person who moved one of the two names meanwhile"
+  },
+  {
+    seed: 128,
+    found: "a crash between link and unlink, and a person who saved one of the two names meanwhile"
+  },
   { seed: 360, found: "a duplicate in a terminal state that was removed as its run started" }
 ]

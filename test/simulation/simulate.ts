@@ -312,10 +312,10 @@ export const simulate = (plan: Plan): Outcome => {
   /** Nothing of an issue's file is touched before it is written down that it will be. */
   const checkIntent = (operation: string, path: string): void => {
     if (operation !== "unlink") return
-    const inode = house.tracker.file(path)?.inode
+    const name = path.replace(/^.*\//, "").replace(/\.md$/, "")
     const intended =
-      [...ledger.runs.values()].some((run) => run.moveInode === inode) ||
-      [...ledger.issues.values()].some((issue) => issue.relocationInode === inode)
+      [...ledger.runs.values()].some((run) => run.issue === name && run.moveInode !== null) ||
+      (ledger.issues.get(name)?.relocationInode ?? null) !== null
     if (!intended) throw new Violation("intent, effect, result", `${path} is moved without an intent`)
   }
 

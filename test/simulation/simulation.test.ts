@@ -51,6 +51,10 @@ describe("the simulated world", () => {
       holdsToken: () => false,
       wasPrompted: () => true
     })
-    assert.throws(() => ledger.appended([{ _tag: "HookStarted", at: 1, run: "r1-1" }]), Violation, /old generation/)
+    assert.throws(
+      () => ledger.appended([{ _tag: "HookStarted", at: 1, run: "r1-1" }]),
+      Violation,
+      /old generation/
+    )
   })
 })

@@ -31,6 +31,8 @@ export interface Household {
   readonly run: <A, E>(effect: Effect.Effect<A, E, Services>, within?: Duration.Input) => A
   readonly exit: <A, E>(effect: Effect.Effect<A, E, Services>, within?: Duration.Input) => Exit.Exit<A, E>
   readonly command: (command: OperatorCommand) => void
+  /** As `command`, without waiting for what becomes of it. */
+  readonly send: (command: OperatorCommand) => void
   /** Why a command was refused. */
   readonly refused: (command: OperatorCommand) => CommandRefused["reason"] | "accepted"
   readonly view: () => SchedulerView
@@ -133,6 +135,7 @@ export const makeHousehold = (options: HouseholdOptions = {}): Household => {
     run,
     exit,
     command: (command) => run(order(command), "1 second"),
+    send: (command) => void life?.fork(Effect.provide(order(command), living())),
     refused: (command) => {
       const result = run(Effect.result(order(command)), "1 second")
       return result._tag === "Failure" ? result.failure.reason : "accepted"

@@ -1,0 +1,291 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Ref } from "effect"
+import { IssueId } from "../../src/domain/ids.ts"
+import { RunSignals } from "../../src/scheduler/RunSignals.ts"
+import { makeDice, makeMachine } from "../support/Machine.ts"
+import { type Household, makeHousehold } from "../support/household.ts"
+import { asking, busy, deaf, failing, inTurn, passing } from "../support/scripts.ts"
+import { testState } from "../support/workflow.ts"
+
+const A = IssueId.make("A")
+const states = [
+  testState("Todo", "active", { onStart: "Doing" }),
+  testState("Doing", "active"),
+  testState("Review", "active"),
+  testState("Triage", "holding"),
+  testState("Done", "terminal")
+]
+
+/** An issue that meets everything: a failure, a question, a hand-over between states, hooks, a pull request. */
+const eventful = (): Household => {
+  const machine = makeMachine({ dice: makeDice(7) })
+  const io = () => machine.io(() => Effect.void)
+  return makeHousehold({
+    machine,
+    config: {
+      states,
+      agent: { steeringHoldMs: 2_000 },
+      handoff: { mode: "pull_request" },
+      hooks: { after_create: ":", before_run: ":", after_run: ":" }
+    },
+    operator: { SYMPHONY_REPO: "o/r" },
+    issues: { "Todo/A.md": {} },
+    behaviour: {
+      tracker: io,
+      boot: io,
+      hook: io,
+      disk: io,
+      reap: () => machine.io(() => Effect.succeed("dead" as const)),
+      prompt: inTurn(failing("exit"), asking("Which?"), passing("Review", "Half is done."))
+    }
+  })
+}
+
+const answerWhenAsked = (house: Household): void => {
+  const steering = house.view().state.issues["A"]?.steering ?? null
+  if (steering !== null && steering.reply === null)
+    house.refused({ _tag: "Answer", issue: A, question: null, text: "Blue." })
+}
+
+const finish = (house: Household): void => {
+  for (let minute = 0; minute < 10; minute++) {
+    house.advance("1 minute")
+    answerWhenAsked(house)
+  }
+}
+
+const result = (house: Household): Record<string, unknown> => {
+  const { state } = house.view()
+  const record = state.issues["A"]
+  return {
+    files: house.files(),
+    guests: house.world.guests.size,
+    runs: Object.keys(state.runs).length,
+    hasQuestion: record?.steering != null,
+    hasWorkspace: record?.workspace != null,
+    pullRequest: record?.pullRequest,
+    handoff: record?.handoff?.verdict,
+    // A death may swallow the turn that would have written them; nothing may write them twice.
+    hasNotesTwice: (house.issue("A")?.description?.match(/Half is done/g)?.length ?? 0) > 1,
+    opened: Ref.getUnsafe(house.world.handoff.made).filter((made) => made.startsWith("pull request")).length
+  }
+}
+
+const expected: Record<string, unknown> = {
+  files: ["Done/A.md"],
+  guests: 0,
+  runs: 0,
+  hasQuestion: false,
+  hasWorkspace: false,
+  pullRequest: "https://forge.test/pull/agent/A",
+  handoff: "verified",
+  hasNotesTwice: false,
+  opened: 1
+}
+
+describe("recovery", () => {
+  it("comes to the end of an eventful issue", () => {
+    const house = eventful()
+    finish(house)
+    assert.deepStrictEqual(result(house), expected)
+  })
+
+  it("comes to the same end when it is killed at any task, and when the power fails at any task", () => {
+    /** Tasks up to the end of the conversation's last act, with the person's answer in between. */
+    const liveThrough = (
+      death: number | null,
+      how: "process" | "power"
+    ): { house: Household; tasks: number } => {
+      const house = eventful()
+      let tasks = 0
+      const until = house.machine.now() + 120_000
+      let answered = false
+      while (house.machine.step(until)) {
+        tasks += 1
+        if (tasks === death) {
+          house.restart(how)
+          house.settle()
+          break
+        }
+        if (!answered && house.journal().some((entry) => entry._tag === "SteeringAsked")) {
+          answered = true
+          house.send({ _tag: "Answer", issue: A, question: null, text: "Blue." })
+        }
+      }
+      return { house, tasks }
+    }
+    const { tasks } = liveThrough(null, "process")
+    assert.isAbove(tasks, 200)
+    for (let death = 1; death <= tasks; death += 2) {
+      const { house } = liveThrough(death, death % 4 === 1 ? "power" : "process")
+      finish(house)
+      assert.deepStrictEqual(result(house), expected, `killed at task ${death}`)
+    }
+  })
+
+  it("remembers attempts, failures, backoff, totals and the mode", () => {
+    const house = makeHousehold({ issues: { "Todo/A.md": {} }, behaviour: { prompt: failing("exit") } })
+    house.advance("15 seconds")
+    house.command({ _tag: "Pause" })
+    const before = house.view().state
+    house.restart("power")
+    const after = house.view().state
+    assert.deepStrictEqual(after.issues, before.issues)
+    assert.deepStrictEqual(after.totals, before.totals)
+    assert.deepInclude(after, { mode: "paused", epoch: before.epoch + 1 })
+  })
+
+  it("counts an interrupted conversation as the machine's failure, not the agent's, and goes on after a backoff", () => {
+    const house = makeHousehold({ issues: { "Todo/A.md": {} }, behaviour: { prompt: inTurn(busy) } })
+    house.advance("1 second")
+    house.restart()
+    house.advance("1 second")
+    assert.deepInclude(house.record("A").history[0]?.outcome, {
+      class: "infrastructure",
+      reason: "interrupted"
+    })
+    house.advance("20 seconds")
+    assert.deepStrictEqual(house.files(), ["Done/A.md"])
+  })
+
+  it("does not start an issue again before what is left of its old run is confirmed dead", () => {
+    let isDead = false
+    const house = makeHousehold({
+      issues: { "Todo/A.md": {} },
+      behaviour: { prompt: inTurn(deaf), reap: () => Effect.sync(() => (isDead ? "dead" : "unknown")) }
+    })
+    house.advance("1 second")
+    house.restart()
+    house.advance("10 minutes")
+    assert.strictEqual(house.record("A").attempts, 1)
+    isDead = true
+    house.advance("1 minute")
+    assert.strictEqual(house.record("A").attempts, 2)
+  })
+
+  it("refuses the signals and the reports of a run of an older generation", () => {
+    const house = makeHousehold({ issues: { "Todo/A.md": {} }, behaviour: { prompt: inTurn(busy) } })
+    house.advance("1 second")
+    const old = house.runOf("A")?.run ?? assert.fail("no run")
+    house.restart()
+    house.advance("1 minute")
+    const answer = house.run(
+      Effect.flatMap(RunSignals, (signals) =>
+        Effect.result(signals.submit(old, { _tag: "MarkDone", title: "Late", summary: "Late." }))
+      ),
+      "1 second"
+    )
+    assert.isTrue(answer._tag === "Failure" && answer.failure.reason === "run_ended")
+  })
+
+  it("hands out run numbers that were never used before", () => {
+    const house = makeHousehold({ issues: { "Todo/A.md": {} }, behaviour: { prompt: inTurn(busy) } })
+    house.advance("1 second")
+    const first = house.runOf("A")?.run
+    house.restart("power")
+    house.advance("1 minute")
+    const runs = house.record("A").history.map(({ run }) => run)
+    assert.strictEqual(runs[0], first)
+    assert.strictEqual(new Set(runs).size, runs.length)
+  })
+})
+
+describe("a journal that cannot be written", () => {
+  const full = (house: Household, failure: string | null) =>
+    house.run(Ref.set(house.world.journal.failure, failure))
+
+  it("lets nothing take effect, says so, and goes on by itself", () => {
+    const house = makeHousehold()
+    full(house, "no space left")
+    house.put("Todo/A.md")
+    house.advance("1 minute")
+    assert.deepStrictEqual(house.world.prompts, [])
+    assert.deepInclude(house.view().problems[0], { source: "journal", message: "no space left" })
+    full(house, null)
+    house.advance("5 seconds")
+    assert.deepStrictEqual(house.files(), ["Done/A.md"])
+    assert.deepStrictEqual(house.view().problems, [])
+  })
+
+  it("refuses commands and signals that it could not keep", () => {
+    const answers: Array<boolean> = []
+    const house = makeHousehold({
+      issues: { "Todo/A.md": {} },
+      behaviour: {
+        prompt: inTurn((turn) =>
+          Effect.gen(function* () {
+            yield* Effect.sleep("5 seconds")
+            const answer = yield* turn.call("mark_done", { title: "Done", summary: "Done." })
+            answers.push(answer.isError)
+            return yield* busy(turn)
+          })
+        )
+      }
+    })
+    house.advance("1 second")
+    full(house, "no space left")
+    assert.strictEqual(house.refused({ _tag: "Pause" }), "not_durable")
+    house.advance("10 seconds")
+    assert.deepStrictEqual(answers, [true])
+    assert.isNull(house.runOf("A")?.done)
+  })
+
+  it("keeps what runs report until it can be written", () => {
+    const house = makeHousehold({
+      issues: { "Todo/A.md": {} },
+      behaviour: { prompt: (turn) => Effect.andThen(Effect.sleep("5 seconds"), failing("exit")(turn)) }
+    })
+    house.advance("1 second")
+    full(house, "no space left")
+    house.advance("1 minute")
+    assert.isDefined(house.runOf("A"))
+    full(house, null)
+    house.advance("5 seconds")
+    assert.deepInclude(house.record("A").history[0]?.outcome, { reason: "agent_exit" })
+  })
+})
+
+describe("stopping", () => {
+  it("cancels sessions, runs after_run, stops sandboxes, and goes on with the issue after the next start", () => {
+    const hooks: Array<string> = []
+    const house = makeHousehold({
+      config: { hooks: { after_run: ":" } },
+      issues: Object.fromEntries(Array.from({ length: 10 }, (_, index) => [`Todo/A-${index}.md`, {}])),
+      behaviour: { prompt: inTurn(busy), hook: (hook) => Effect.sync(() => void hooks.push(hook)) }
+    })
+    house.advance("1 second")
+    house.stop("3 seconds")
+    assert.strictEqual(house.world.guests.size, 0)
+    assert.strictEqual(hooks.length, 10)
+    house.start()
+    house.advance("10 seconds")
+    assert.isTrue(house.files().every((path) => path.startsWith("Done/")))
+    assert.strictEqual(house.record("A-0").failures, 0)
+  })
+
+  it("ends within its grace although agents do not listen", () => {
+    const house = makeHousehold({
+      issues: { "Todo/A.md": {} },
+      behaviour: { prompt: inTurn(deaf), hook: () => Effect.never },
+      config: { hooks: { after_run: ":" } }
+    })
+    house.advance("1 second")
+    house.stop("5 seconds")
+    house.world.behaviour.hook = () => Effect.void
+    house.start()
+    house.advance("1 minute")
+    assert.deepStrictEqual(house.files(), ["Done/A.md"])
+  })
+
+  it("starts nothing new, whatever becomes free or due", () => {
+    const house = makeHousehold({
+      config: { agent: { maxConcurrentAgents: 1 } },
+      issues: { "Todo/A.md": {}, "Todo/B.md": {} },
+      behaviour: { prompt: busy }
+    })
+    house.advance("1 second")
+    const { length } = house.world.prompts
+    house.stop()
+    assert.strictEqual(house.world.prompts.length, length)
+  })
+})
