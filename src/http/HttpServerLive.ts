@@ -1,4 +1,4 @@
-import { createServer } from "node:http"
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http"
 import { NodeHttpServer } from "@effect/platform-node"
 import { Effect, Layer, Option, Schema } from "effect"
 import { HttpRouter, HttpServer, type HttpServerError, HttpServerResponse } from "effect/http"
@@ -75,33 +75,42 @@ const tellListener = Layer.effectDiscard(
   })
 )
 
+/** Answers while nothing is served: before the first route stands and after the last one is gone. */
+const notServing = (server: Server) => (_: IncomingMessage, response: ServerResponse) => {
+  if (server.listenerCount("request") === 1) response.writeHead(503, { "retry-after": "1" }).end()
+}
+
+const newServer = (): Server => {
+  const server = createServer({ requireHostHeader: false })
+  return server.on("request", notServing(server))
+}
+
 /**
- * The one listener: dashboard, API and the agents' endpoints. `port`, from the command line, goes before
- * `server.port`; without either it takes an ephemeral port of the loopback interface. Long answers end at
- * once when it is released.
+ * The one listener, bound, and who may operate. Build it before the scheduler: what cannot be reached starts
+ * nothing. `port`, from the command line, goes before `server.port`; without either it takes an ephemeral port
+ * of the loopback interface.
  */
-export const layer = (options: { readonly port: Option.Option<number> }) =>
-  Layer.unwrap(
+export const listening = (options: { readonly port: Option.Option<number> }) =>
+  Layer.effect(
+    HttpServer.HttpServer,
     Effect.gen(function* () {
-      const workflow = yield* Workflow
-      const { server } = (yield* workflow.current).config
+      const { server } = (yield* (yield* Workflow).current).config
       const port = Option.getOrElse(options.port, () => server.port ?? 0)
       const host = Option.isNone(options.port) && server.port === null ? "127.0.0.1" : server.host
-      const listening = Layer.effect(
-        HttpServer.HttpServer,
-        NodeHttpServer.make(() => createServer({ requireHostHeader: false }), {
-          host,
-          port,
-          gracefulShutdownTimeout: "5 seconds"
-        }).pipe(Effect.mapError(listenError(host, port)))
-      ).pipe(Layer.provideMerge(NodeHttpServer.layerHttpServices))
-      const served = HttpRouter.serve(routes, { disableLogger: true, disableListenLog: true }).pipe(
-        Layer.provide(Operations.layer)
-      )
-      return Draining.onRelease.pipe(
-        Layer.provideMerge(Layer.merge(served, tellListener)),
-        Layer.provideMerge(listening),
-        Layer.provideMerge(Draining.layer)
-      )
+      return yield* NodeHttpServer.make(newServer, {
+        host,
+        port,
+        gracefulShutdownTimeout: "5 seconds"
+      }).pipe(Effect.mapError(listenError(host, port)))
     })
-  ).pipe(Layer.provideMerge(OperatorAuth.layer))
+  ).pipe(Layer.provideMerge(NodeHttpServer.layerHttpServices), Layer.merge(OperatorAuth.layer))
+
+const served = HttpRouter.serve(routes, { disableLogger: true, disableListenLog: true }).pipe(
+  Layer.provide(Operations.layer)
+)
+
+/** Dashboard, API and the agents' endpoints on the listener. Long answers end at once when it is released. */
+export const layer = Draining.onRelease.pipe(
+  Layer.provideMerge(Layer.merge(served, tellListener)),
+  Layer.provideMerge(Draining.layer)
+)

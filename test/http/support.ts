@@ -110,7 +110,8 @@ export const memoryFiles = (): ReturnType<typeof MemorySafeFiles.layer> => {
 
 /** The real listener on a free port over a board that the test sets. */
 export const server = ({ board, config = {}, diff = null, files = memoryFiles(), port }: ServerOptions) =>
-  HttpServerLive.layer({ port: Option.fromUndefinedOr(port) }).pipe(
+  HttpServerLive.layer.pipe(
+    Layer.provideMerge(HttpServerLive.listening({ port: Option.fromUndefinedOr(port) })),
     Layer.provideMerge(
       Layer.mergeAll(
         MemoryBoard.layer(board),

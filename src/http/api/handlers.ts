@@ -2,11 +2,12 @@ import { Clock, Effect, Layer, SchemaIssue } from "effect"
 import { HttpApiBuilder, HttpApiMiddleware } from "effect/http-api"
 import { Board } from "../../board/Board.ts"
 import { Transcripts } from "../../journal/Transcripts.ts"
-import { attentionResponse } from "../dashboard/partials.tsx"
+import { attentionResponse } from "../dashboard/attention.tsx"
 import { findDiff } from "../findDiff.ts"
 import { Api, Forbidden, NotFound, RequestErrors, Unavailable } from "./Api.ts"
+import { isoTime } from "../isoTime.ts"
 import { badRequest, Operations } from "../operations.ts"
-import { isoTime, issueDetail, issueList, stateResponse } from "./view.ts"
+import { issueDetail, issueList, stateResponse } from "./view.ts"
 
 const RECENT_EVENTS = 50
 const TRANSCRIPT_PAGE = 200

@@ -1,9 +1,9 @@
-import { DateTime } from "effect"
 import type { BoardIssue, BoardRun, BoardSnapshot } from "../../board/Board.ts"
 import type { RunOutcome } from "../../domain/Outcome.ts"
 import type { Tokens } from "../../domain/Tokens.ts"
 import type { TranscriptEntry } from "../../journal/Transcripts.ts"
 import { eventLine } from "../eventLine.ts"
+import { isoTime } from "../isoTime.ts"
 import type {
   AttemptResponse,
   IdleIssue,
@@ -16,8 +16,6 @@ import type {
   StateResponse,
   TokenCount
 } from "./model.ts"
-
-export const isoTime = (millis: number): string => DateTime.formatIso(DateTime.makeUnsafe(millis))
 
 const tokenCount = (tokens: Tokens): typeof TokenCount.Type => ({
   input_tokens: tokens.input,

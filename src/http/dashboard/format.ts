@@ -1,5 +1,5 @@
-import { DateTime } from "effect"
 import type { Tokens } from "../../domain/Tokens.ts"
+import { isoTime } from "../isoTime.ts"
 
 /** `42s`, `3m`, `2h 05m`, `4d 3h`. */
 export const duration = (seconds: number): string => {
@@ -11,8 +11,6 @@ export const duration = (seconds: number): string => {
   }
   return `${Math.floor(whole / 86_400)}d ${Math.floor((whole % 86_400) / 3600)}h`
 }
-
-export const isoTime = (millis: number): string => DateTime.formatIso(DateTime.makeUnsafe(millis))
 
 /** `2026-11-22 21:02:07Z`. */
 export const clockTime = (millis: number): string =>

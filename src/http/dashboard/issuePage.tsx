@@ -4,7 +4,7 @@ import { outcomeDetail } from "../api/view.ts"
 import { Bar } from "./bar.tsx"
 import { clockTime, duration, plural, tokenText } from "./format.ts"
 import { Document } from "./layout.tsx"
-import { Ask } from "./partials.tsx"
+import { Ask } from "./attention.tsx"
 import { Act, Ago, issuePath, runPath, StatusMark, Untrusted } from "./pieces.tsx"
 
 export interface IssueProps {

@@ -1,6 +1,11 @@
-import type { BoardIssue, Status } from "../../board/Board.ts"
+import type { BoardIssue, BoardSnapshot, Status } from "../../board/Board.ts"
 import { printable, printableLine } from "../../domain/printable.ts"
-import { clockTime, duration, isoTime } from "./format.ts"
+import { isoTime } from "../isoTime.ts"
+import { clockTime, duration } from "./format.ts"
+
+export interface RegionProps {
+  readonly board: BoardSnapshot
+}
 
 const GLYPHS: Record<Status, string> = {
   working: "●",

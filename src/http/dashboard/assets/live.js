@@ -4,10 +4,12 @@
   const POLL_MS = 2000
   const SILENCE_MS = 12000
   const stale = document.getElementById("stale")
+  const hasRegions = document.querySelector("[hx-get]") !== null
   const staleText = document.getElementById("stale-text")
   let evidence = Date.now()
   let source = null
   let streaming = false
+  let broken = false
 
   const refresh = () => document.body.dispatchEvent(new CustomEvent("refreshed"))
 
@@ -30,22 +32,25 @@
     streaming = false
   }
 
+  // Where there are regions, what they show is only as true as the last answer to them.
+  const heard = () => {
+    streaming = true
+    if (!broken) alive()
+  }
+
   const connect = () => {
     disconnect()
     source = new EventSource("/api/v1/events")
-    source.addEventListener("alive", () => {
-      streaming = true
-      alive()
-    })
+    source.addEventListener("alive", heard)
     source.addEventListener("refreshed", () => {
-      streaming = true
-      alive()
+      heard()
       refresh()
     })
     source.addEventListener("error", () => {
       const was = streaming
       disconnect()
       if (was) refresh()
+      if (!hasRegions) lost()
     })
   }
 
@@ -59,11 +64,20 @@
     connect()
   }, POLL_MS)
 
-  document.body.addEventListener("htmx:afterRequest", (event) => {
-    const { successful, xhr } = event.detail
-    if (successful) alive()
-    else if (xhr.status === 401) location.reload()
-    else if (xhr.status === 0) lost()
+  document.body.addEventListener("htmx:afterRequest", ({ detail: { elt, successful, xhr } }) => {
+    if (xhr.status === 401) location.reload()
+    if (elt instanceof HTMLFormElement) return
+    broken = !successful
+    if (broken) lost()
+    else alive()
+  })
+
+  // The tab says how many wait, as the page does.
+  const queue = document.getElementById("attention")
+  document.body.addEventListener("htmx:afterSwap", () => {
+    if (queue === null) return
+    const waiting = queue.querySelectorAll(".ask").length
+    document.title = waiting === 0 ? "symphony" : `(${waiting}) symphony`
   })
 
   // Ages go on counting between refreshes, by the server's clock.
