@@ -10,6 +10,7 @@ import {
   type Document,
   type YAMLMap
 } from "yaml"
+import { DEEPEST, yamlExcess } from "./yamlLimits.ts"
 
 /** 1-based, in the whole file. */
 export interface Position {
@@ -44,7 +45,7 @@ export interface FrontMatter {
 const LONGEST_BLOCK = 64 * 1024
 const MOST_BLANK_LINES = 100
 const MOST_ALIASES = 32
-const DEEPEST = 64
+const MOST_FAULTS = 20
 
 const CORE_TAG = /^tag:yaml\.org,2002:(str|int|float|bool|null|map|seq)$/
 
@@ -93,7 +94,8 @@ const limits = ({ lines }: Block): ReadonlyArray<FrontMatterFault> => {
     if (blank > MOST_BLANK_LINES) return [fault(here, "front matter has too many blank lines in a row")]
     if (line.startsWith("---")) return [fault(here, `"${line.slice(0, 20)}" does not close the front matter`)]
   }
-  return []
+  const excess = yamlExcess(lines.join("\n"))
+  return excess === null ? [] : [fault({ line: excess.line + 1, column: 1 }, excess.message)]
 }
 
 const at = (counter: LineCounter, offset: number): Position => {
@@ -192,8 +194,10 @@ const parseYaml = (text: string): Parsed => {
     lineCounter: counter
   })
   const locate = locateIn(document, counter)
-  const errors = document.errors.map(({ message, pos }) => fault(at(counter, pos[0]), message))
-  const faults = errors.length > 0 ? errors : refusals(document, counter)
+  const errors = document.errors
+    .slice(0, MOST_FAULTS)
+    .map(({ message, pos }) => fault(at(counter, pos[0]), message))
+  const faults = errors.length > 0 ? errors : refusals(document, counter).slice(0, MOST_FAULTS)
   if (faults.length > 0) return { data: undefined, locate, faults }
   return { data: document.toJS({ maxAliasCount: MOST_ALIASES }) ?? {}, locate, faults }
 }

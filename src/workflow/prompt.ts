@@ -24,7 +24,7 @@ Do the work in the current folder and commit it to the branch that is checked ou
 committed, call the mark_done tool. If you cannot go on without a decision of a person, call the
 request_human_steering tool and end your turn.`
 
-const LIMITS = { parseLimit: 256 * 1024, renderLimit: 5_000, memoryLimit: 16 * 1024 * 1024 }
+const LIMITS = { parseLimit: 256 * 1024, renderLimit: 1_000, memoryLimit: 16 * 1024 * 1024 }
 const READS_OTHER_TEMPLATES = ["include", "render", "layout", "block"]
 
 /** Strict, without prototypes, without other templates, and without filters that evaluate a text. */

@@ -106,8 +106,8 @@ describe("front matter", () => {
   })
 
   it("with thousands of keys takes no quadratic time", () => {
-    const keys = Array.from({ length: 6_000 }, (_, n) => `k${n}: 1`).join("\n")
-    assert.strictEqual(Object.keys(parsed(`---\n${keys}\n---\n`).data as object).length, 6_000)
+    const keys = Array.from({ length: 4_000 }, (_, n) => `k${n}: 1`).join("\n")
+    assert.strictEqual(Object.keys(parsed(`---\n${keys}\n---\n`).data as object).length, 4_000)
   })
 
   it("cannot reach a prototype", () => {
