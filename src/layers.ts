@@ -1,4 +1,4 @@
-import { Effect, FileSystem, Layer } from "effect"
+import { Effect, FileSystem, Layer, Option } from "effect"
 import { SecureRandom } from "effect/crypto"
 import { NodeServices } from "@effect/platform-node"
 import * as AcpSessions from "./agent/AcpSessions.ts"
@@ -7,6 +7,7 @@ import * as BoardLive from "./board/BoardLive.ts"
 import { TrackerLock } from "./cli/lock.ts"
 import * as NodeSafeFiles from "./files/NodeSafeFiles.ts"
 import * as GitHandoff from "./handoff/GitHandoff.ts"
+import * as HttpServerLive from "./http/HttpServerLive.ts"
 import * as preflight from "./cli/preflight.ts"
 import * as FileJournal from "./journal/FileJournal.ts"
 import * as FileTranscripts from "./journal/FileTranscripts.ts"
@@ -29,6 +30,8 @@ export interface SymphonyOptions {
   readonly workflow: string
   /** Absolute path of the running command, for hooks. */
   readonly bin: string
+  /** From the command line; goes before `server.port`. */
+  readonly port: number | null
 }
 
 /** What everything else stands on: the machine. */
@@ -37,10 +40,10 @@ export const machine = Layer.mergeAll(NodeSafeFiles.layer, SecureRandom.layerWeb
 )
 
 /**
- * The whole of symphony without its listener. The lock is taken before anything of the tracker is touched,
- * and given back last.
+ * The whole of symphony. The lock is taken before anything of the tracker is touched, and given back last; the
+ * port is bound before anything is started.
  */
-export const symphony = ({ workflow, bin }: SymphonyOptions) => {
+export const symphony = ({ bin, port, workflow }: SymphonyOptions) => {
   const durable = Layer.unwrap(
     Effect.gen(function* () {
       const { config } = yield* (yield* Workflow).current
@@ -74,9 +77,11 @@ export const symphony = ({ workflow, bin }: SymphonyOptions) => {
   const core = SchedulerLive.layer.pipe(
     Layer.provideMerge(RunsLive.layer),
     Layer.provide(preflight.layer),
+    Layer.provideMerge(HttpServerLive.listening({ port: Option.fromNullishOr(port) })),
     Layer.provideMerge(ground)
   )
-  return Layer.mergeAll(BoardLive.layer, McpEndpoint.layer(version)).pipe(
+  return HttpServerLive.layer.pipe(
+    Layer.provideMerge(Layer.mergeAll(BoardLive.layer, McpEndpoint.layer(version))),
     Layer.provideMerge(RunTools.layer),
     Layer.provideMerge(core)
   )

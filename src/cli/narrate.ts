@@ -2,7 +2,7 @@ import { Clock, Console, Effect, Ref, Stream } from "effect"
 import { printableLine } from "../domain/printable.ts"
 import type { RunOutcome } from "../domain/Outcome.ts"
 import { Scheduler } from "../scheduler/Scheduler.ts"
-import type { IssueRecord, RunRecord, SchedulerState } from "../scheduler/state.ts"
+import { emptyState, type IssueRecord, type RunRecord, type SchedulerState } from "../scheduler/state.ts"
 
 const endOf = (outcome: RunOutcome): string => {
   switch (outcome._tag) {
@@ -55,11 +55,11 @@ export const differences = (before: SchedulerState, after: SchedulerState): Read
   )
 ]
 
-/** Prints what happens as it happens, with the seconds since the start. */
+/** Prints what happens as it happens, with the seconds since the start, which began with nothing. */
 export const narrate = Effect.gen(function* () {
   const scheduler = yield* Scheduler
   const start = yield* Clock.currentTimeMillis
-  const last = yield* Ref.make((yield* scheduler.view).state)
+  const last = yield* Ref.make(emptyState)
   yield* scheduler.views.pipe(
     Stream.runForEach((view) =>
       Effect.gen(function* () {

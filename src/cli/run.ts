@@ -1,9 +1,10 @@
 import { Effect } from "effect"
+import { symphony } from "../layers.ts"
 import { Scheduler } from "../scheduler/Scheduler.ts"
 import { CommandFailed } from "./failures.ts"
+import { greet } from "./greet.ts"
 import { locateWorkflow } from "./locateWorkflow.ts"
 import { endOfOnce, startFailure } from "./program.ts"
-import { greet, serving } from "./serve.ts"
 import { untilQuiet } from "./untilQuiet.ts"
 
 export interface RunOptions {
@@ -26,7 +27,7 @@ export const run = Effect.fn("cli.run")(function* (options: RunOptions) {
     return yield* endOfOnce
   })
   yield* program.pipe(
-    Effect.provide(serving({ workflow, bin: options.bin, port: options.port })),
+    Effect.provide(symphony({ workflow, bin: options.bin, port: options.port })),
     Effect.mapError((error) => (error instanceof CommandFailed ? error : startFailure(error)))
   )
 })

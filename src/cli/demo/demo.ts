@@ -1,13 +1,14 @@
 import { Console, Effect, FileSystem, Path, Stream } from "effect"
 import { Board, type BoardIssue } from "../../board/Board.ts"
 import { Git } from "../../handoff/Git.ts"
+import { symphony } from "../../layers.ts"
 import { Scheduler } from "../../scheduler/Scheduler.ts"
 import { CommandFailed, failWith } from "../failures.ts"
 import * as logging from "../logging.ts"
 import { narrate } from "../narrate.ts"
 import { cell, showTokens, table } from "../outcomeTable.ts"
 import { endOfOnce, startFailure } from "../program.ts"
-import { greet, serving } from "../serve.ts"
+import { greet } from "../greet.ts"
 import { untilQuiet } from "../untilQuiet.ts"
 import { makeProject } from "./makeProject.ts"
 import { DEMO_ANSWER, type DemoIssue, demoIssues } from "./project.ts"
@@ -116,7 +117,7 @@ export const demo = Effect.fn("cli.demo")(function* (options: DemoOptions) {
     return yield* report(folder)
   }).pipe(Effect.scoped)
   yield* program.pipe(
-    Effect.provide(serving({ workflow, bin: options.bin, port: options.port })),
+    Effect.provide(symphony({ workflow, bin: options.bin, port: options.port })),
     Effect.mapError((error) => (error instanceof CommandFailed ? error : startFailure(error))),
     // What happens is told in words; the log speaks up when something is wrong.
     Effect.provide(logging.layer("Warn"))

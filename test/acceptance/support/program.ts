@@ -130,6 +130,7 @@ export interface State {
 /** What these tests read of `GET /api/v1/issues/:identifier`. */
 export interface Detail {
   readonly state: string
+  readonly reason: { readonly text: string }
   readonly running: unknown
   readonly retrying: unknown
   readonly attempts: ReadonlyArray<{

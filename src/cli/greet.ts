@@ -1,22 +1,9 @@
-import { Console, Effect, Layer, Option, Stdio } from "effect"
+import { Console, Effect, Stdio } from "effect"
 import { HttpServer } from "effect/http"
-import * as HttpServerLive from "../http/HttpServerLive.ts"
 import { OperatorAuth } from "../http/OperatorAuth.ts"
 import { signInUrl } from "../http/signIn.ts"
-import { symphony, type SymphonyOptions } from "../layers.ts"
 import { Workflow } from "../workflow/Workflow.ts"
 import { TrackerLock } from "./lock.ts"
-
-export interface ServeOptions extends SymphonyOptions {
-  /** From the command line; goes before `server.port`. */
-  readonly port: number | null
-}
-
-/** The whole of symphony with its listener. */
-export const serving = (options: ServeOptions) =>
-  HttpServerLive.layer({ port: Option.fromNullishOr(options.port) }).pipe(
-    Layer.provideMerge(symphony(options))
-  )
 
 /**
  * Tells where the dashboard is: a link that signs in once on a terminal; elsewhere, where output is kept and
