@@ -7,7 +7,8 @@ import { makeHostSandbox } from "./HostSandbox.ts"
 import { ProcessTable } from "../processes/ProcessTable.ts"
 import type { Reaped, SandboxDriver } from "./SandboxDriver.ts"
 import { Sandboxes } from "./Sandboxes.ts"
-import { makeSmolvmSandbox } from "./smolvm/SmolvmSandbox.ts"
+import { defaultLimits } from "./smolvm/limits.ts"
+import { makeSmolvmSandbox, type SmolvmOptions } from "./smolvm/SmolvmSandbox.ts"
 
 /** Picks the driver by `sandbox.kind`; a leftover is dead when every kind says so, for the kind may have changed. */
 export const fromDrivers = (drivers: Readonly<Record<SandboxKind, SandboxDriver>>): Sandboxes["Service"] => {
@@ -27,12 +28,16 @@ export const fromDrivers = (drivers: Readonly<Record<SandboxKind, SandboxDriver>
 const together = (answers: ReadonlyArray<Reaped>, runId: RunId): Reaped["status"] =>
   answers.every((answer) => answer.runId !== runId || answer.status === "dead") ? "dead" : "unknown"
 
-export const layer = Layer.effect(
-  Sandboxes,
-  Effect.gen(function* () {
-    const host = yield* makeHostSandbox
-    const bubblewrap = yield* makeBubblewrapSandbox
-    const smolvm = yield* makeSmolvmSandbox()
-    return fromDrivers({ host, bubblewrap, smolvm })
-  })
-).pipe(Layer.provide(Layer.merge(ProcessTable.layer, SecureRandom.layerWebCrypto)))
+/** `limits`: how long smolvm may take. */
+export const layerWith = (options: SmolvmOptions) =>
+  Layer.effect(
+    Sandboxes,
+    Effect.gen(function* () {
+      const host = yield* makeHostSandbox
+      const bubblewrap = yield* makeBubblewrapSandbox
+      const smolvm = yield* makeSmolvmSandbox(options)
+      return fromDrivers({ host, bubblewrap, smolvm })
+    })
+  ).pipe(Layer.provide(Layer.merge(ProcessTable.layer, SecureRandom.layerWebCrypto)))
+
+export const layer = layerWith({ limits: defaultLimits })

@@ -4,6 +4,8 @@ import { createServer } from "node:http"
 import { layer as acpLayer } from "../../src/agent/AcpSessions.ts"
 import { adapterOf } from "../../src/agent/adapters.ts"
 import { Sandboxes } from "../../src/sandbox/Sandboxes.ts"
+import type { SandboxKind } from "../../src/workflow/WorkflowConfig.ts"
+import type { ConfigOverrides } from "../support/workflow.ts"
 import { realLayer } from "../sandbox/layers.ts"
 import { makeWorld } from "../sandbox/world.ts"
 import type { Overrides } from "./AgentSessions.contract.ts"
@@ -60,8 +62,8 @@ export const makeTools: Effect.Effect<Tools, never, Scope.Scope> = Effect.acquir
 )
 
 /** A workspace on disk, with a repository, and real demo agents in it. */
-export const makeProject = Effect.gen(function* () {
-  const world = yield* makeWorld("host")
+export const makeProjectIn = Effect.fnUntraced(function* (kind: SandboxKind, config: ConfigOverrides = {}) {
+  const world = yield* makeWorld(kind, true, config)
   const tools = yield* makeTools
   execFileSync("git", ["init", "-q", "-b", "main", world.workspace])
   const options = Effect.fnUntraced(function* (overrides: Overrides = {}) {
@@ -78,6 +80,8 @@ export const makeProject = Effect.gen(function* () {
   })
   return { workspace: world.workspace, tools, options }
 })
+
+export const makeProject = makeProjectIn("host")
 
 /** Real processes of the built demo agent in the host sandbox. */
 export const realAgents = Layer.mergeAll(acpLayer, realLayer)

@@ -25,6 +25,8 @@ export interface StandIn {
     readonly state: string
     readonly pid: number | null
   }>
+  /** Of each boot: the machine, and how many lived then, itself included. */
+  readonly boots: () => ReadonlyArray<{ readonly name: string; readonly living: number }>
   /** Living `_boot-vm` processes of this stand-in. */
   readonly processes: () => ReadonlyArray<number>
   /** Ends all that it started and removes its state. */
@@ -74,7 +76,9 @@ export const openStandIn = (profile: Profile, behaviour: Readonly<Record<string,
       .filter((name) => /^\d+$/.test(name))
       .filter((pid) => {
         const words = cmdline(pid).split("\0")
-        return words.includes("_boot-vm") && words.some((word) => word.startsWith(`${home}/`))
+        return (
+          words.some((word) => word.endsWith("/vmm.mjs")) && words.some((word) => word.startsWith(`${home}/`))
+        )
       })
       .map(Number)
   return {
@@ -91,6 +95,14 @@ export const openStandIn = (profile: Profile, behaviour: Readonly<Record<string,
       return JSON.parse(stdout)
     },
     processes,
+    boots: () => {
+      const log = path.join(home, "boots.log")
+      const lines = fs.existsSync(log) ? fs.readFileSync(log, "utf8").trim().split("\n") : []
+      return lines.map((line) => {
+        const [name = "", living] = line.split(" ")
+        return { name, living: Number(living) }
+      })
+    },
     close: () => {
       for (const pid of processes()) {
         try {

@@ -12,7 +12,7 @@ import { type CommandLine, makeCommandLine } from "./commandLine.ts"
 import { guestCommand } from "./guestProgram.ts"
 import { type Link, type Order, runOver } from "./guestLink.ts"
 import { makeServer } from "./server.ts"
-import { defaultLimits, type Limits } from "./limits.ts"
+import type { Limits } from "./limits.ts"
 import type { Machines, MachineSpec } from "./Machines.ts"
 import { BIN_TARGET, configuredMounts, mountProblem } from "./mounts.ts"
 import { makeShare, type Share } from "./share.ts"
@@ -43,12 +43,11 @@ const hostsFor = ({ mcp }: WorkflowConfig): ReadonlyArray<string> => {
 }
 
 export interface SmolvmOptions {
-  readonly limits?: Limits
+  readonly limits: Limits
 }
 
 /** One microVM an issue, from a pool; the agent's stdio comes back over the bridge or through `exec -i`. */
-export const makeSmolvmSandbox = Effect.fnUntraced(function* (options: SmolvmOptions = {}) {
-  const limits = options.limits ?? defaultLimits
+export const makeSmolvmSandbox = Effect.fnUntraced(function* ({ limits }: SmolvmOptions) {
   const machine: LocalMachine = yield* localMachine
   const path = yield* Path.Path
   const { fs } = machine
