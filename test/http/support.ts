@@ -13,6 +13,7 @@ import * as HttpServerLive from "../../src/http/HttpServerLive.ts"
 import { OperatorAuth } from "../../src/http/OperatorAuth.ts"
 import * as MemoryTranscripts from "../../src/journal/MemoryTranscripts.ts"
 import { McpEndpoint } from "../../src/mcp/McpEndpoint.ts"
+import { ModelProxy } from "../../src/proxy/ModelProxy.ts"
 import { Listener } from "../../src/run/Listener.ts"
 import { CommandRefused, type OperatorCommand, Scheduler } from "../../src/scheduler/Scheduler.ts"
 import { IssueNameTaken, IssueRefused, type NewIssue, Tracker } from "../../src/tracker/Tracker.ts"
@@ -121,6 +122,7 @@ export const server = ({ board, config = {}, diff = null, files = memoryFiles(),
         scheduler,
         tracker,
         mcp,
+        Layer.mock(ModelProxy, {}),
         Layer.mock(Handoff, { diff: () => Effect.succeed(diff) }),
         files,
         SecureRandom.layerWebCrypto
