@@ -14,6 +14,7 @@ import * as FileTranscripts from "./journal/FileTranscripts.ts"
 import { McpEndpoint } from "./mcp/McpEndpoint.ts"
 import { RunGrants } from "./mcp/RunGrants.ts"
 import { RunTools } from "./mcp/RunTools.ts"
+import * as HostMemory from "./run/HostMemory.ts"
 import { Listener } from "./run/Listener.ts"
 import * as RunsLive from "./run/RunsLive.ts"
 import * as SandboxLayers from "./sandbox/layers.ts"
@@ -66,6 +67,7 @@ export const symphony = ({ bin, port, workflow }: SymphonyOptions) => {
     HostCredentials.layer,
     GitHandoff.layer,
     RunGrants.layer,
+    HostMemory.layer,
     Listener.layer,
     LocalWorkspaces.layer
   ).pipe(

@@ -24,6 +24,7 @@ import { decide, missingNow, nextDue } from "./decide.ts"
 import type { Observation } from "./eligibility.ts"
 import type { SchedulerEvent } from "./events.ts"
 import { entryOf, remember, snapshotOf } from "./memory.ts"
+import { MemoryAdmission } from "./MemoryAdmission.ts"
 import { type Policy, policyFrom } from "./policy.ts"
 import {
   claimOf,
@@ -37,7 +38,7 @@ import {
 import { type RunFenced, type RunReport, Runs } from "./Runs.ts"
 import { type RunSignal, RunSignals, SignalRefused } from "./RunSignals.ts"
 import { CommandRefused, type OperatorCommand, Scheduler, type SchedulerView } from "./Scheduler.ts"
-import { evolve, type SchedulerState } from "./state.ts"
+import { evolve, holdsSlot, type SchedulerState } from "./state.ts"
 
 type Input =
   | { readonly _tag: "Wake" }
@@ -84,6 +85,7 @@ const make = Effect.gen(function* () {
   const tracker = yield* Tracker
   const workflow = yield* Workflow
   const runs = yield* Runs
+  const memory = yield* MemoryAdmission
 
   const inputs = yield* Queue.unbounded<Input>()
   const timer = yield* FiberHandle.make<void, never>()
@@ -115,7 +117,7 @@ const make = Effect.gen(function* () {
     const observation: Observation = {
       tracker: yield* tracker.snapshot,
       policy: policyFrom(config),
-      memorySlots: null,
+      memorySlots: yield* memory.slots(config, Object.values(state.runs).filter(holdsSlot).length),
       busy: new Set(busy),
       kept: new Set([...kept].flatMap(([issue, { until }]) => (until > now ? [issue] : []))),
       obstacle: stopping
