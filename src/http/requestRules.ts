@@ -65,8 +65,11 @@ export const hasBody = (headers: RequestFacts["headers"]): boolean =>
 
 const decode = Option.liftThrowable(decodeURIComponent)
 
-/** The path alone; undefined when its percent-encoding is malformed. */
+/**
+ * The path alone; undefined when it is malformed: a percent-encoding that is none, an empty segment, or a `;`,
+ * which the router takes for the beginning of the query. What is let in by its path is thus what is routed.
+ */
 export const pathOf = (url: string): string | undefined => {
   const path = url.split(/[?#]/, 1)[0] ?? ""
-  return Option.isSome(decode(path)) ? path : undefined
+  return /;|\/\/|\\/.test(path) || Option.isNone(decode(path)) ? undefined : path
 }

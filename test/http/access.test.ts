@@ -74,6 +74,42 @@ describe("without the operator's token", () => {
     )
   )
 
+  it.live("no spelling of a path gets round that", () =>
+    run(
+      Effect.gen(function* () {
+        const ways = ["/api/v1/issues/DEMO-1", "/api/v1/state", "/issues/DEMO-1", "/"].flatMap((path) =>
+          [
+            ";/mcp",
+            ";x/mcp",
+            ";/model/v1",
+            "/;/mcp",
+            "?/mcp",
+            "%3b/mcp",
+            "%2fmcp",
+            "/%6dcp",
+            "//mcp",
+            ";/assets/x"
+          ].map((end) => path + end)
+        )
+        for (const path of [
+          ...ways,
+          "//issues",
+          "/healthz;",
+          "/healthz/../issues",
+          "/assets/..%2f..%2fissues"
+        ]) {
+          for (const method of ["GET", "POST"]) {
+            const answer = yield* sendRaw(
+              `${method} ${path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n`
+            )
+            assert.include([400, 401, 404], statusOf(answer), `${method} ${path}`)
+            assert.notInclude(answer, "Which colour", `${method} ${path}`)
+          }
+        }
+      })
+    )
+  )
+
   it.live("only /healthz, the sign-in page and its looks answer, and tell nothing", () =>
     run(
       Effect.gen(function* () {

@@ -80,7 +80,7 @@ describe("a request from a foreign page", () => {
 
 describe("the path of a request", () => {
   it("is without its query", () => assert.strictEqual(pathOf("/a%20b?c=%zz"), "/a%20b"))
-  for (const path of ["/%", "/%zz", "/%ff", "/a%2"]) {
+  for (const path of ["/%", "/%zz", "/%ff", "/a%2", "/a;b", "//a", "/a//b", "/a\\b"]) {
     it(`${path} is malformed`, () => assert.isUndefined(pathOf(path)))
   }
 })
