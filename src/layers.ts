@@ -14,6 +14,7 @@ import * as FileTranscripts from "./journal/FileTranscripts.ts"
 import { McpEndpoint } from "./mcp/McpEndpoint.ts"
 import { RunGrants } from "./mcp/RunGrants.ts"
 import { RunTools } from "./mcp/RunTools.ts"
+import { ModelProxy } from "./proxy/ModelProxy.ts"
 import * as HostMemory from "./run/HostMemory.ts"
 import { Listener } from "./run/Listener.ts"
 import * as RunsLive from "./run/RunsLive.ts"
@@ -68,6 +69,7 @@ export const symphony = ({ bin, port, workflow }: SymphonyOptions) => {
     GitHandoff.layer,
     RunGrants.layer,
     HostMemory.layer,
+    ModelProxy.layer.pipe(Layer.provide(RunGrants.layer)),
     Listener.layer,
     LocalWorkspaces.layer
   ).pipe(

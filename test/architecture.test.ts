@@ -16,6 +16,7 @@ const MAY_IMPORT: Readonly<Record<string, ReadonlyArray<string>>> = {
   journal: ["domain", "files", "agent"],
   scheduler: ["domain", "workflow", "tracker", "journal"],
   mcp: ["domain", "workflow", "tracker", "scheduler"],
+  proxy: ["domain", "agent", "mcp"],
   run: [
     "domain",
     "files",
@@ -28,10 +29,23 @@ const MAY_IMPORT: Readonly<Record<string, ReadonlyArray<string>>> = {
     "handoff",
     "journal",
     "scheduler",
-    "mcp"
+    "mcp",
+    "proxy"
   ],
   board: ["domain", "workflow", "tracker", "journal", "scheduler"],
-  http: ["domain", "files", "workflow", "tracker", "handoff", "journal", "scheduler", "mcp", "run", "board"]
+  http: [
+    "domain",
+    "files",
+    "workflow",
+    "tracker",
+    "handoff",
+    "journal",
+    "scheduler",
+    "mcp",
+    "proxy",
+    "run",
+    "board"
+  ]
 }
 
 /** A constant: which release this is. */

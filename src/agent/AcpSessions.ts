@@ -17,13 +17,17 @@ const open = Effect.fn("AgentSessions.open")(function* (options: AgentSessionOpt
   yield* Effect.addFinalizer(() => buffer.end)
   const observer = makeObserver(buffer.offer)
 
-  const line = options.acp.command ?? adapter.command
+  const own = options.acp.command ?? adapter.command
+  const line =
+    adapter.proxied === null || options.modelUrl === null
+      ? own
+      : `${adapter.proxied.prelude(options.modelUrl)} && ${own}`
   const process = yield* options.sandbox
     .start({ shell: options.acp.shell, line })
     .pipe(
       Effect.mapError((error) => agentFailure("launch", `${adapter.name} was not started: ${error.message}`))
     )
-  const connection = yield* connect(process, adapter, line, {
+  const connection = yield* connect(process, adapter, own, {
     emit: buffer.offer,
     onUpdate: observer.onUpdate,
     toolTitle: observer.toolTitle

@@ -80,6 +80,8 @@ export interface AgentSessionOptions {
   readonly adapter: AdapterName
   readonly acp: WorkflowConfig["acp"]
   readonly model: string | null
+  /** Where the guest reaches its model; null leaves the agent's own address. */
+  readonly modelUrl: string | null
   /** Absolute path in the guest. */
   readonly cwd: string
   readonly mcp: { readonly url: string; readonly token: Redacted.Redacted }

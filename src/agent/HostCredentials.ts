@@ -2,7 +2,7 @@ import { Config, ConfigProvider, Effect, Layer, Option, Redacted } from "effect"
 import type { AdapterName } from "../domain/AdapterName.ts"
 import { SafeFiles } from "../files/SafeFiles.ts"
 import type { WorkflowDefinition } from "../workflow/WorkflowConfig.ts"
-import { type Adapter, adapterOf } from "./adapters.ts"
+import { type Adapter, adapterOf, modelKeys } from "./adapters.ts"
 import { CredentialMissing, Credentials, type GuestCredentials } from "./Credentials.ts"
 
 /** Real ones have a few kilobytes. */
@@ -62,18 +62,49 @@ export const layer = Layer.effect(
         : Redacted.make(text, { label: adapter.name })
     })
 
+    /** The key of the one API that the adapter speaks stays here; a file of tokens cannot be stood before. */
+    const proxied = Effect.fnUntraced(function* (workflow: WorkflowDefinition, adapter: Adapter) {
+      if (adapter.proxied === null)
+        return yield* new CredentialMissing({
+          adapter: adapter.name,
+          detail: "acp.credentials: proxy is not offered for it, because its model may be anybody's",
+          hint: "set acp.credentials to staged, or use the adapter claude or codex"
+        })
+      const { api } = adapter.proxied
+      const key = yield* variable(api.keyVariable)
+      if (Option.isNone(key))
+        return yield* new CredentialMissing({
+          adapter: adapter.name,
+          detail: `acp.credentials: proxy needs ${api.keyVariable}, which is not set`,
+          hint: `set ${api.keyVariable} for symphony itself; to use a sign-in instead of a key, set acp.credentials to staged`
+        })
+      const url = Option.getOrElse(yield* variable(api.upstreamVariable), () => api.upstream).trim()
+      if (!/^https?:\/\//.test(url) || !URL.canParse(url))
+        return yield* new CredentialMissing({
+          adapter: adapter.name,
+          detail: `${api.upstreamVariable} is no http(s) address`,
+          hint: "mend or unset it"
+        })
+      const withheld = new Set([...modelKeys, api.upstreamVariable])
+      const guest: GuestCredentials = {
+        upstream: {
+          api,
+          url: url.replace(/\/+$/, ""),
+          key: Redacted.make(key.value, { label: api.keyVariable })
+        },
+        env: yield* forwarded(workflow.config.sandbox.forwardEnv.filter((name) => !withheld.has(name))),
+        homeFiles: []
+      }
+      return guest
+    })
+
     const forRun = Effect.fn("Credentials.forRun")(function* (
       workflow: WorkflowDefinition,
       name: AdapterName
     ) {
       const adapter = adapterOf(name)
       const { acp, sandbox } = workflow.config
-      if (acp.credentials === "proxy" && !adapter.offline)
-        return yield* new CredentialMissing({
-          adapter: name,
-          detail: "acp.credentials: proxy is not offered by this build",
-          hint: "set acp.credentials to staged"
-        })
+      if (acp.credentials === "proxy" && !adapter.offline) return yield* proxied(workflow, adapter)
       const env = yield* forwarded(sandbox.forwardEnv)
       const names = Object.keys(env)
       const hasKey =
@@ -83,6 +114,7 @@ export const layer = Layer.effect(
       // Who replaces the launch line signs in as the line says; the seed stages nothing then.
       const path = adapter.offline || hasKey || acp.command !== null ? null : adapter.credentialFile
       const guest: GuestCredentials = {
+        upstream: null,
         env,
         homeFiles: path === null ? [] : [{ path, content: yield* readFile(adapter, path) }]
       }

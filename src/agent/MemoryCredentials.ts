@@ -2,7 +2,7 @@ import { Effect, Layer } from "effect"
 import type { AdapterName } from "../domain/AdapterName.ts"
 import { CredentialMissing, Credentials, type GuestCredentials } from "./Credentials.ts"
 
-const none: GuestCredentials = { env: {}, homeFiles: [] }
+const none: GuestCredentials = { upstream: null, env: {}, homeFiles: [] }
 
 /** What each adapter is given: nothing is needed where nothing is said, and `null` is a missing credential. */
 export const layer = (

@@ -1,4 +1,5 @@
 import type { AdapterName } from "../domain/AdapterName.ts"
+import { anthropic, type ModelApi, openai } from "./modelApis.ts"
 import { demoCommand, demoPaths } from "./demo/launch.ts"
 
 /** What the `usage` of a prompt's answer means. */
@@ -36,6 +37,12 @@ export interface Adapter {
   readonly apiKeys: ReadonlyArray<string> | "any"
   /** `authenticate` methods that take such a variable, tried once when a session is refused for want of one. */
   readonly apiKeyMethods: ReadonlyArray<string>
+  /** How it is led to its model through the host; null where nobody knows how. */
+  readonly proxied: {
+    readonly api: ModelApi
+    /** Shell line before its own: makes `url`, which holds no quote, the address of its API. */
+    readonly prelude: (url: string) => string
+  } | null
   /** The one file it signs in with, relative to HOME, on the host and in the guest. */
   readonly credentialFile: string | null
   /** Needs no credential at all. */
@@ -64,6 +71,7 @@ const adapters: Readonly<Record<AdapterName, Adapter>> = {
     },
     apiKeys: ["ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "CLAUDE_CODE_OAUTH_TOKEN"],
     apiKeyMethods: [],
+    proxied: { api: anthropic, prelude: (url) => `export ANTHROPIC_BASE_URL='${url}'` },
     credentialFile: ".claude/.credentials.json",
     offline: false,
     usage: "turn",
@@ -80,6 +88,12 @@ const adapters: Readonly<Record<AdapterName, Adapter>> = {
     env: {},
     apiKeys: ["OPENAI_API_KEY", "CODEX_API_KEY"],
     apiKeyMethods: ["openai-api-key", "api-key", "codex-api-key"],
+    // Neither package takes the address from a variable.
+    proxied: {
+      api: openai,
+      prelude: (url) =>
+        `mkdir -p "$HOME/.codex" && echo 'openai_base_url = "${url}"' > "$HOME/.codex/config.toml"`
+    },
     credentialFile: ".codex/auth.json",
     offline: false,
     usage: "turn_or_absent",
@@ -98,6 +112,7 @@ const adapters: Readonly<Record<AdapterName, Adapter>> = {
     env: { OPENCODE_DISABLE_AUTOUPDATE: "1", OPENCODE_DB: "sessions/opencode.db" },
     apiKeys: "any",
     apiKeyMethods: [],
+    proxied: null,
     credentialFile: ".local/share/opencode/auth.json",
     offline: false,
     usage: "last_request",
@@ -114,6 +129,7 @@ const adapters: Readonly<Record<AdapterName, Adapter>> = {
     env: {},
     apiKeys: [],
     apiKeyMethods: [],
+    proxied: null,
     credentialFile: null,
     offline: true,
     usage: "scripted",
@@ -127,5 +143,10 @@ export const programsOf = (adapter: Adapter, command: string | null): ReadonlyAr
   const first = /^\s*(?:exec\s+)?([\w./@+-]+)(?=\s|$)/.exec(command ?? "")?.[1]
   return first === undefined || own.includes(first) ? own : [first, ...own]
 }
+
+/** Variables that hold the key of a model, whichever adapter's: where the host keeps the key, no guest gets one. */
+export const modelKeys: ReadonlySet<string> = new Set(
+  Object.values(adapters).flatMap(({ apiKeys }) => (apiKeys === "any" ? [] : apiKeys))
+)
 
 export const adapterOf = (name: AdapterName): Adapter => adapters[name]

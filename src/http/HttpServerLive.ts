@@ -3,6 +3,7 @@ import { NodeHttpServer } from "@effect/platform-node"
 import { Effect, Layer, Option, Schema } from "effect"
 import { HttpRouter, HttpServer, type HttpServerError, HttpServerResponse } from "effect/http"
 import { McpEndpoint } from "../mcp/McpEndpoint.ts"
+import { routes as modelRoutes } from "../proxy/routes.ts"
 import { Listener } from "../run/Listener.ts"
 import { Workflow } from "../workflow/Workflow.ts"
 import { allHandled } from "./allHandled.ts"
@@ -63,6 +64,7 @@ export const routes = allHandled(
     metricsRoute,
     methodNotAllowed(apiMethods()),
     McpEndpoint.routes,
+    modelRoutes,
     guard
   )
 )

@@ -1,5 +1,6 @@
 import { ByteSize, Effect, Option } from "effect"
 import { HttpRouter, HttpServerError, HttpServerRequest, HttpServerResponse } from "effect/http"
+import { MAX_REQUEST_BYTES } from "../proxy/ModelProxy.ts"
 import { Workflow } from "../workflow/Workflow.ts"
 import { failure } from "./failures.ts"
 import { OperatorAuth } from "./OperatorAuth.ts"
@@ -14,10 +15,12 @@ import {
 } from "./requestRules.ts"
 import { signInPage } from "./signInPage.tsx"
 
-/** Longest body of any request, in bytes. */
+/** Longest body of a request, in bytes, but of one for a model. */
 export const MAX_BODY_BYTES = 1024 * 1024
 
-const MCP = /^\/api\/v1\/issues\/[^/]+\/mcp$/
+/** What a run's own tokens open: its tools, and its model through the host. */
+const OF_RUNS = /^\/api\/v1\/issues\/[^/]+\/(mcp$|model\/)/
+const MODEL = /^\/api\/v1\/issues\/[^/]+\/model\//
 const STEERING_REPLY = /^\/api\/v1\/issues\/[^/]+\/steering-reply$/
 /** Readable by everybody, and empty of anything worth reading. */
 const PUBLIC = /^\/(healthz|sign-in|assets\/[^/]+)$/
@@ -68,8 +71,9 @@ const refusalOf = (
   if (isForeign(request)) {
     return failure(403, "forbidden", "The request comes from a page of another site.")
   }
-  if (Number(request.headers["content-length"] ?? 0) > MAX_BODY_BYTES) {
-    return failure(413, "payload_too_large", `A body may have ${MAX_BODY_BYTES} bytes.`, {
+  const limit = MODEL.test(pathOf(request.url) ?? "") ? MAX_REQUEST_BYTES : MAX_BODY_BYTES
+  if (Number(request.headers["content-length"] ?? 0) > limit) {
+    return failure(413, "payload_too_large", `A body may have ${limit} bytes.`, {
       connection: "close"
     })
   }
@@ -137,7 +141,7 @@ export const guard = HttpRouter.middleware(
         const refusal = refusalOf(request, allowedHosts(config))
         if (refusal !== undefined) return refusal
         const path = pathOf(request.url) ?? "/"
-        if (!MCP.test(path)) {
+        if (!OF_RUNS.test(path)) {
           if (!PUBLIC.test(path) && !(yield* isOperator(request))) {
             return path === "/" || wantsPage(request)
               ? signInPage({ tokenPath: auth.tokenPath, next: request.url, wrong: false })

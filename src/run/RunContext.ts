@@ -7,6 +7,7 @@ import type { SafeFiles } from "../files/SafeFiles.ts"
 import type { Handoff, HandoffRequest } from "../handoff/Handoff.ts"
 import type { TranscriptEvent, Transcripts } from "../journal/Transcripts.ts"
 import type { RunGrants } from "../mcp/RunGrants.ts"
+import type { ModelProxy } from "../proxy/ModelProxy.ts"
 import type { Sandboxes } from "../sandbox/Sandboxes.ts"
 import type { DoneClaim } from "../scheduler/events.ts"
 import type { Report, RunOrder, RunProgress } from "../scheduler/Runs.ts"
@@ -24,6 +25,7 @@ export interface RunServices {
   readonly sessions: AgentSessions["Service"]
   readonly credentials: Credentials["Service"]
   readonly grants: RunGrants["Service"]
+  readonly proxy: ModelProxy["Service"]
   readonly handoff: Handoff["Service"]
   readonly tracker: Tracker["Service"]
   readonly transcripts: Transcripts["Service"]

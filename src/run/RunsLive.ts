@@ -8,6 +8,7 @@ import { SafeFiles } from "../files/SafeFiles.ts"
 import { Handoff } from "../handoff/Handoff.ts"
 import { Transcripts } from "../journal/Transcripts.ts"
 import { RunGrants } from "../mcp/RunGrants.ts"
+import { ModelProxy } from "../proxy/ModelProxy.ts"
 import { sessionsPath } from "../sandbox/RunRecord.ts"
 import { Sandboxes } from "../sandbox/Sandboxes.ts"
 import type { Conclusion, DoneClaim } from "../scheduler/events.ts"
@@ -122,6 +123,7 @@ const make = Effect.gen(function* () {
     sessions: yield* AgentSessions,
     credentials: yield* Credentials,
     grants: yield* RunGrants,
+    proxy: yield* ModelProxy,
     handoff: yield* Handoff,
     tracker: yield* Tracker,
     transcripts: yield* Transcripts,

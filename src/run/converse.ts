@@ -123,7 +123,8 @@ export const converse = (
         Effect.result,
         Effect.flatMap((result) =>
           Effect.gen(function* () {
-            const tokens = Result.isSuccess(result) ? result.success.tokens : unknownTokens
+            const told = Result.isSuccess(result) ? result.success.tokens : unknownTokens
+            const tokens = prepared.model === null ? told : yield* prepared.model.takeTokens
             yield* Ref.update(run.tokens, (sum) => addTokens(sum, tokens))
             yield* run.report({ _tag: "TurnEnded", turn: number, tokens })
             return Result.isSuccess(result)

@@ -4,6 +4,8 @@ import type { AgentSession } from "../agent/AgentSessions.ts"
 import type { Issue } from "../domain/Issue.ts"
 import { type CancelReason, RunFailure } from "../domain/Outcome.ts"
 import { policyOf, roleOf, sameState } from "../domain/State.ts"
+import type { ProxiedModel } from "../proxy/ModelProxy.ts"
+import { modelPath } from "../proxy/routes.ts"
 import type { RunFenced } from "../scheduler/Runs.ts"
 import type { Workspace } from "../workspace/Workspaces.ts"
 import { failureOf } from "./failures.ts"
@@ -62,6 +64,8 @@ export interface Prepared {
   readonly issue: Issue
   readonly workspace: Workspace
   readonly session: AgentSession
+  /** Null where the agent reaches its model by itself. */
+  readonly model: ProxiedModel | null
 }
 
 /**
@@ -92,6 +96,11 @@ export const prepare = (
     const credentials = yield* services.credentials
       .forRun(order.workflow, adapterName)
       .pipe(Effect.mapError(failureOf))
+    const { upstream } = credentials
+    const model =
+      upstream === null
+        ? null
+        : yield* services.proxy.open({ runId: record.run, identifier: record.identifier }, upstream)
     const token = yield* services.grants.issue({
       runId: record.run,
       identifier: record.identifier,
@@ -106,7 +115,11 @@ export const prepare = (
         readonlyPaths: adapter.readonlyPaths,
         programs: programsOf(adapter, config.acp.command),
         keep: adapter.sessionPaths,
-        env: { ...adapter.env, ...credentials.env },
+        env: {
+          ...adapter.env,
+          ...credentials.env,
+          ...(upstream === null || model === null ? {} : { [upstream.api.keyVariable]: model.placeholder })
+        },
         homeFiles: credentials.homeFiles,
         listenerPort: yield* services.listener.port
       })
@@ -122,6 +135,7 @@ export const prepare = (
         acp: config.acp,
         model: policyOf(config.states, issue.state)?.model ?? config.acp.model,
         cwd: workspace.path,
+        modelUrl: model === null ? null : `${base}${modelPath(record.identifier)}`,
         mcp: { url: `${base}/api/v1/issues/${encodeURIComponent(record.identifier)}/mcp`, token },
         resume: order.resumeSession
       })
@@ -142,5 +156,5 @@ export const prepare = (
           )
       })
     )
-    return { _tag: "Prepared", issue, workspace, session }
+    return { _tag: "Prepared", issue, workspace, session, model }
   })

@@ -117,11 +117,52 @@ describe("credentials of the host", () => {
   )
 })
 
+describe("a key that stays on the host", () => {
+  const proxied = { config: { acp: { credentials: "proxy" } } } as const
+
+  it.effect("is not given to the guest, nor is the key of any other model", () =>
+    Effect.gen(function* () {
+      const forwardEnv = ["ANTHROPIC_API_KEY", "OPENAI_API_KEY", "ANTHROPIC_BASE_URL", "EDITOR"]
+      const guest = yield* onHost("claude", {
+        env: { ANTHROPIC_API_KEY: "canary", OPENAI_API_KEY: "canary", EDITOR: "ed" },
+        files: { ".claude/.credentials.json": "canary" },
+        workflow: { config: { ...proxied.config, sandbox: { forwardEnv } } }
+      })
+      assert.deepStrictEqual(values(guest.env), { EDITOR: "ed" })
+      assert.deepStrictEqual(guest.homeFiles, [])
+      assert.strictEqual(guest.upstream?.url, "https://api.anthropic.com")
+    })
+  )
+
+  it.effect("goes to the gateway that the operator names", () =>
+    Effect.gen(function* () {
+      const env = { OPENAI_API_KEY: "canary", OPENAI_BASE_URL: "https://gateway.example/v1/" }
+      const guest = yield* onHost("codex", { env, workflow: proxied })
+      assert.strictEqual(guest.upstream?.url, "https://gateway.example/v1")
+    })
+  )
+
+  it.effect("is demanded: a signed-in file, or an agent of unknown models, is no way round", () =>
+    Effect.gen(function* () {
+      const signedIn = { files: { ".codex/auth.json": "tokens" }, workflow: proxied }
+      const noKey = yield* Effect.flip(onHost("codex", signedIn))
+      assert.match(noKey.message, /OPENAI_API_KEY, which is not set.*acp\.credentials to staged/)
+      const opencode = yield* Effect.flip(onHost("opencode", { workflow: proxied }))
+      assert.match(opencode.message, /not offered/)
+      assert.isNull((yield* onHost("demo", { workflow: proxied })).upstream)
+    })
+  )
+})
+
 describe("credentials in memory", () => {
   it.effect("are what the test gives, and nothing is needed where it gives nothing", () =>
     Effect.gen(function* () {
       const credentials = yield* Credentials
-      assert.deepStrictEqual(yield* credentials.forRun(testWorkflow(), "demo"), { env: {}, homeFiles: [] })
+      assert.deepStrictEqual(yield* credentials.forRun(testWorkflow(), "demo"), {
+        upstream: null,
+        env: {},
+        homeFiles: []
+      })
       assert.strictEqual((yield* Effect.flip(credentials.forRun(testWorkflow(), "codex"))).adapter, "codex")
     }).pipe(Effect.provide(memoryLayer({ codex: null })))
   )

@@ -164,6 +164,7 @@ export const optionsFor = (
 ): AgentSessionOptions => ({
   adapter: "demo",
   model: null,
+  modelUrl: null,
   cwd: "/workspace",
   mcp: { url: "http://127.0.0.1:1/mcp", token: Redacted.make("run-token") },
   resume: null,

@@ -8,6 +8,8 @@ export interface RealAgent {
   readonly bin: string
   /** Variables that the operator sets and forwards so that the agent reaches `url` with `key`. */
   readonly env: (url: string, key: string | null) => Readonly<Record<string, string>>
+  /** Variables of symphony alone with `acp.credentials: proxy`; null where that is not offered. */
+  readonly proxied: ((url: string, key: string) => Readonly<Record<string, string>>) | null
   /** `acp.command`, where variables are not enough. */
   readonly command: (url: string) => string | null
 }
@@ -42,6 +44,7 @@ const all: ReadonlyArray<RealAgent> = [
     adapter: "claude",
     bin: "claude-agent-acp",
     env: (url, key) => ({ ANTHROPIC_BASE_URL: url, ...keyed("ANTHROPIC_API_KEY", key) }),
+    proxied: (url, key) => ({ ANTHROPIC_BASE_URL: url, ANTHROPIC_API_KEY: key }),
     command: () => null
   },
   {
@@ -49,6 +52,7 @@ const all: ReadonlyArray<RealAgent> = [
     adapter: "codex",
     bin: "codex-acp",
     env: (_url, key) => keyed("OPENAI_API_KEY", key),
+    proxied: (url, key) => ({ OPENAI_BASE_URL: `${url}/v1`, OPENAI_API_KEY: key }),
     command: codexCommand
   },
   {
@@ -56,6 +60,7 @@ const all: ReadonlyArray<RealAgent> = [
     adapter: "codex",
     bin: "codex-acp",
     env: (_url, key) => keyed("OPENAI_API_KEY", key),
+    proxied: (url, key) => ({ OPENAI_BASE_URL: `${url}/v1`, OPENAI_API_KEY: key }),
     command: codexCommand
   },
   {
@@ -63,6 +68,7 @@ const all: ReadonlyArray<RealAgent> = [
     adapter: "opencode",
     bin: "opencode",
     env: (url, key) => ({ OPENCODE_CONFIG_CONTENT: openCodeConfig(url), ...keyed("SCRIPTED_API_KEY", key) }),
+    proxied: null,
     command: () => null
   }
 ]

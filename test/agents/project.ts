@@ -19,6 +19,8 @@ export interface ProjectOptions {
   readonly acp?: Readonly<Record<string, string | number>>
   readonly agentSection?: Readonly<Record<string, string | number>>
   readonly net?: boolean
+  /** `acp.credentials: proxy`. */
+  readonly proxied?: boolean
   /** More variables of symphony's own environment. */
   readonly env?: Readonly<Record<string, string>>
   /** Writes down what symphony and the agent say to one another; on the host only. */
@@ -72,7 +74,7 @@ const section = (name: string, values: Readonly<Record<string, string | number |
     .join("")}`
 
 const workflow = (options: ProjectOptions, forwarded: ReadonlyArray<string>): string => {
-  const command = options.agent.command(options.modelUrl)
+  const command = options.proxied === true ? null : options.agent.command(options.modelUrl)
   return `---
 tracker: { kind: local, root: ./issues }
 states:
@@ -87,6 +89,7 @@ ${section("agent", { max_turns: 2, max_retry_backoff_ms: 200, circuit_breaker_th
       adapter: options.agent.adapter,
       read_timeout_ms: 60_000,
       ...(command === null ? {} : { command }),
+      ...(options.proxied === true ? { credentials: "proxy" } : {}),
       ...options.acp
     }
   )}sandbox:
@@ -120,7 +123,9 @@ const texts = (folder: string, keep: (path: string) => boolean): ReadonlyArray<s
 /** A repository with one issue, a workflow for one real agent, and the built program to run it. */
 export const makeProject = (options: ProjectOptions): Project => {
   const folder = mkdtempSync(join(tmpdir(), `symphony-${options.agent.name}-`))
-  const agentEnv = options.agent.env(options.modelUrl, options.key)
+  const forwarded = options.agent.env(options.modelUrl, options.key)
+  const agentEnv =
+    options.proxied === true ? options.agent.proxied?.(options.modelUrl, options.key ?? "") : forwarded
   const home = join(folder, "home")
   const write = (path: string, text: string): void => {
     mkdirSync(dirname(join(folder, path)), { recursive: true })
@@ -134,7 +139,7 @@ export const makeProject = (options: ProjectOptions): Project => {
   git(folder, "commit", "--quiet", "--message=Begin")
   write("issues/Todo/REAL-1.md", "---\ntitle: Say hello\n---\nWrite hello.txt.\n")
   write("issues/Done/.gitkeep", "")
-  write("WORKFLOW.md", workflow(options, Object.keys(agentEnv)))
+  write("WORKFLOW.md", workflow(options, Object.keys(forwarded)))
 
   const wireFolder = join(folder, "wire")
   const first =

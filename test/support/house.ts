@@ -12,6 +12,7 @@ import * as MemoryJournal from "../../src/journal/MemoryJournal.ts"
 import * as MemoryTranscripts from "../../src/journal/MemoryTranscripts.ts"
 import { RunGrants } from "../../src/mcp/RunGrants.ts"
 import { RunTools } from "../../src/mcp/RunTools.ts"
+import { ModelProxy } from "../../src/proxy/ModelProxy.ts"
 import type { ToolResult } from "../../src/mcp/ToolResult.ts"
 import { Listener } from "../../src/run/Listener.ts"
 import * as RunsLive from "../../src/run/RunsLive.ts"
@@ -195,6 +196,7 @@ export interface HouseOptions {
 
 /** The production layers over leaves in memory: one life of the program. Ends gracefully with its scope. */
 export const houseLayer = ({ leaves = {}, operator = {}, workflow, world }: HouseOptions) => {
+  const grants = RunGrants.layer.pipe(Layer.provide(seededTokens))
   const ground = Layer.mergeAll(
     leaves.tracker ?? MemoryTracker.layer(world.tracker, { before: (step) => world.behaviour.tracker(step) }),
     leaves.journal ?? MemoryJournal.layer(world.journal),
@@ -211,7 +213,8 @@ export const houseLayer = ({ leaves = {}, operator = {}, workflow, world }: Hous
     sandboxes(world),
     Layer.succeed(HookVariables, HookVariables.of({ bin: "/bin/symphony", operator })),
     Listener.layer,
-    RunGrants.layer.pipe(Layer.provide(seededTokens))
+    grants,
+    ModelProxy.layer.pipe(Layer.provide(grants))
   )
   const opened = Layer.effectDiscard(
     Effect.gen(function* () {

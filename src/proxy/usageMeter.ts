@@ -1,0 +1,89 @@
+import { Option, Schema } from "effect"
+import { makeLineSplitter } from "../agent/lines.ts"
+import { type Tokens, unknownTokens } from "../domain/Tokens.ts"
+
+/** Longest line of an event stream, and longest answer that is no stream, that is looked into. */
+const MAX_LOOKED_INTO = 8 * 1024 * 1024
+
+const count = Schema.optionalKey(Schema.NullOr(Schema.Finite))
+const Usage = Schema.Struct({
+  input_tokens: count,
+  cache_creation_input_tokens: count,
+  cache_read_input_tokens: count,
+  output_tokens: count,
+  prompt_tokens: count,
+  completion_tokens: count
+})
+type Usage = typeof Usage.Type
+const holder = { usage: Schema.optionalKey(Schema.NullOr(Usage)) }
+/** The three places in which the APIs report: at the top, in the message that begins, in the finished response. */
+const Reported = Schema.Struct({
+  ...holder,
+  message: Schema.optionalKey(Schema.NullOr(Schema.Struct(holder))),
+  response: Schema.optionalKey(Schema.NullOr(Schema.Struct(holder)))
+})
+const decode = Schema.decodeUnknownOption(Schema.fromJsonString(Reported))
+
+export interface UsageMeter {
+  readonly take: (bytes: Uint8Array) => void
+  /** What the answer has reported so far; `unknown` where it has not. */
+  readonly end: () => Tokens
+}
+
+const sum = (...numbers: ReadonlyArray<number | null | undefined>): number | null => {
+  const known = numbers.filter((it): it is number => typeof it === "number" && it >= 0)
+  return known.length === 0 ? null : Math.round(known.reduce((total, it) => total + it, 0))
+}
+
+/** Anthropic counts what it reads from and writes to its cache apart from `input_tokens`; OpenAI within. */
+const inputOf = (usage: Usage): number | null =>
+  sum(
+    usage.input_tokens ?? usage.prompt_tokens,
+    usage.cache_creation_input_tokens,
+    usage.cache_read_input_tokens
+  )
+
+/**
+ * Reads the usage out of an answer of a model as it passes: an event stream or one JSON document. Reports of
+ * one answer replace each other, for they are running totals.
+ */
+export const makeUsageMeter = (contentType: string): UsageMeter => {
+  const isStream = contentType.includes("text/event-stream")
+  const splitter = makeLineSplitter(MAX_LOOKED_INTO)
+  const pieces: Array<string> = []
+  let overflown = false
+  let input: number | null = null
+  let output: number | null = null
+
+  const look = (json: string): void => {
+    if (!json.includes('"usage"')) return
+    const found = decode(json)
+    if (Option.isNone(found)) return
+    for (const usage of [found.value.usage, found.value.message?.usage, found.value.response?.usage]) {
+      if (usage === null || usage === undefined) continue
+      input = Math.max(inputOf(usage) ?? 0, input ?? 0)
+      output = usage.output_tokens ?? usage.completion_tokens ?? output
+    }
+  }
+  const line = (text: string): void => {
+    if (!isStream) return look(text)
+    if (text.startsWith("data:")) look(text.slice("data:".length))
+  }
+
+  return {
+    take: (bytes) => {
+      if (overflown) return
+      const { lines, overflow } = splitter.push(bytes)
+      overflown = overflow && !isStream
+      // A JSON document may have several lines; it is put together at the end.
+      if (isStream) for (const text of lines) line(text)
+      else pieces.push(...lines)
+    },
+    end: () => {
+      line([...pieces.splice(0), splitter.rest()].join("\n"))
+      if (input === null && output === null) return unknownTokens
+      const counted = { input: input ?? 0, output: Math.round(output ?? 0) }
+      return { ...counted, total: counted.input + counted.output, source: "counted" }
+    }
+  }
+}
