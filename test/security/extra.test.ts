@@ -1,0 +1,109 @@
+import * as fs from "node:fs"
+import * as path from "node:path"
+import { assert, describe, it } from "vitest"
+import { everyFile, notDefended, patchOf, stateOf, symphony, withProject } from "./program.ts"
+
+const root = path.join(import.meta.dirname, "../..")
+
+describe("between a person and an agent", () => {
+  it("26. a text that is changed while an agent works on it: what was read at the start is what it works on", () =>
+    withProject(
+      {
+        workflow: "sandbox: { kind: host }",
+        issues: {
+          SWAP: {
+            script: `
+run sed -i 's/done Work/run touch evil.txt/' ../../../issues/Todo/SWAP.md
+end
+run echo a > a.txt
+commit Work
+done Work | Worked.`
+          }
+        }
+      },
+      async (project) => {
+        const ended = await symphony(project)
+        assert.strictEqual(ended.code, 0, ended.stderr)
+        const text = fs.readFileSync(path.join(project.source, "issues/Done/SWAP.md"), "utf8")
+        assert.include(text, "run touch evil.txt")
+        assert.include(patchOf(project, "SWAP"), "a.txt")
+        assert.notInclude(patchOf(project, "SWAP"), "evil.txt")
+      }
+    ))
+
+  notDefended(
+    "26. a text that is changed between two runs is sent to the second without a sign of it",
+    "the hash of what a run was given is journaled, and nobody compares it for a person"
+  )
+})
+
+describe("beyond the list", () => {
+  it("32. a token of GitHub that is listed for the guest: the workflow is refused", () =>
+    withProject(
+      {
+        workflow: "sandbox: { kind: host, forward_env: [GITHUB_TOKEN] }",
+        issues: { ONE: { script: "run env > env.txt\ncommit Work\ndone Work | Worked." } }
+      },
+      async (project) => {
+        const ended = await symphony(project, undefined, { GITHUB_TOKEN: "canary-ghp-19c3" })
+        assert.strictEqual(ended.code, 2)
+        assert.include(ended.stderr, "forward_env")
+        assert.strictEqual(stateOf(project, "ONE"), "Todo")
+        assert.notInclude(ended.stdout + ended.stderr, "canary-ghp-19c3")
+      }
+    ))
+
+  it("33. a forwarded key: given to the guest, and in no log, journal, holder file or launch line of ours", () =>
+    withProject(
+      {
+        workflow: "sandbox: { kind: host }",
+        issues: {
+          KEY: {
+            script:
+              'run test "$ANTHROPIC_API_KEY" = canary-key-5e2f && echo got it > got.txt\ncommit Work\ndone Work | Worked.'
+          }
+        }
+      },
+      async (project) => {
+        const ended = await symphony(project, undefined, { ANTHROPIC_API_KEY: "canary-key-5e2f" })
+        assert.strictEqual(ended.code, 0, ended.stderr)
+        assert.include(patchOf(project, "KEY"), "got it")
+        const found = everyFile(project.stateRoot).filter(([name, content]) => {
+          // The script itself names the key in the prompt.
+          return content.includes("canary-key-5e2f") && !name.startsWith("transcripts/")
+        })
+        assert.deepEqual(
+          found.map(([name]) => name),
+          []
+        )
+        assert.notInclude(ended.stdout + ended.stderr, "canary-key-5e2f")
+      }
+    ))
+
+  notDefended(
+    "33. a forwarded key that an agent prints or commits itself is in its transcript or patch",
+    "it has the key; give it one of its own, with a limit"
+  )
+
+  it("34. dependencies: each locked with its hash, and none that is shipped runs a script when it is installed", () => {
+    const lock: {
+      readonly packages: Record<
+        string,
+        {
+          readonly resolved?: string
+          readonly integrity?: string
+          readonly dev?: boolean
+          readonly optional?: boolean
+          readonly hasInstallScript?: boolean
+        }
+      >
+    } = JSON.parse(fs.readFileSync(path.join(root, "package-lock.json"), "utf8"))
+    const packages = Object.entries(lock.packages).filter(([name]) => name !== "")
+    assert.isNotEmpty(packages)
+    for (const [name, { dev, hasInstallScript, integrity, resolved }] of packages) {
+      assert.match(integrity ?? "", /^sha512-/, name)
+      assert.match(resolved ?? "https://", /^https:\/\//, name)
+      if (dev !== true) assert.notStrictEqual(hasInstallScript, true, name)
+    }
+  })
+})
