@@ -9,7 +9,6 @@ import {
   FiberMap,
   Layer,
   Queue,
-  Schedule,
   Stream,
   SubscriptionRef
 } from "effect"
@@ -19,66 +18,29 @@ import { Journal, type JournalError } from "../journal/Journal.ts"
 import { Tracker } from "../tracker/Tracker.ts"
 import { Workflow } from "../workflow/Workflow.ts"
 import type { WorkflowDefinition } from "../workflow/WorkflowConfig.ts"
-import { type Act, actsOf, eventsOf, recoveryActs } from "./acts.ts"
-import { decide, missingNow, nextDue } from "./decide.ts"
+import { type Act, recoveryActs } from "./acts.ts"
+import { makeKeptWorkspaces, relocateUntilKnown } from "./chores.ts"
+import { missingNow, nextDue } from "./decide.ts"
+import { apply, type Draft, type Input, newDraft, settle } from "./draft.ts"
 import type { Observation } from "./eligibility.ts"
 import type { SchedulerEvent } from "./events.ts"
 import { entryOf, remember, snapshotOf } from "./memory.ts"
 import { MemoryAdmission } from "./MemoryAdmission.ts"
 import { type Policy, policyFrom } from "./policy.ts"
-import {
-  claimOf,
-  type Reaction,
-  reactToCommand,
-  reactToReport,
-  reactToSettings,
-  reactToSignal,
-  transitionsOf
-} from "./react.ts"
+import { claimOf, transitionsOf } from "./react.ts"
 import { type RunFenced, type RunReport, Runs } from "./Runs.ts"
 import { type RunSignal, RunSignals, SignalRefused } from "./RunSignals.ts"
 import { CommandRefused, type OperatorCommand, Scheduler, type SchedulerView } from "./Scheduler.ts"
-import { evolve, holdsSlot, type SchedulerState } from "./state.ts"
-
-type Input =
-  | { readonly _tag: "Wake" }
-  | { readonly _tag: "Settings" }
-  | {
-      readonly _tag: "Command"
-      readonly command: OperatorCommand
-      readonly reply: Deferred.Deferred<void, CommandRefused>
-    }
-  | {
-      readonly _tag: "Signal"
-      readonly run: RunId
-      readonly signal: RunSignal
-      readonly reply: Deferred.Deferred<string, SignalRefused>
-    }
-  | {
-      readonly _tag: "Report"
-      readonly run: RunId
-      readonly report: RunReport
-      readonly reply: Deferred.Deferred<void, RunFenced>
-    }
-  | { readonly _tag: "Relocated"; readonly issue: IssueId; readonly state: string | null }
-  | { readonly _tag: "CleanedUp"; readonly issue: IssueId; readonly removed: boolean }
-  | { readonly _tag: "Stop"; readonly done: Deferred.Deferred<void> }
+import { evolve, holdsSlot } from "./state.ts"
 
 /** Entries after which the journal is replaced by one snapshot. */
 const COMPACT_AFTER = 2_000
 /** Pause before what could not be journaled is tried again. */
 const JOURNAL_RETRY = Duration.seconds(1)
-/** Pause before a workspace that could not be removed is tried again; doubles each time, up to the longest. */
-const CLEAN_UP_RETRY = Duration.minutes(1)
-const LONGEST_CLEAN_UP_RETRY = Duration.hours(6)
-/** Rounds of deciding within one step; each round sees what the one before did. */
-const ROUNDS = 4
 /** Time that runs have to end by themselves at a graceful stop. */
 const SHUTDOWN_GRACE = Duration.seconds(4)
 /** Timers sleep no longer than this and then look again: a changed wall clock cannot make them miss. */
 const LONGEST_SLEEP = Duration.minutes(10)
-
-const notDurable = "could not be written down; the disk may be full. Try again."
 
 const make = Effect.gen(function* () {
   const journal = yield* Journal
@@ -98,8 +60,7 @@ const make = Effect.gen(function* () {
   let wakePending = false
   const busy = new Set<IssueId>()
   const missingSince = new Map<IssueId, number>()
-  /** How often in a row a workspace could not be removed, and until when (epoch milliseconds) it is kept. */
-  const kept = new Map<IssueId, { readonly times: number; readonly until: number }>()
+  const kept = makeKeptWorkspaces()
   /** Inputs that could not be journaled and must not be lost. */
   let postponed: Array<Input> = []
   /** The settings that each live run started with. */
@@ -119,7 +80,7 @@ const make = Effect.gen(function* () {
       policy: policyFrom(config),
       memorySlots: yield* memory.slots(config, Object.values(state.runs).filter(holdsSlot).length),
       busy: new Set(busy),
-      kept: new Set([...kept].flatMap(([issue, { until }]) => (until > now ? [issue] : []))),
+      kept: kept.at(now),
       obstacle: stopping
         ? "symphony is stopping"
         : trackerDown === null
@@ -203,41 +164,9 @@ const make = Effect.gen(function* () {
     )
   }
 
-  const relocate = Effect.fnUntraced(function* (act: Extract<Act, { readonly _tag: "Relocate" }>) {
-    const { issue, relocation, note } = act
-    let { inode } = relocation
-    if (note !== null) {
-      yield* tracker.append(issue, {
-        key: `parked-${relocation.inode}-${relocation.from}`,
-        heading: "Parked by symphony",
-        text: `${note}\n\nMove this file back to ${relocation.from} to have it tried again.`
-      })
-      // The note has replaced the file that was meant when the move was put on record.
-      inode = (yield* tracker.read(issue)).inode
-    }
-    const result = yield* tracker
-      .move({ id: issue, ...relocation, inode })
-      .pipe(
-        Effect.catchTag("IssueNameTaken", (error) =>
-          Effect.logWarning("issue stays where it is", error).pipe(
-            Effect.as({ _tag: "elsewhere" as const, state: relocation.from })
-          )
-        )
-      )
-    return result.state
-  })
-
-  const relocateUntilKnown = (act: Extract<Act, { readonly _tag: "Relocate" }>) =>
-    relocate(act).pipe(
-      Effect.catchTag(["IssueNotFound", "IssueUnreadable"], (error) =>
-        Effect.logWarning("issue cannot be moved", error).pipe(Effect.as(act.relocation.from))
-      ),
-      Effect.tapError((error) => Effect.logWarning("issue is not moved yet", error)),
-      Effect.retry(Schedule.min([Schedule.exponential("500 millis"), Schedule.spaced("30 seconds")])),
-      // A tracker that stays down is retried for as long as we live.
-      Effect.catch(() => Effect.succeed(act.relocation.from)),
-      Effect.flatMap((where) => Queue.offer(inputs, { _tag: "Relocated", issue: act.issue, state: where })),
-      Effect.asVoid
+  const relocateAndTell = (act: Extract<Act, { readonly _tag: "Relocate" }>) =>
+    Effect.flatMap(relocateUntilKnown(tracker, act), (where) =>
+      Effect.asVoid(Queue.offer(inputs, { _tag: "Relocated", issue: act.issue, state: where }))
     )
 
   const cleanUp = (act: Extract<Act, { readonly _tag: "CleanUp" }>) =>
@@ -254,7 +183,7 @@ const make = Effect.gen(function* () {
         return runs.tell(act.run, act.message)
       case "Relocate":
         busy.add(act.issue)
-        return Effect.asVoid(FiberMap.run(chores, act.issue, relocateUntilKnown(act)))
+        return Effect.asVoid(FiberMap.run(chores, act.issue, relocateAndTell(act)))
       case "CleanUp":
         busy.add(act.record.id)
         return Effect.asVoid(FiberMap.run(chores, act.record.id, cleanUp(act)))
@@ -263,132 +192,17 @@ const make = Effect.gen(function* () {
 
   // ── one step ──────────────────────────────────────────────────────────────────────────────────────
 
-  /** What a step has come to so far; nothing of it is true before it is journaled. */
-  interface Draft {
-    state: SchedulerState
-    readonly events: Array<SchedulerEvent>
-    readonly acts: Array<Act>
-    /** Once durable. */
-    readonly answers: Array<Effect.Effect<unknown>>
-    /** When it cannot be made durable: refuse, … */
-    readonly setbacks: Array<Effect.Effect<unknown>>
-    /** … or try again later. */
-    readonly postponed: Array<Input>
-  }
-
-  const record = (draft: Draft, events: ReadonlyArray<SchedulerEvent>): void => {
-    for (const event of events) {
-      draft.state = evolve(draft.state, event)
-      draft.events.push(event)
-      draft.acts.push(...actsOf(event, draft.state))
-    }
-  }
-
-  const take = <Answer, Refusal>(
-    draft: Draft,
-    reaction: Reaction<Answer, Refusal>,
-    reply: Deferred.Deferred<Answer, Refusal>
-  ): void => {
-    if (reaction._tag === "Refused") {
-      draft.answers.push(Deferred.fail(reply, reaction.refusal))
-      return
-    }
-    record(draft, reaction.events)
-    draft.answers.push(Deferred.succeed(reply, reaction.answer))
-  }
-
-  const apply = (
-    draft: Draft,
-    input: Input,
-    observation: Observation,
-    definition: WorkflowDefinition,
-    now: number
-  ): void => {
-    switch (input._tag) {
-      case "Wake":
-        return
-      case "Settings":
-        draft.postponed.push(input)
-        return record(draft, reactToSettings(draft.state, now))
-      case "Command":
-        draft.setbacks.push(
-          Deferred.fail(
-            input.reply,
-            new CommandRefused({ reason: "not_durable", message: `this ${notDurable}` })
-          )
-        )
-        return take(draft, reactToCommand(draft.state, observation, input.command, now), input.reply)
-      case "Signal": {
-        draft.setbacks.push(
-          Deferred.fail(
-            input.reply,
-            new SignalRefused({ reason: "not_durable", message: `This ${notDurable}` })
-          )
-        )
-        const policy = policyOfRun(input.run, observation.policy)
-        return take(draft, reactToSignal(draft.state, policy, input.run, input.signal, now), input.reply)
-      }
-      case "Report": {
-        draft.postponed.push(input)
-        const outdated = settings.get(input.run) !== definition
-        return take(
-          draft,
-          reactToReport(draft.state, observation.policy, input.run, input.report, now, outdated),
-          input.reply
-        )
-      }
-      case "Relocated":
-        draft.postponed.push(input)
-        return record(draft, [{ _tag: "Relocated", at: now, issue: input.issue, state: input.state }])
-      case "CleanedUp":
-        if (input.removed) record(draft, [{ _tag: "WorkspaceRemoved", at: now, issue: input.issue }])
-        return
-      case "Stop":
-        draft.answers.push(Deferred.succeed(input.done, undefined))
-        draft.setbacks.push(Deferred.succeed(input.done, undefined))
-        return record(
-          draft,
-          Object.values(draft.state.runs)
-            .filter((run) => run.done === null && run.cancel === null && run.conclusion === null)
-            .map((run) => ({ _tag: "CancelRequested", at: now, run: run.run, reason: "shutdown" }))
-        )
-    }
-  }
-
-  const noteCleanUp = (issue: IssueId, removed: boolean, now: number): void => {
-    const times = kept.get(issue)?.times ?? 0
-    const wait = Duration.min(Duration.times(CLEAN_UP_RETRY, 2 ** times), LONGEST_CLEAN_UP_RETRY)
-    if (removed) kept.delete(issue)
-    else kept.set(issue, { times: times + 1, until: now + Duration.toMillis(wait) })
-  }
-
   const noteMissing = (observation: Observation, now: number): void => {
     const missing = missingNow(state, observation)
     for (const issue of missingSince.keys()) if (!missing.has(issue)) missingSince.delete(issue)
     for (const issue of missing) if (!missingSince.has(issue)) missingSince.set(issue, now)
   }
 
-  const settle = (draft: Draft, observation: Observation, now: number): void => {
-    for (let round = 0; round < ROUNDS; round++) {
-      const decisions = decide(draft.state, observation, missingSince, now)
-      if (decisions.length === 0) return
-      const before = draft.events.length
-      for (const decision of decisions) {
-        record(draft, eventsOf(decision, draft.state, now))
-        if (decision._tag === "RemoveWorkspace" && round === 0) {
-          draft.acts.push({ _tag: "CleanUp", record: decision.record })
-        }
-      }
-      if (draft.events.length === before) return
-    }
-  }
-
   const publish = (observation: Observation, now: number) =>
     SubscriptionRef.set(views, { state, observation, problems, at: now })
 
   const schedule = Effect.fnUntraced(function* (now: number) {
-    const again = [...kept.values()].flatMap(({ until }) => (until > now ? [until] : []))
-    const due = Math.min(nextDue(state, missingSince, now) ?? Infinity, ...again)
+    const due = Math.min(nextDue(state, missingSince, now) ?? Infinity, ...kept.due(now))
     if (due === Infinity) return yield* FiberHandle.clear(timer)
     const wait = Math.min(due - now, Duration.toMillis(LONGEST_SLEEP))
     yield* FiberHandle.run(
@@ -425,18 +239,19 @@ const make = Effect.gen(function* () {
     wakePending = false
     const batch = [...postponed, ...fresh]
     postponed = []
+    const now = yield* Clock.currentTimeMillis
     for (const input of batch) {
       if (input._tag === "Relocated" || input._tag === "CleanedUp") busy.delete(input.issue)
-      if (input._tag === "CleanedUp") noteCleanUp(input.issue, input.removed, yield* Clock.currentTimeMillis)
+      if (input._tag === "CleanedUp") kept.note(input.issue, input.removed, now)
       if (input._tag === "Stop") stopping = true
     }
-    const now = yield* Clock.currentTimeMillis
     const observation = yield* observe
     noteMissing(observation, now)
-    const draft: Draft = { state, events: [], acts: [], answers: [], setbacks: [], postponed: [] }
+    const draft = newDraft(state)
     const definition = yield* workflow.current
-    for (const input of batch) apply(draft, input, observation, definition, now)
-    settle(draft, observation, now)
+    const moment = { observation, definition, settingsOf: (run: RunId) => settings.get(run), at: now }
+    for (const input of batch) apply(draft, input, moment)
+    settle(draft, observation, missingSince, now)
     if (draft.events.length > 0) {
       const written = yield* Effect.result(journal.append(draft.events.map(entryOf)))
       if (written._tag === "Failure") {

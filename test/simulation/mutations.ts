@@ -41,15 +41,15 @@ export const MUTATIONS: ReadonlyArray<Mutation> = [
   {
     name: "journal-after-effect",
     file: "scheduler/SchedulerLive.ts",
-    from: "    settle(draft, observation, now)\n",
-    to: "    settle(draft, observation, now)\n    yield* Effect.forEach(draft.acts.splice(0), perform, { discard: true })\n",
+    from: "    settle(draft, observation, missingSince, now)\n",
+    to: "    settle(draft, observation, missingSince, now)\n    yield* Effect.forEach(draft.acts.splice(0), perform, { discard: true })\n",
     breaks: ["intent, effect, result"]
   },
   {
     name: "answer-before-journal",
     file: "scheduler/SchedulerLive.ts",
-    from: "    settle(draft, observation, now)\n",
-    to: "    settle(draft, observation, now)\n    yield* Effect.forEach(draft.answers.splice(0), (answer) => answer, { discard: true })\n",
+    from: "    settle(draft, observation, missingSince, now)\n",
+    to: "    settle(draft, observation, missingSince, now)\n    yield* Effect.forEach(draft.answers.splice(0), (answer) => answer, { discard: true })\n",
     breaks: ["intent, effect, result", "replies reach the agent"]
   },
   {

@@ -1,0 +1,73 @@
+import { Duration, Effect, Schedule } from "effect"
+import type { IssueId } from "../domain/ids.ts"
+import type { Tracker } from "../tracker/Tracker.ts"
+import type { Act } from "./acts.ts"
+
+type Relocate = Extract<Act, { readonly _tag: "Relocate" }>
+
+const relocate = Effect.fnUntraced(function* (tracker: Tracker["Service"], act: Relocate) {
+  const { issue, relocation, note } = act
+  let { inode } = relocation
+  if (note !== null) {
+    yield* tracker.append(issue, {
+      key: `parked-${relocation.inode}-${relocation.from}`,
+      heading: "Parked by symphony",
+      text: `${note}\n\nMove this file back to ${relocation.from} to have it tried again.`
+    })
+    // The note has replaced the file that was meant when the move was put on record.
+    inode = (yield* tracker.read(issue)).inode
+  }
+  const result = yield* tracker
+    .move({ id: issue, ...relocation, inode })
+    .pipe(
+      Effect.catchTag("IssueNameTaken", (error) =>
+        Effect.logWarning("issue stays where it is", error).pipe(
+          Effect.as({ _tag: "elsewhere" as const, state: relocation.from })
+        )
+      )
+    )
+  return result.state
+})
+
+/** Moves an issue that no run is working on, until it is known what became of it: answers where it lies. */
+export const relocateUntilKnown = (
+  tracker: Tracker["Service"],
+  act: Relocate
+): Effect.Effect<string | null> =>
+  relocate(tracker, act).pipe(
+    Effect.catchTag(["IssueNotFound", "IssueUnreadable"], (error) =>
+      Effect.logWarning("issue cannot be moved", error).pipe(Effect.as(act.relocation.from))
+    ),
+    Effect.tapError((error) => Effect.logWarning("issue is not moved yet", error)),
+    Effect.retry(Schedule.min([Schedule.exponential("500 millis"), Schedule.spaced("30 seconds")])),
+    // A tracker that stays down is retried for as long as we live, so that it never gets here.
+    Effect.catchTag("TrackerError", Effect.die)
+  )
+
+/** Pause before a workspace that could not be removed is tried again; doubles each time, up to the longest. */
+const CLEAN_UP_RETRY = Duration.minutes(1)
+const LONGEST_CLEAN_UP_RETRY = Duration.hours(6)
+
+/** Workspaces that could not be removed, and when that is tried again. */
+export interface KeptWorkspaces {
+  readonly note: (issue: IssueId, removed: boolean, now: number) => void
+  /** Those that are left alone at this moment (epoch milliseconds). */
+  readonly at: (now: number) => ReadonlySet<IssueId>
+  /** The next moments at which one of them is tried again. */
+  readonly due: (now: number) => ReadonlyArray<number>
+}
+
+export const makeKeptWorkspaces = (): KeptWorkspaces => {
+  const kept = new Map<IssueId, { readonly times: number; readonly until: number }>()
+  const later = (now: number) => [...kept].filter(([, { until }]) => until > now)
+  return {
+    note: (issue, removed, now) => {
+      const times = kept.get(issue)?.times ?? 0
+      const wait = Duration.min(Duration.times(CLEAN_UP_RETRY, 2 ** times), LONGEST_CLEAN_UP_RETRY)
+      if (removed) kept.delete(issue)
+      else kept.set(issue, { times: times + 1, until: now + Duration.toMillis(wait) })
+    },
+    at: (now) => new Set(later(now).map(([issue]) => issue)),
+    due: (now) => later(now).map(([, { until }]) => until)
+  }
+}
