@@ -14,7 +14,7 @@ const TEST = /\bit(?:\.live|\.effect)?\(\s*"(\d+)[a-z]?\. ((?:[^"\\]|\\.)+)"/g
 const GAP = /\bnotDefended\(\s*"(\d+)[a-z]?\. ((?:[^"\\]|\\.)+)",\s*"((?:[^"\\]|\\.)+)"/g
 
 const plain = (literal) => JSON.parse(`"${literal}"`)
-const cell = (text) => text.replaceAll("|", "\\|")
+const cell = (text) => text.replaceAll(/[|_*<]/g, "\\$&")
 
 const cases = readdirSync(folder)
   .filter((name) => name.endsWith(".test.ts"))

@@ -1,7 +1,8 @@
 import * as fs from "node:fs"
 import * as path from "node:path"
 import { assert, describe, it } from "vitest"
-import { everyFile, notDefended, patchOf, stateOf, symphony, withProject } from "./program.ts"
+import { everyFile, patchOf, stateOf, symphony, withProject } from "../support/program.ts"
+import { notDefended } from "./notDefended.ts"
 
 const root = path.join(import.meta.dirname, "../..")
 
@@ -82,7 +83,7 @@ describe("beyond the list", () => {
 
   notDefended(
     "33. a forwarded key that an agent prints or commits itself is in its transcript or patch",
-    "it has the key; give it one of its own, with a limit"
+    "it has the key; acp.credentials: proxy keeps it on the host"
   )
 
   it("34. dependencies: each locked with its hash, and none that is shipped runs a script when it is installed", () => {

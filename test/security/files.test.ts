@@ -17,7 +17,7 @@ import { handoff, world } from "../handoff/environment.ts"
 import { commit, writeFiles } from "../support/repository.ts"
 import { testWorkflow } from "../support/workflow.ts"
 import { onMachine } from "../tracker/benches.ts"
-import { notDefended } from "./program.ts"
+import { notDefended } from "./notDefended.ts"
 
 const canary = "canary-77b0e2"
 

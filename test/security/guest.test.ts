@@ -10,7 +10,8 @@ import { type Grant, RunGrants } from "../../src/mcp/RunGrants.ts"
 import { RunTools } from "../../src/mcp/RunTools.ts"
 import { capable, makePeer, newSession, optionsFor } from "../agent/peer.ts"
 import { Endpoint, grantOf, Tools, World } from "../mcp/support.ts"
-import { everyFile, notDefended, stateOf, symphony, withProject } from "./program.ts"
+import { everyFile, stateOf, symphony, withProject } from "../support/program.ts"
+import { notDefended } from "./notDefended.ts"
 
 const canary = "canary-c41d7a"
 

@@ -6,7 +6,6 @@ import { canBubblewrap } from "../support/capabilities.ts"
 import {
   everyFile,
   makeProject,
-  notDefended,
   patchOf,
   type Ended,
   type Project,
@@ -14,7 +13,8 @@ import {
   stateOf,
   symphony,
   withProject
-} from "./program.ts"
+} from "../support/program.ts"
+import { notDefended } from "./notDefended.ts"
 
 /** On the operator's machine, in every place where such things lie. */
 const canary = "canary-f3a1c9-token"
@@ -137,6 +137,11 @@ describe.skipIf(!canBubblewrap("what an obedient agent can reach"))(
       assert.include(patchOf(project, "OBEY"), "hook-of-the-agent")
     })
   }
+)
+
+notDefended(
+  "23. with sandbox.net: true, a host that an agent may reach is reached for any purpose: a drop, a tunnel, the local network",
+  "there is no list of allowed hosts; with sandbox.net: false there is nothing to reach but symphony"
 )
 
 describe("one agent to the next", () => {

@@ -140,6 +140,25 @@ describe("the after_create hook of WORKFLOW.md", () => {
     assert.strictEqual(await git(workspace, "rev-parse", "HEAD"), commit)
   })
 
+  it("goes on with what was handed over before, until that is merged", async () => {
+    const handed = join(source, "docs/.symphony/quarantine/repository.git")
+    await git(source, "clone", "--quiet", "--bare", ".", handed)
+    const tree = await git(source, "rev-parse", "main^{tree}")
+    const commit = await git(handed, "commit-tree", tree, "-p", "main", "-m", "handed over")
+    await git(handed, "update-ref", "refs/heads/agent/ABC-4", commit)
+    assert.strictEqual(await git(await prepare("ABC-4", {}), "rev-parse", "HEAD"), commit)
+    const other = await prepare("ABC-5", {})
+    assert.strictEqual(await git(other, "rev-parse", "HEAD"), await git(source, "rev-parse", "main"))
+
+    await git(source, "fetch", "--quiet", handed, "refs/heads/agent/ABC-4")
+    await git(source, "merge", "--quiet", "--ff-only", "FETCH_HEAD")
+    await git(source, "commit", "--quiet", "--allow-empty", "-m", "later")
+    await rm(join(scratch, "ABC-4"), { recursive: true })
+    const merged = await prepare("ABC-4", {})
+    assert.strictEqual(await git(merged, "rev-parse", "HEAD"), await git(source, "rev-parse", "main"))
+    assert.strictEqual(await git(merged, "branch", "--show-current"), "agent/ABC-4")
+  })
+
   it("shares no file with the source repository", async () => {
     const workspace = await prepare("ABC-3", {})
     const { stdout } = await run("find", [join(workspace, ".git", "objects"), "-type", "f", "-links", "+1"])

@@ -2,7 +2,7 @@ import { spawn } from "node:child_process"
 import * as fs from "node:fs"
 import * as path from "node:path"
 import { fileURLToPath } from "node:url"
-import { commit, makeSource, temporaryFolder, type Files } from "../support/repository.ts"
+import { commit, makeSource, temporaryFolder, type Files } from "./repository.ts"
 
 const main = fileURLToPath(new URL("../../dist/main.js", import.meta.url))
 
@@ -50,7 +50,7 @@ ${afterRun === undefined ? "" : `  after_run: |\n${indented(afterRun)}\n`}---
 `
 
 export const makeProject = (options: ProjectOptions): Project => {
-  const root = temporaryFolder("symphony-security-")
+  const root = temporaryFolder("symphony-program-")
   const home = path.join(root, "home")
   const source = makeSource(path.join(root, "project"))
   if (options.files !== undefined) commit(source, "More\n", options.files)
@@ -124,6 +124,3 @@ export const withProject = async <A>(
     fs.rmSync(project.root, { recursive: true, force: true })
   }
 }
-
-/** A case, or a part of one, that nothing defends against yet: it stands in docs/security.md as such. */
-export const notDefended = (_case: string, _why: string): void => {}
