@@ -18,6 +18,7 @@ import { ModelProxy } from "./proxy/ModelProxy.ts"
 import * as HostMemory from "./run/HostMemory.ts"
 import { Listener } from "./run/Listener.ts"
 import * as RunsLive from "./run/RunsLive.ts"
+import { Sandboxes } from "./sandbox/Sandboxes.ts"
 import * as SandboxLayers from "./sandbox/layers.ts"
 import * as SchedulerLive from "./scheduler/SchedulerLive.ts"
 import * as MarkdownTracker from "./tracker/MarkdownTracker.ts"
@@ -78,8 +79,16 @@ export const symphony = ({ bin, port, workflow }: SymphonyOptions) => {
     Layer.provideMerge(HookVariables.layer(bin)),
     Layer.provideMerge(FileWorkflow.layer(workflow))
   )
+  /** What an earlier orchestrator left in sandboxes begins to go, while the tracker is ours. */
+  const clearUp = Layer.effectDiscard(
+    Effect.gen(function* () {
+      const sandboxes = yield* Sandboxes
+      yield* sandboxes.reap(yield* (yield* Workflow).current, [])
+    })
+  )
   const core = SchedulerLive.layer.pipe(
     Layer.provideMerge(RunsLive.layer),
+    Layer.provide(clearUp),
     Layer.provide(preflight.layer),
     Layer.provideMerge(HttpServerLive.listening({ port: Option.fromNullishOr(port) })),
     Layer.provideMerge(ground)

@@ -1,6 +1,7 @@
 import { Option } from "effect"
 import { Argument, Command, Flag } from "effect/cli"
 import { demo } from "./demo/demo.ts"
+import { doctor } from "./doctor.ts"
 import { handoff } from "./handoff.ts"
 import { run } from "./run.ts"
 
@@ -72,13 +73,24 @@ const handoffCommand = Command.make(
   )
 )
 
+const doctorCommand = Command.make(
+  "doctor",
+  {
+    workflow: Argument.String("workflow").pipe(
+      Argument.withDescription("The workflow file"),
+      Argument.withDefault("WORKFLOW.md")
+    )
+  },
+  ({ workflow }) => doctor({ workflow })
+).pipe(Command.withDescription("Check what this machine and project need, and say what to do about the rest"))
+
 export const command = (bin: string) =>
   Command.make("symphony").pipe(
     Command.withDescription("Runs coding agents on the issues of a local Markdown tracker"),
-    Command.withSubcommands([runCommand(bin), demoCommand(bin), handoffCommand])
+    Command.withSubcommands([runCommand(bin), demoCommand(bin), handoffCommand, doctorCommand])
   )
 
-const SUBCOMMANDS = new Set(["run", "demo", "handoff"])
+const SUBCOMMANDS = new Set(["run", "demo", "handoff", "doctor"])
 
 /**
  * `symphony [WORKFLOW.md]` means `symphony run`. A first word that is neither a subcommand nor looks like a

@@ -25,9 +25,18 @@ const adaptersOf = ({ config }: WorkflowDefinition): ReadonlyArray<AdapterName> 
   )
 ]
 
-/** Looks at everything a first run would need, all of it, before anything is started. */
-export const preflight = Effect.gen(function* () {
-  const definition = yield* (yield* Workflow).current
+export interface Trouble {
+  readonly what: string
+  readonly todo: string | null
+}
+
+export interface Check {
+  readonly name: string
+  readonly run: Effect.Effect<unknown, Trouble>
+}
+
+/** All that a first run would need, one check a thing. None of them changes anything. */
+export const checksOf = Effect.fnUntraced(function* (definition: WorkflowDefinition) {
   const sandboxes = yield* Sandboxes
   const credentials = yield* Credentials
   const handoff = yield* Handoff
@@ -40,23 +49,37 @@ export const preflight = Effect.gen(function* () {
       todo: `make it (mkdir -p ${JSON.stringify(root)}) or name another one as tracker.root`
     }))
   )
-  const checks: ReadonlyArray<Effect.Effect<unknown, { what: string; todo: string | null }>> = [
-    tracker,
-    sandboxes
-      .check(definition)
-      .pipe(
-        Effect.mapError((error) => ({ what: `sandbox ${error.kind}: ${error.detail}`, todo: error.hint }))
-      ),
-    ...adaptersOf(definition).map((adapter) =>
-      credentials
+  const checks: ReadonlyArray<Check> = [
+    { name: "tracker", run: tracker },
+    {
+      name: `sandbox ${definition.config.sandbox.kind}`,
+      run: sandboxes
+        .check(definition)
+        .pipe(
+          Effect.mapError((error) => ({ what: `sandbox ${error.kind}: ${error.detail}`, todo: error.hint }))
+        )
+    },
+    ...adaptersOf(definition).map((adapter) => ({
+      name: `adapter ${adapter}`,
+      run: credentials
         .forRun(definition, adapter)
         .pipe(Effect.mapError((error) => ({ what: `adapter ${adapter}: ${error.detail}`, todo: error.hint })))
-    ),
-    handoff
-      .check(definition)
-      .pipe(Effect.mapError((error) => ({ what: `handoff: ${error.detail}`, todo: error.hint })))
+    })),
+    {
+      name: "handoff",
+      run: handoff
+        .check(definition)
+        .pipe(Effect.mapError((error) => ({ what: `handoff: ${error.detail}`, todo: error.hint })))
+    }
   ]
-  const results = yield* Effect.forEach(checks, Effect.result)
+  return checks
+})
+
+/** Looks at all of it before anything is started. */
+export const preflight = Effect.gen(function* () {
+  const definition = yield* (yield* Workflow).current
+  const checks = yield* checksOf(definition)
+  const results = yield* Effect.forEach(checks, ({ run }) => Effect.result(run))
   const missing = results.filter(Result.isFailure).map((result) => result.failure)
   if (missing.length > 0) return yield* new NotReady({ missing })
 })

@@ -102,12 +102,16 @@ export interface Sandbox {
 export class Sandboxes extends Context.Service<
   Sandboxes,
   {
-    /** Whether this machine can offer the workflow's kind; fails with what is missing and how to get it. */
+    /**
+     * Whether this machine can offer the workflow's kind; fails with what is missing and how to get it. Only
+     * looks, so that it may be asked beside a running orchestrator.
+     */
     readonly check: (workflow: WorkflowDefinition) => Effect.Effect<void, SandboxError>
     readonly acquire: (request: SandboxRequest) => Effect.Effect<Sandbox, SandboxError, Scope.Scope>
     /**
      * Ends what earlier runs of this tracker left behind, found by their recorded marker and never by guess.
-     * Answers, per leftover, whether it is dead now.
+     * Answers, per leftover, whether it is dead now. Whoever holds the tracker asks once at its start, also
+     * when no run is left over: machines that were kept for their issues then begin to go.
      */
     readonly reap: (
       workflow: WorkflowDefinition,

@@ -117,8 +117,6 @@ export const makeSmolvmSandbox = Effect.fnUntraced(function* ({ limits }: Smolvm
       ...configuredMounts(config)
     ])
     if (problem !== null) return yield* unavailable(problem)
-    // What an earlier orchestrator left begins to go.
-    yield* Effect.mapError(poolOf(config), unavailable)
   })
 
   const specOf = Effect.fnUntraced(function* (request: SandboxRequest, share: Share | null) {

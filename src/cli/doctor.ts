@@ -1,0 +1,76 @@
+import { Console, Effect, Layer, Result } from "effect"
+import * as HostCredentials from "../agent/HostCredentials.ts"
+import { printable } from "../domain/printable.ts"
+import * as GitHandoff from "../handoff/GitHandoff.ts"
+import * as SandboxLayers from "../sandbox/layers.ts"
+import { diagnose } from "../sandbox/smolvm/diagnose.ts"
+import { renderProblem } from "../domain/Problem.ts"
+import * as FileWorkflow from "../workflow/FileWorkflow.ts"
+import { Workflow } from "../workflow/Workflow.ts"
+import { CommandFailed, failWith } from "./failures.ts"
+import { locateWorkflow } from "./locateWorkflow.ts"
+import { checksOf, type Trouble } from "./preflight.ts"
+import { startFailure } from "./program.ts"
+
+export interface DoctorOptions {
+  /** As given; relative to the current folder. */
+  readonly workflow: string
+}
+
+interface Question {
+  readonly name: string
+  /** Answers what a person is told when all is well; nothing where that is all there is to say. */
+  readonly run: Effect.Effect<unknown, Trouble>
+}
+
+const line = (mark: string, name: string, text: string): string =>
+  `${mark} ${name}${text === "" ? "" : `: ${printable(text)}`}`
+
+/** Asks, says the answer, and tells whether it was good. */
+const ask = Effect.fnUntraced(function* ({ name, run }: Question) {
+  const answer = yield* Effect.result(run)
+  if (Result.isSuccess(answer)) {
+    yield* Console.log(line("✓", name, typeof answer.success === "string" ? answer.success : ""))
+    return true
+  }
+  const { todo, what } = answer.failure
+  yield* Console.log(line("✗", name, what))
+  if (todo !== null) yield* Console.log(`    ${printable(todo)}`)
+  return false
+})
+
+const examine = Effect.gen(function* () {
+  const workflow = yield* Workflow
+  const definition = yield* workflow.current
+  const problems = yield* workflow.problems
+  yield* Console.log(line("✓", "workflow", definition.path))
+  for (const problem of problems) yield* Console.log(`  ! ${renderProblem(problem)}`)
+
+  let good = true
+  for (const check of yield* checksOf(definition)) good = (yield* ask(check)) && good
+  if (definition.config.sandbox.kind !== "smolvm") return good
+  // Each needs what was asked before: after the first that fails the others would only say so again.
+  for (const { name, run } of yield* diagnose(definition)) {
+    const asked = Effect.mapError(run, (error) => ({ what: error.detail, todo: error.hint }))
+    if (yield* ask({ name, run: asked })) continue
+    good = false
+    if (name === "smolvm") break
+  }
+  return good
+})
+
+/**
+ * `symphony doctor`: looks at all that a run needs, one line a thing, and says what to do about what is
+ * missing. Takes no lock and touches nothing of the tracker, so that it may be asked at any time.
+ */
+export const doctor = Effect.fn("cli.doctor")(function* (options: DoctorOptions) {
+  const path = yield* locateWorkflow(options.workflow)
+  const services = Layer.mergeAll(SandboxLayers.layer, HostCredentials.layer, GitHandoff.layer).pipe(
+    Layer.provideMerge(FileWorkflow.layer(path))
+  )
+  const good = yield* examine.pipe(
+    Effect.provide(services),
+    Effect.mapError((error) => (error instanceof CommandFailed ? error : startFailure(error)))
+  )
+  if (!good) return yield* failWith(1, "\nsymphony cannot work here yet: see the lines marked ✗")
+})
