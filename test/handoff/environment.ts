@@ -2,6 +2,7 @@ import * as fs from "node:fs"
 import * as path from "node:path"
 import { NodeServices } from "@effect/platform-node"
 import { ConfigProvider, Effect, Layer } from "effect"
+import { ChildProcessSpawner } from "effect/process"
 import { Identifier, makeRunId } from "../../src/domain/ids.ts"
 import { agentBranch } from "../../src/domain/workspaceKey.ts"
 import * as NodeSafeFiles from "../../src/files/NodeSafeFiles.ts"
@@ -58,9 +59,38 @@ export const world = (files?: Files) =>
 
 export const services = Layer.mergeAll(NodeServices.layer, NodeSafeFiles.layer)
 
+/** Decides, at each process that is started, whether ours goes on: `before` it starts, `after` it has ended. */
+export type Death = (n: number) => "before" | "after" | null
+
+/** The machine's processes, until ours dies: from then on nothing is started, and nothing answers. */
+const mortal = (death: Death) =>
+  Layer.effect(
+    ChildProcessSpawner.ChildProcessSpawner,
+    Effect.gen(function* () {
+      const spawner = yield* ChildProcessSpawner.ChildProcessSpawner
+      let started = 0
+      const dead = Effect.die(new Error("killed"))
+      return ChildProcessSpawner.make((command) =>
+        Effect.suspend(() => {
+          started += 1
+          const when = death(started)
+          if (when === "before") return dead
+          const handle = spawner.spawn(command)
+          return when === null
+            ? handle
+            : Effect.andThen(
+                Effect.flatMap(handle, (it) => it.exitCode),
+                dead
+              )
+        })
+      )
+    })
+  )
+
 /** With an environment of exactly these variables and the path. */
-export const handoffWith = (env: Readonly<Record<string, string>> = {}) =>
+export const handoffWith = (env: Readonly<Record<string, string>> = {}, death: Death = () => null) =>
   GitHandoff.layer.pipe(
+    Layer.provide(mortal(death)),
     Layer.provideMerge(services),
     Layer.provide(
       ConfigProvider.layer(ConfigProvider.fromUnknown({ PATH: process.env["PATH"] ?? "", ...env }))

@@ -10,6 +10,8 @@ export interface StandInForge {
   /** Pull requests that were opened. */
   readonly opened: () => ReadonlyArray<string>
   readonly calls: () => ReadonlyArray<string>
+  /** No branch of an agent and no pull request, as before. */
+  readonly forget: () => void
   readonly body: () => string
   /** `before`: the call does nothing and fails; `after`: it does its work and then fails. Null: mended. */
   readonly fail: (call: "list" | "create" | "edit" | "auth", when: "before" | "after" | null) => void
@@ -47,6 +49,13 @@ export const makeForge = ({ root, source }: World): StandInForge => {
     env: { SYMPHONY_REPO: remote, PATH: `${folder}:${process.env["PATH"] ?? ""}` },
     opened: () => linesOf(path.join(folder, "opened")),
     calls: () => linesOf(path.join(folder, "calls")),
+    forget: () => {
+      fs.rmSync(path.join(folder, "opened"), { force: true })
+      git(remote, ["for-each-ref", "--format=%(refname)", "refs/heads/agent/"])
+        .split("\n")
+        .filter((ref) => ref !== "")
+        .forEach((ref) => git(remote, ["update-ref", "-d", ref]))
+    },
     body: () => fs.readFileSync(path.join(folder, "body"), "utf8"),
     fail: (call, when) => fs.writeFileSync(path.join(folder, `fail-${call}`), when ?? "")
   }

@@ -1,6 +1,6 @@
 import * as fs from "node:fs"
 import { assert, describe, it } from "@effect/vitest"
-import { Effect } from "effect"
+import { Effect, Exit } from "effect"
 import { makeRunId } from "../../src/domain/ids.ts"
 import { Handoff } from "../../src/handoff/Handoff.ts"
 import { bob, commit, git } from "../support/repository.ts"
@@ -68,6 +68,40 @@ describe("publishing an exported run", () => {
       })
     )
   )
+
+  for (const when of ["before", "after"] as const)
+    it.live(`leaves one pull request of the very commits when it dies ${when} any of its commands`, () =>
+      withForge((here, forge, handoff) =>
+        Effect.gen(function* () {
+          const exported = yield* handoff.exportRun(here.request)
+          let commands = 0
+          const dying = (nth: number) =>
+            Effect.gen(function* () {
+              const mortal = yield* Handoff
+              return yield* Effect.exit(mortal.publish(here.request, exported))
+            }).pipe(
+              Effect.provide(
+                handoffWith(forge.env, (n) => {
+                  commands = n
+                  return n === nth ? when : null
+                }),
+                { local: true }
+              )
+            )
+          yield* dying(Infinity)
+          assert.isAbove(commands, 6)
+          for (let nth = 1; nth <= commands; nth++) {
+            forge.forget()
+            const died = yield* dying(nth)
+            assert.isTrue(Exit.isFailure(died), `it did not die at ${nth}`)
+            const { url } = yield* handoff.publish(here.request, exported)
+            assert.strictEqual(url, "https://forge.test/pull/7")
+            assert.strictEqual(forge.opened().length, 1, `died ${when} ${nth}`)
+            assert.strictEqual(at(forge.remote, here.branch), exported.head)
+          }
+        })
+      )
+    )
 
   it.live("replaces what it pushed itself, and nothing of anybody else", () =>
     withForge((here, forge, handoff) =>
