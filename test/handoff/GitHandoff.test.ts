@@ -2,7 +2,7 @@ import { spawnSync } from "node:child_process"
 import * as fs from "node:fs"
 import * as path from "node:path"
 import { assert, describe, it } from "@effect/vitest"
-import { Effect } from "effect"
+import { Effect, Exit } from "effect"
 import { makeRunId } from "../../src/domain/ids.ts"
 import { Handoff } from "../../src/handoff/Handoff.ts"
 import { latestHandoffRecord, readHandoffRecord, requestOf } from "../../src/handoff/record.ts"
@@ -109,6 +109,38 @@ describe("handing off a run", () => {
       yield* (yield* Handoff).exportRun(here.request)
       const names = others.map((name) => name.split("/")[0] ?? "")
       assert.sameMembers(fs.readdirSync(quarantine), [...names, "repository.git"])
+    }).pipe(Effect.provide(handoff))
+  )
+
+  it.live("gives the whole of it when it is asked again after it died, wherever that was", () =>
+    Effect.gen(function* () {
+      const here = yield* world()
+      commit(here.workspace, "Say hello\n", { "hello.txt": "hello\n" })
+      writeFiles(here.workspace, { "notes.txt": "left\n" })
+      const expected = yield* (yield* Handoff).exportRun(here.request)
+      let commands = 0
+      const dying = (nth: number, run: number) =>
+        Effect.gen(function* () {
+          const mortal = yield* Handoff
+          return yield* Effect.exit(mortal.exportRun({ ...here.request, runId: makeRunId(2, run) }))
+        }).pipe(
+          Effect.provide(
+            handoffWith({}, (n) => {
+              commands = n
+              return n === nth ? "after" : null
+            }),
+            { local: true }
+          )
+        )
+      yield* dying(Infinity, 0)
+      for (let nth = 1; nth <= commands; nth += 5) {
+        assert.isTrue(Exit.isFailure(yield* dying(nth, nth)), `it did not die at ${nth}`)
+        const runId = makeRunId(2, nth)
+        const exported = yield* (yield* Handoff).exportRun({ ...here.request, runId })
+        assert.deepEqual(exported, expected, `died at ${nth}`)
+        const folders = fs.readdirSync(path.join(here.source, ".symphony/quarantine"))
+        assert.deepEqual(folders, ["repository.git"])
+      }
     }).pipe(Effect.provide(handoff))
   )
 
