@@ -4,6 +4,7 @@ import { NodeServices } from "@effect/platform-node"
 import * as AcpSessions from "./agent/AcpSessions.ts"
 import * as HostCredentials from "./agent/HostCredentials.ts"
 import * as BoardLive from "./board/BoardLive.ts"
+import * as hurry from "./cli/hurry.ts"
 import { TrackerLock } from "./cli/lock.ts"
 import * as NodeSafeFiles from "./files/NodeSafeFiles.ts"
 import * as GitHandoff from "./handoff/GitHandoff.ts"
@@ -77,6 +78,7 @@ export const symphony = ({ bin, port, workflow }: SymphonyOptions) => {
     Layer.provideMerge(MarkdownTracker.layer),
     Layer.provideMerge(durable),
     Layer.provideMerge(HookVariables.layer(bin)),
+    Layer.provideMerge(hurry.layer),
     Layer.provideMerge(FileWorkflow.layer(workflow))
   )
   /** What an earlier orchestrator left in sandboxes begins to go, while the tracker is ours. */

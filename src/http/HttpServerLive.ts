@@ -87,6 +87,9 @@ const newServer = (): Server => {
   return server.on("request", notServing(server))
 }
 
+/** Time that answers have at a stop. Browsers keep connections open that they never ask anything on. */
+const ANSWER_GRACE = "500 millis"
+
 /**
  * The one listener, bound, and who may operate. Build it before the scheduler: what cannot be reached starts
  * nothing. `port`, from the command line, goes before `server.port`; without either it takes an ephemeral port
@@ -96,14 +99,17 @@ export const listening = (options: { readonly port: Option.Option<number> }) =>
   Layer.effect(
     HttpServer.HttpServer,
     Effect.gen(function* () {
-      const { server } = (yield* (yield* Workflow).current).config
-      const port = Option.getOrElse(options.port, () => server.port ?? 0)
-      const host = Option.isNone(options.port) && server.port === null ? "127.0.0.1" : server.host
-      return yield* NodeHttpServer.make(newServer, {
+      const settings = (yield* (yield* Workflow).current).config.server
+      const port = Option.getOrElse(options.port, () => settings.port ?? 0)
+      const host = Option.isNone(options.port) && settings.port === null ? "127.0.0.1" : settings.host
+      const server = newServer()
+      const bound = yield* NodeHttpServer.make(() => server, {
         host,
         port,
-        gracefulShutdownTimeout: "5 seconds"
+        gracefulShutdownTimeout: ANSWER_GRACE
       }).pipe(Effect.mapError(listenError(host, port)))
+      yield* Effect.addFinalizer(() => Effect.sync(() => server.closeAllConnections()))
+      return bound
     })
   ).pipe(Layer.provideMerge(NodeHttpServer.layerHttpServices), Layer.merge(OperatorAuth.layer))
 

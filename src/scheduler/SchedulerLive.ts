@@ -24,6 +24,7 @@ import { missingNow, nextDue } from "./decide.ts"
 import { apply, type Draft, type Input, newDraft, settle } from "./draft.ts"
 import type { Observation } from "./eligibility.ts"
 import type { SchedulerEvent } from "./events.ts"
+import { Hurry } from "./Hurry.ts"
 import { entryOf, remember, snapshotOf } from "./memory.ts"
 import { MemoryAdmission } from "./MemoryAdmission.ts"
 import { type Policy, policyFrom } from "./policy.ts"
@@ -43,6 +44,7 @@ const SHUTDOWN_GRACE = Duration.seconds(4)
 const LONGEST_SLEEP = Duration.minutes(10)
 
 const make = Effect.gen(function* () {
+  const hurry = yield* Hurry
   const journal = yield* Journal
   const tracker = yield* Tracker
   const workflow = yield* Workflow
@@ -286,7 +288,11 @@ const make = Effect.gen(function* () {
   const shutdown = Effect.gen(function* () {
     const done = yield* Deferred.make<void>()
     yield* Queue.offer(inputs, { _tag: "Stop", done })
-    yield* Deferred.await(done).pipe(Effect.andThen(runs.awaitEmpty), Effect.timeoutOption(SHUTDOWN_GRACE))
+    yield* Deferred.await(done).pipe(
+      Effect.andThen(runs.awaitEmpty),
+      Effect.raceFirst(hurry),
+      Effect.timeoutOption(SHUTDOWN_GRACE)
+    )
     yield* runs.interruptAll
   })
   // Registered after the loop, so that it runs before the loop is interrupted.

@@ -1,0 +1,133 @@
+import * as fs from "node:fs"
+import { connect } from "node:net"
+import * as path from "node:path"
+import { assert, describe } from "vitest"
+import { hasProcessTable } from "../support/capabilities.ts"
+import { processesOf } from "./support/processes.ts"
+import { BUSY_MACHINE, it } from "./support/workshop.ts"
+
+const TEN = Array.from({ length: 10 }, (_, index) => `A-${index + 1}`)
+
+/** Watched from now on. */
+const appears = (folder: string, name: string): Promise<void> =>
+  new Promise((resolve) => {
+    const watcher = fs.watch(folder, (_, seen) => {
+      if (seen !== name) return
+      watcher.close()
+      resolve()
+    })
+  })
+
+describe("two orchestrators on one tracker", { timeout: BUSY_MACHINE }, () => {
+  it("the second refuses with the holder's pid, and a killed holder is no holder", async ({ workshop }) => {
+    const project = workshop.project()
+    const first = await workshop.serve(project)
+
+    const second = await workshop.run(project)
+    assert.strictEqual(second.code, 3)
+    assert.strictEqual(
+      second.stderr,
+      `error: ${project.tracker} is held by another symphony (pid ${first.pid}), see ${first.origin} - stop that one first, or use a tracker of its own\n`
+    )
+
+    const elsewhere = path.join(path.dirname(project.root), "same-tracker")
+    fs.symlinkSync(project.root, elsewhere)
+    const disguised = await workshop.run(project, [path.join(elsewhere, "WORKFLOW.md"), "--port=0"])
+    assert.strictEqual(disguised.code, 3, "another way to the same folder")
+
+    first.kill("SIGKILL")
+    await first.ended
+    assert.strictEqual((await workshop.run(project, ["--once"])).code, 0)
+  })
+})
+
+describe.skipIf(!hasProcessTable("that nothing outlives a stop"))("a stop", { timeout: BUSY_MACHINE }, () => {
+  it("by SIGTERM in the middle of ten runs ends in time, leaves no process, and loses nothing", async ({
+    workshop
+  }) => {
+    const project = workshop.project({
+      settings: [
+        "agent: { max_concurrent_agents: 10 }",
+        `hooks: { after_run: 'echo "$SYMPHONY_ISSUE_ID $SYMPHONY_RUN_OUTCOME" >> "$SYMPHONY_WORKFLOW.ended"' }`
+      ]
+    })
+    for (const identifier of TEN) {
+      project.file("Todo", identifier, [
+        `say ${identifier} begins`,
+        "try test -e begun || { touch begun; exec sleep 3600; }",
+        "done Finished | After a restart."
+      ])
+    }
+    const symphony = await workshop.serve(project)
+    await symphony.until("all ten are at work", async () => {
+      const { running } = await symphony.state()
+      return (
+        running.length === 10 &&
+        TEN.every((identifier) => fs.existsSync(path.join(project.state, "workspaces", identifier, "begun")))
+      )
+    })
+    assert.isAtLeast(processesOf(project).length, 20, "ten agents and ten commands of theirs")
+
+    const asked = performance.now()
+    symphony.kill("SIGTERM")
+    const ended = await symphony.ended
+    const took = Math.round(performance.now() - asked)
+    workshop.note(`ended ${took} ms after SIGTERM`)
+    assert.strictEqual(ended.code, 0, ended.stderr)
+    assert.isBelow(took, 15_000)
+    assert.deepStrictEqual(processesOf(project), [])
+    const hooks = () =>
+      fs.existsSync(`${project.workflow}.ended`)
+        ? new Set(fs.readFileSync(`${project.workflow}.ended`, "utf8").trim().split("\n"))
+        : new Set<string>()
+    // A machine so busy that the stop used up its time runs them at the next start.
+    const early = hooks()
+    if (took < 4_000) for (const identifier of TEN) assert.include(early, `${identifier} cancelled`)
+    assert.isFalse(fs.existsSync(path.join(project.state, "holder.json")))
+
+    const again = await workshop.run(project, ["--once"])
+    assert.strictEqual(again.code, 0, again.stderr)
+    for (const identifier of TEN) {
+      assert.deepStrictEqual(project.whereIs(identifier), ["Done"])
+      assert.include(hooks(), `${identifier} cancelled`)
+      assert.include(hooks(), `${identifier} completed`)
+    }
+  })
+
+  it("does not wait for connections on which nobody asks anything", async ({ workshop }) => {
+    const project = workshop.project()
+    const symphony = await workshop.serve(project)
+    const idle = connect(Number(new URL(symphony.origin).port), "127.0.0.1")
+    await new Promise((resolve) => idle.once("connect", resolve))
+    idle.on("error", () => idle.destroy())
+
+    const asked = performance.now()
+    symphony.kill("SIGTERM")
+    assert.strictEqual((await symphony.ended).code, 0)
+    const took = Math.round(performance.now() - asked)
+    workshop.note(`ended ${took} ms after SIGTERM, with an idle connection`)
+    assert.isBelow(took, 4_000)
+  })
+
+  it("is hurried by a second signal", async ({ workshop }) => {
+    const project = workshop.project({
+      settings: [`hooks: { after_run: 'touch "$SYMPHONY_WORKFLOW.ending"; exec sleep 3600' }`]
+    })
+    project.file("Todo", "A-1", ["sleep 3600000"])
+    const symphony = await workshop.serve(project)
+    await symphony.until("it works", async () => (await symphony.state()).running[0]?.turn_count === 1)
+
+    const ending = appears(project.root, "WORKFLOW.md.ending")
+    symphony.kill("SIGTERM")
+    await ending
+    const asked = performance.now()
+    symphony.kill("SIGTERM")
+    const ended = await symphony.ended
+    const took = Math.round(performance.now() - asked)
+    workshop.note(`ended ${took} ms after the second signal`)
+    assert.strictEqual(ended.code, 0, ended.stderr)
+    // Of itself it would give the hook four seconds.
+    assert.isBelow(took, 3_000)
+    assert.deepStrictEqual(processesOf(project), [])
+  })
+})
