@@ -1,0 +1,199 @@
+import { spawn } from "node:child_process"
+import * as fs from "node:fs"
+import * as path from "node:path"
+import { assert, describe, it } from "@effect/vitest"
+import { Effect } from "effect"
+import { Sandboxes, type SandboxRequest } from "../../src/sandbox/Sandboxes.ts"
+import { machineName } from "../../src/sandbox/smolvm/machineName.ts"
+import type { WorkflowConfig } from "../../src/workflow/WorkflowConfig.ts"
+import { allOf, sh, untilPrinted } from "../sandbox/world.ts"
+import { canBubblewrap, hasProcessTable } from "../support/capabilities.ts"
+import type { Profile, StandIn } from "./standIn.ts"
+import { onSmolvm } from "./world.ts"
+
+const acquire = (request: SandboxRequest) =>
+  Effect.flatMap(Sandboxes, (sandboxes) => sandboxes.acquire(request))
+const refused = (request: SandboxRequest) => Effect.flip(Effect.scoped(acquire(request)))
+
+const withSmolvm = (request: SandboxRequest, smolvm: Partial<WorkflowConfig["smolvm"]>): SandboxRequest => ({
+  ...request,
+  workflow: {
+    ...request.workflow,
+    config: { ...request.workflow.config, smolvm: { ...request.workflow.config.smolvm, ...smolvm } }
+  }
+})
+
+/** `smolvm serve` at a unix socket. */
+const serving = (standIn: StandIn, floor: string) =>
+  Effect.acquireRelease(
+    Effect.callback<{ readonly endpoint: string; readonly stop: () => void }>((resume) => {
+      const socket = path.join(standIn.home, "api.sock")
+      const server = spawn("smolvm", ["serve", "start", "-l", socket], {
+        env: { ...standIn.env, SMOLVM_EGRESS_FLOOR: floor },
+        stdio: ["ignore", "pipe", "inherit"]
+      })
+      server.stdout.once("data", () =>
+        resume(Effect.succeed({ endpoint: `unix://${socket}`, stop: () => void server.kill() }))
+      )
+    }),
+    ({ stop }) => Effect.sync(stop)
+  )
+
+describe.skipIf(!hasProcessTable("failures of smolvm"))(
+  "what smolvm refuses is told apart",
+  { timeout: 60_000 },
+  () => {
+    it.live("no such command", () =>
+      onSmolvm({}, ({ request, world }, life) =>
+        life(
+          Effect.gen(function* () {
+            process.env["PATH"] = "/nonexistent"
+            const error = yield* Effect.flip(Effect.flatMap(Sandboxes, (it) => it.check(world.workflow)))
+            assert.strictEqual(error.reason, "unavailable")
+            assert.include(error.message, "there is no `smolvm` on PATH - install smolvm")
+            assert.strictEqual((yield* refused(request("A"))).reason, "unavailable")
+          })
+        )
+      )
+    )
+
+    it.live("no such server", () =>
+      onSmolvm({}, ({ request }, life) =>
+        life(
+          Effect.gen(function* () {
+            const error = yield* refused(
+              withSmolvm(request("A"), { endpoint: "unix:///nowhere/smolvm.sock" })
+            )
+            assert.strictEqual(error.reason, "server_down")
+            assert.include(error.message, "smolvm serve start")
+          })
+        )
+      )
+    )
+
+    it.live("a name that somebody else's machine has, which is left alone", () =>
+      onSmolvm({}, ({ request, standIn, world }, life) =>
+        life(
+          Effect.gen(function* () {
+            const name = machineName(fs.realpathSync(world.workflow.config.state.root), "TAKEN")
+            standIn.run(["machine", "create", "--name", name])
+            standIn.run(["machine", "start", "--name", name])
+            const before = standIn.list()
+            const error = yield* refused(request("TAKEN"))
+            assert.strictEqual(error.reason, "name_taken")
+            assert.deepStrictEqual(standIn.list(), before)
+          })
+        )
+      )
+    )
+
+    it.live("an image that is not there, and one that cannot be pulled", () =>
+      onSmolvm({ behaviour: { missingImages: ["no/image"] } }, ({ request, standIn }, life) =>
+        life(
+          Effect.gen(function* () {
+            for (const smolvm of [{ image: "no/image" }, { from: "/none.smolmachine" }]) {
+              assert.strictEqual((yield* refused(withSmolvm(request("A"), smolvm))).reason, "image")
+            }
+            assert.deepStrictEqual(standIn.list(), [])
+          })
+        )
+      )
+    )
+
+    it.live("folders that it does not mount, before anything is made", () =>
+      onSmolvm({}, ({ request, standIn, world }, life) =>
+        life(
+          Effect.gen(function* () {
+            const volume = (host: string, guest: string) => ({ host, guest, readonly: false })
+            const many = ["/a", "/b", "/c"].map((guest) => volume(world.root, guest))
+            for (const volumes of [
+              many,
+              [volume("/etc/ssl", "/ssl")],
+              [volume(world.root, world.workspace)]
+            ]) {
+              assert.strictEqual((yield* refused(withSmolvm(request("A"), { volumes }))).reason, "mount")
+            }
+            assert.deepStrictEqual(standIn.boots(), [])
+          })
+        )
+      )
+    )
+
+    it.live("a guest that is lost", () =>
+      onSmolvm({}, ({ request, standIn }, life) =>
+        life(
+          Effect.gen(function* () {
+            const sandbox = yield* acquire(request("LOST"))
+            const running = yield* sandbox.start(sh("echo up; exec sleep 1000"))
+            yield* untilPrinted(running, "up")
+            for (const pid of standIn.processes()) process.kill(pid, "SIGKILL")
+            const { code, detail } = yield* running.exit
+            assert.isNull(code)
+            assert.include(detail, "connection to VM lost")
+            assert.strictEqual(yield* sandbox.stop, "dead")
+          })
+        )
+      )
+    )
+
+    it.live("secrets are in no list of processes", () =>
+      onSmolvm({}, ({ request }, life) =>
+        life(
+          Effect.gen(function* () {
+            const sandbox = yield* acquire(request("SECRET"))
+            const running = yield* sandbox.start(sh("echo up; exec sleep 1000"))
+            yield* untilPrinted(running, "up")
+            const lines = fs.readdirSync("/proc").flatMap((pid) => {
+              try {
+                return /^\d+$/.test(pid) ? [fs.readFileSync(`/proc/${pid}/cmdline`, "utf8")] : []
+              } catch {
+                return []
+              }
+            })
+            assert.isTrue(lines.some((line) => line.includes("machine\0exec")))
+            assert.isFalse(lines.some((line) => line.includes("s3cret")))
+          })
+        )
+      )
+    )
+  }
+)
+
+describe.skipIf(!canBubblewrap("smolvm serve"))("over smolvm serve", { timeout: 60_000 }, () => {
+  for (const profile of ["may", "now"] satisfies ReadonlyArray<Profile>) {
+    it.live(`an agent runs, and the host is found whatever it is called (${profile})`, () =>
+      onSmolvm({ profile, behaviour: { isolation: "bubblewrap" } }, ({ request, standIn }, life) =>
+        Effect.gen(function* () {
+          const { endpoint } = yield* serving(standIn, "metadata")
+          yield* life(
+            Effect.gen(function* () {
+              const sandbox = yield* acquire(withSmolvm(request("SERVED"), { endpoint }))
+              assert.strictEqual(
+                new URL(sandbox.listenerUrl).hostname,
+                profile === "now" ? "host.smolvm.internal" : "127.0.0.1"
+              )
+              const cat = yield* sandbox.start(sh("cat; exit 3"))
+              const text = "x".repeat(100_000)
+              yield* Effect.forkChild(Effect.andThen(cat.write(Buffer.from(text)), cat.closeStdin))
+              assert.strictEqual(yield* allOf(cat.stdout), text)
+              assert.strictEqual((yield* cat.exit).code, 3)
+              assert.strictEqual(yield* sandbox.stop, "dead")
+            })
+          )
+          assert.deepStrictEqual([standIn.list(), standIn.processes()], [[], []])
+        })
+      )
+    )
+  }
+
+  it.live("a server that keeps its guests from the host is told what to do", () =>
+    onSmolvm({ behaviour: { isolation: "bubblewrap" } }, ({ request, standIn }, life) =>
+      Effect.gen(function* () {
+        const { endpoint } = yield* serving(standIn, "strict")
+        const error = yield* life(refused(withSmolvm(request("KEPT-IN"), { endpoint })))
+        assert.strictEqual(error.reason, "unavailable")
+        assert.include(error.message, "SMOLVM_EGRESS_FLOOR=metadata")
+      })
+    )
+  )
+})
