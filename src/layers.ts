@@ -10,6 +10,7 @@ import * as NodeSafeFiles from "./files/NodeSafeFiles.ts"
 import * as GitHandoff from "./handoff/GitHandoff.ts"
 import * as HttpServerLive from "./http/HttpServerLive.ts"
 import * as preflight from "./cli/preflight.ts"
+import * as sweepLeftovers from "./cli/sweepLeftovers.ts"
 import * as FileJournal from "./journal/FileJournal.ts"
 import * as FileTranscripts from "./journal/FileTranscripts.ts"
 import { McpEndpoint } from "./mcp/McpEndpoint.ts"
@@ -91,6 +92,7 @@ export const symphony = ({ bin, port, workflow }: SymphonyOptions) => {
   const core = SchedulerLive.layer.pipe(
     Layer.provideMerge(RunsLive.layer),
     Layer.provide(clearUp),
+    Layer.provide(sweepLeftovers.layer),
     Layer.provide(preflight.layer),
     Layer.provideMerge(HttpServerLive.listening({ port: Option.fromNullishOr(port) })),
     Layer.provideMerge(ground)

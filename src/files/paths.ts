@@ -46,3 +46,5 @@ export const temporaryName = (random: number): string =>
   `.symphony-${Math.floor(random * 2 ** 48)
     .toString(16)
     .padStart(12, "0")}.tmp`
+
+export const isTemporaryName = (name: string): boolean => /^\.symphony-[0-9a-f]{12}\.tmp$/.test(name)

@@ -1,0 +1,34 @@
+import { Effect, Layer } from "effect"
+import { sweepTemporaries } from "../files/sweepTemporaries.ts"
+import { foldersOf, handoffSettings } from "../handoff/settings.ts"
+import { Workflow } from "../workflow/Workflow.ts"
+
+/** Where symphony writes files of its own, and how many folders deep. Not the workspaces: they are the agents'. */
+const places = Effect.gen(function* () {
+  const definition = yield* (yield* Workflow).current
+  const { state, tracker } = definition.config
+  const { patches, runs } = yield* foldersOf(yield* handoffSettings, definition)
+  return [
+    [tracker.root, 1],
+    [state.root, 0],
+    [`${state.root}/transcripts`, 0],
+    [`${state.root}/workspaces`, 0],
+    [runs, 1],
+    [patches, 1]
+  ] as const
+})
+
+const sweep = Effect.gen(function* () {
+  for (const [root, depth] of yield* places) {
+    yield* sweepTemporaries({ root }, depth).pipe(
+      Effect.catchTag("FileError", (error) => Effect.logWarning("leftovers are not swept", error))
+    )
+  }
+})
+
+/** Once, beside the start: what writes that a death cut off have left behind. */
+export const layer = Layer.effectDiscard(
+  Effect.forkScoped(
+    Effect.catchTag(sweep, "ConfigError", (error) => Effect.logWarning("leftovers are not swept", error))
+  )
+)
