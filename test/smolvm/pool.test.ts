@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Deferred, Duration, Effect, Fiber, Schedule } from "effect"
+import { Deferred, Duration, Effect, Fiber, Redacted, Schedule } from "effect"
 import { Sandboxes } from "../../src/sandbox/Sandboxes.ts"
 import { allOf, sh } from "../sandbox/world.ts"
 import { hasProcessTable } from "../support/capabilities.ts"
@@ -83,8 +83,9 @@ describe.skipIf(!hasProcessTable("the pool of smolvm"))("the pool of smolvm", { 
           const sandboxes = yield* Sandboxes
           yield* Effect.scoped(
             Effect.gen(function* () {
-              const first = yield* acquire(request("KEPT", 1))
-              yield* output(first, "echo remembered > ~/session")
+              const homeFiles = [{ path: ".agent/key", content: Redacted.make("s3cret") }]
+              const first = yield* acquire(request("KEPT", 1, { homeFiles }))
+              yield* output(first, "cat ~/.agent/key; echo remembered > ~/session")
             })
           )
           assert.deepStrictEqual(yield* sandboxes.reap(world.workflow, [request("KEPT", 1).runId]), [
@@ -96,7 +97,7 @@ describe.skipIf(!hasProcessTable("the pool of smolvm"))("the pool of smolvm", { 
           )
           assert.deepStrictEqual(standIn.processes(), [])
           const second = yield* acquire(request("KEPT", 2))
-          assert.strictEqual(yield* output(second, "cat ~/session"), "remembered\n")
+          assert.strictEqual(yield* output(second, "cat ~/session; ls ~/.agent"), "remembered\n")
           assert.lengthOf(standIn.list(), 1)
         })
       )
