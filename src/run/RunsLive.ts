@@ -30,7 +30,7 @@ import { cancelled, converse, failed } from "./converse.ts"
 import { finish } from "./finish.ts"
 import { Listener } from "./Listener.ts"
 import { deliver, makeMail } from "./mail.ts"
-import { moveUntilKnown } from "./move.ts"
+import { moveUntilKnown, reportMoved } from "./move.ts"
 import { enter, isGone, prepare } from "./prepare.ts"
 import { quiesce } from "./quiesce.ts"
 import { removeFinished } from "./removeFinished.ts"
@@ -63,11 +63,7 @@ const recoveredConversation = (run: RunContext): Effect.Effect<Conclusion, RunFe
     if (record.move !== null) {
       const result = yield* Effect.result(moveUntilKnown(run, record.move))
       if (Result.isSuccess(result)) {
-        yield* run.report({
-          _tag: "Moved",
-          state: result.success.state,
-          byUs: result.success._tag !== "elsewhere"
-        })
+        yield* reportMoved(run, result.success.state, result.success._tag !== "elsewhere")
       }
     }
     if (record.done !== null) return { _tag: "Done" }

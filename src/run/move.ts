@@ -1,4 +1,4 @@
-import { Effect, Schedule } from "effect"
+import { Clock, Effect, Schedule } from "effect"
 import { RunFailure } from "../domain/Outcome.ts"
 import { roleOf, sameState } from "../domain/State.ts"
 import type { DoneClaim } from "../scheduler/events.ts"
@@ -36,6 +36,14 @@ export const moveUntilKnown = (
     Effect.catchTag("TrackerError", Effect.die)
   )
 
+/** Tells where the issue is now. */
+export const reportMoved = (
+  run: RunContext,
+  state: string | null,
+  byUs: boolean
+): Effect.Effect<void, RunFenced> =>
+  Effect.flatMap(Clock.currentTimeMillis, (movedAt) => run.report({ _tag: "Moved", state, byUs, movedAt }))
+
 /** A person who edits the file at the very moment of its move is waited for, so often. */
 const MOST_TRIES = 5
 
@@ -51,8 +59,7 @@ export const moveIssue = (
     const { record, order, services } = run
     if (record.moved) return record.state
     yield* noteStage(run, "moving", claim.target)
-    const settled = (state: string | null, byUs: boolean) =>
-      run.report({ _tag: "Moved", state, byUs }).pipe(Effect.as(state))
+    const settled = (state: string | null, byUs: boolean) => Effect.as(reportMoved(run, state, byUs), state)
     const asItIs = services.tracker.read(record.issue).pipe(
       Effect.map(({ fileName, inode, state }) => ({ from: state, to: claim.target, fileName, inode })),
       Effect.catchTag("IssueNotFound", () => Effect.succeed(null)),

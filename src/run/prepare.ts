@@ -9,7 +9,7 @@ import { modelPath } from "../proxy/routes.ts"
 import type { RunFenced } from "../scheduler/Runs.ts"
 import type { Workspace } from "../workspace/Workspaces.ts"
 import { failureOf } from "./failures.ts"
-import { moveUntilKnown } from "./move.ts"
+import { moveUntilKnown, reportMoved } from "./move.ts"
 import { hookContext, noteStage, type RunContext } from "./RunContext.ts"
 
 /** The issue is no longer there to be worked on. */
@@ -49,7 +49,7 @@ const enterStartState = (run: RunContext, issue: Issue): Effect.Effect<void, Run
           new RunFailure({ class: "configuration", reason: "start_state_taken", message, resetAt: null })
       )
     )
-    yield* run.report({ _tag: "Moved", state: result.state, byUs: result._tag !== "elsewhere" })
+    yield* reportMoved(run, result.state, result._tag !== "elsewhere")
   })
 
 /**

@@ -167,9 +167,11 @@ const make = Effect.gen(function* () {
   }
 
   const relocateAndTell = (act: Extract<Act, { readonly _tag: "Relocate" }>) =>
-    Effect.flatMap(relocateUntilKnown(tracker, act), (where) =>
-      Effect.asVoid(Queue.offer(inputs, { _tag: "Relocated", issue: act.issue, state: where }))
-    )
+    Effect.gen(function* () {
+      const where = yield* relocateUntilKnown(tracker, act)
+      const movedAt = yield* Clock.currentTimeMillis
+      yield* Queue.offer(inputs, { _tag: "Relocated", issue: act.issue, state: where, movedAt })
+    })
 
   const cleanUp = (act: Extract<Act, { readonly _tag: "CleanUp" }>) =>
     Effect.gen(function* () {

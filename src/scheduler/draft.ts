@@ -33,7 +33,13 @@ export type Input =
       readonly report: RunReport
       readonly reply: Deferred.Deferred<void, RunFenced>
     }
-  | { readonly _tag: "Relocated"; readonly issue: IssueId; readonly state: string | null }
+  | {
+      readonly _tag: "Relocated"
+      readonly issue: IssueId
+      readonly state: string | null
+      /** Epoch milliseconds. */
+      readonly movedAt: number
+    }
   | { readonly _tag: "CleanedUp"; readonly issue: IssueId; readonly removed: boolean }
   | { readonly _tag: "Stop"; readonly done: Deferred.Deferred<void> }
 
@@ -139,7 +145,7 @@ export const apply = (
     }
     case "Relocated":
       draft.postponed.push(input)
-      return record(draft, [{ _tag: "Relocated", at, issue: input.issue, state: input.state }])
+      return record(draft, [{ ...input, at }])
     case "CleanedUp":
       if (input.removed) record(draft, [{ _tag: "WorkspaceRemoved", at, issue: input.issue }])
       return

@@ -116,8 +116,11 @@ export const SchedulerEvent = Schema.TaggedUnion({
     fileName: Schema.String,
     inode: Schema.String
   },
-  /** `state`: where the issue is now, null when a person removed it. */
-  Moved: { at, run, state: Schema.NullOr(Schema.String), byUs: Schema.Boolean },
+  /**
+   * `state`: where the issue is now, null when a person removed it. `movedAt`: when that was so, in epoch
+   * milliseconds; a scan that began later knows better, however late this is written down.
+   */
+  Moved: { at, run, state: Schema.NullOr(Schema.String), byUs: Schema.Boolean, movedAt: Schema.Number },
   HookStarted: { at, run },
   HookEnded: { at, run, error: Schema.NullOr(Schema.String) },
   PublishIntended: { at, run },
@@ -137,8 +140,8 @@ export const SchedulerEvent = Schema.TaggedUnion({
     fileName: Schema.String,
     inode: Schema.String
   },
-  /** `state`: where the issue is now, null when a person removed it. */
-  Relocated: { at, issue: IssueId, state: Schema.NullOr(Schema.String) },
+  /** As `Moved`. */
+  Relocated: { at, issue: IssueId, state: Schema.NullOr(Schema.String), movedAt: Schema.Number },
   RetryRequeued: { at, issue: IssueId, dueAt: Schema.Number, error: Schema.String },
   RetryDropped: { at, issue: IssueId, why: Schema.String },
   RetryNow: { at, issue: IssueId },

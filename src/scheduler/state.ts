@@ -462,7 +462,7 @@ export const evolve = (state: SchedulerState, event: SchedulerEvent): SchedulerS
           run.conclusion === null ? moved : { ...moved, moved: true, stage: "finishing" }
         ),
         event.run,
-        () => (event.state === null ? {} : { lastMove: { state: event.state, at: event.at } })
+        () => (event.state === null ? {} : { lastMove: { state: event.state, at: event.movedAt } })
       )
     }
     case "HookStarted":
@@ -498,7 +498,7 @@ export const evolve = (state: SchedulerState, event: SchedulerEvent): SchedulerS
       const parked = issue.relocation.why === "park" && issue.hold !== null
       return patchIssue(state, event.issue, {
         relocation: null,
-        lastMove: event.state === null ? issue.lastMove : { state: event.state, at: event.at },
+        lastMove: event.state === null ? issue.lastMove : { state: event.state, at: event.movedAt },
         hold:
           parked && issue.hold !== null
             ? { ...issue.hold, parkedIn: event.state ?? issue.relocation.from }

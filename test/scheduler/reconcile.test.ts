@@ -184,6 +184,23 @@ describe("the agent's own move", () => {
     assert.strictEqual(house.record("A").attempts, 1)
   })
 
+  it("does not hide a person's later one, however late it is written down", () => {
+    const house = makeHousehold({ config: { states }, issues: { "Todo/A.md": {} }, started: false })
+    const disk = house.world.journal.failure
+    house.world.behaviour.prompt = inTurn(passing("Review"))
+    house.world.behaviour.tracker = ({ operation }) =>
+      operation === "unlink" ? Ref.set(disk, "no space left") : Effect.void
+    house.start()
+    house.advance("5 seconds")
+    assert.deepStrictEqual(house.files(), ["Review/A.md"])
+    house.world.tracker.move("Review/A.md", "Done/A.md")
+    house.advance("5 seconds")
+    house.run(Ref.set(disk, null))
+    house.advance("5 seconds")
+    assert.strictEqual(house.why("A")._tag, "Finished")
+    assert.strictEqual(house.record("A").attempts, 1)
+  })
+
   it("is not left half done by a disk that fails between link and unlink", () => {
     const house = makeHousehold({ config: { states }, started: false, issues: { "Todo/A.md": {} } })
     let failures = 0

@@ -3,10 +3,10 @@ import { availableParallelism } from "node:os"
 import { fileURLToPath } from "node:url"
 import { parseArgs } from "node:util"
 import { addCoverage, type Coverage, gaps, noCoverage } from "./coverage.ts"
-import { planOf } from "./plan.ts"
+import { isDeep, planOf } from "./plan.ts"
 import { type Outcome, simulate } from "./simulate.ts"
 
-const USAGE = `usage: npm run simulate -- [--seeds N] [--from S] [--steps K] [--until-found]
+const USAGE = `usage: npm run simulate -- [--seeds N] [--from S] [--steps K] [--deep] [--until-found]
        npm run simulate -- --seed S [--trace] [--steps K]
        npm run simulate -- --mutate NAME|all [--seeds N]`
 
@@ -33,15 +33,19 @@ const tellFailure = (report: Report): void => {
 interface Job {
   readonly seeds: number
   readonly from: number
+  /** Of these, the deep ones only. */
+  readonly deepOnly: boolean
   readonly maxSteps: number | null
   readonly stopAtFirst: boolean
 }
 
 /** Seeds are dealt out one at a time, one process a core: a slow seed holds up nobody. */
-const runSeeds = ({ from, maxSteps, seeds, stopAtFirst }: Job): Promise<ReadonlyArray<Report>> =>
+const runSeeds = ({ deepOnly, from, maxSteps, seeds, stopAtFirst }: Job): Promise<ReadonlyArray<Report>> =>
   new Promise((resolve, reject) => {
     const reports: Array<Report> = []
-    let next = from
+    const all = Array.from({ length: seeds }, (_, index) => from + index)
+    const dealt = deepOnly ? all.filter(isDeep) : all
+    let next = 0
     let living = 0
     let stopped = false
     const workers = Math.min(availableParallelism(), seeds)
@@ -51,8 +55,9 @@ const runSeeds = ({ from, maxSteps, seeds, stopAtFirst }: Job): Promise<Readonly
       })
       living += 1
       const deal = (): void => {
-        if (stopped || next >= from + seeds) worker.disconnect()
-        else worker.send({ seed: next++, maxSteps })
+        const seed = dealt[next++]
+        if (stopped || seed === undefined) worker.disconnect()
+        else worker.send({ seed, maxSteps })
       }
       worker.on("message", (report: Report) => {
         reports.push(report)
@@ -126,6 +131,7 @@ const main = async (): Promise<boolean> => {
       steps: { type: "string" },
       trace: { type: "boolean", default: false },
       "until-found": { type: "boolean", default: false },
+      deep: { type: "boolean", default: false },
       worker: { type: "boolean", default: false }
     }
   })
@@ -143,8 +149,8 @@ const main = async (): Promise<boolean> => {
   if (values.seed !== undefined) return one(whole(values.seed), maxSteps, values.trace)
   const seeds = whole(values.seeds)
   return many(
-    { seeds, from: whole(values.from), maxSteps, stopAtFirst: values["until-found"] },
-    seeds >= 1000 && maxSteps === null
+    { seeds, from: whole(values.from), maxSteps, deepOnly: values.deep, stopAtFirst: values["until-found"] },
+    seeds >= 1000 && maxSteps === null && !values.deep
   )
 }
 

@@ -65,7 +65,8 @@ const judge = (mutation: Mutation | null, seeds: number, from: number): Verdict 
         String(seeds),
         "--from",
         String(from),
-        "--until-found"
+        "--until-found",
+        ...(mutation?.deep === true ? ["--deep"] : [])
       ],
       { encoding: "utf8", maxBuffer: 1 << 28 }
     )

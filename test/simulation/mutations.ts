@@ -7,6 +7,8 @@ export interface Mutation {
   readonly to: string
   /** Any of these; which one is met first depends on the seed. */
   readonly breaks: ReadonlyArray<string>
+  /** Only the deep ones among the seeds come across the line. */
+  readonly deep?: boolean
 }
 
 export const MUTATIONS: ReadonlyArray<Mutation> = [
@@ -134,14 +136,16 @@ export const MUTATIONS: ReadonlyArray<Mutation> = [
     file: "journal/FileJournal.ts",
     from: "  if (found.torn > 0) {",
     to: "  if (found.torn < 0) {",
-    breaks: ["the program lives", "what was journaled survives", "every issue comes to rest"]
+    breaks: ["the program lives", "what was journaled survives", "every issue comes to rest"],
+    deep: true
   },
   {
     name: "append-not-synced",
     file: "journal/FileJournal.ts",
     from: "yield* Effect.andThen(handle.append(line.bytes), handle.sync).pipe(",
     to: "yield* handle.append(line.bytes).pipe(",
-    breaks: ["what was journaled survives", "no effect by an old generation", "totals never fall"]
+    breaks: ["what was journaled survives", "no effect by an old generation", "totals never fall"],
+    deep: true
   },
   {
     name: "removed-before-export",

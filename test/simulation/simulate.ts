@@ -324,7 +324,7 @@ export const simulate = (plan: Plan): Outcome => {
       action === "stat" || action === "list" || action === "read"
         ? Effect.void
         : io(
-            `disk ${action}`,
+            action === "syncFile" && path.endsWith("/journal.jsonl") ? "journal sync" : `disk ${action}`,
             () => {
               touch(
                 path.includes("/issues/")
@@ -688,7 +688,11 @@ export const simulate = (plan: Plan): Outcome => {
         if (!isFaulty() || life === undefined || stopping) return
         if (dice.chance(0.15)) return stop()
         armed = {
-          operation: dice.chance(0.2) ? "any" : dice.pick(OPERATIONS),
+          operation: dice.chance(0.2)
+            ? "any"
+            : plan.deep && dice.chance(0.4)
+              ? "journal sync"
+              : dice.pick(OPERATIONS),
           tasks: dice.pick([0, 0, 0, 1, 2, 3, 5, 8, 13, 30])
         }
       })
