@@ -62,11 +62,14 @@ const adapters: Readonly<Record<AdapterName, Adapter>> = {
     unattendedModes: ["bypassPermissions"],
     unwantedModel: null,
     // As root, and without IS_SANDBOX, it does not offer bypassPermissions. Its default of many retries is
-    // silence for minutes.
+    // silence for minutes. Titles and suggestions for what a person might say next are requests to the model
+    // that nobody here reads.
     env: {
       IS_SANDBOX: "1",
       DISABLE_AUTOUPDATER: "1",
       CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC: "1",
+      CLAUDE_CODE_DISABLE_TERMINAL_TITLE: "1",
+      CLAUDE_CODE_ENABLE_PROMPT_SUGGESTION: "false",
       CLAUDE_CODE_MAX_RETRIES: "2"
     },
     apiKeys: ["ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "CLAUDE_CODE_OAUTH_TOKEN"],

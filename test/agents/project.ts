@@ -1,13 +1,23 @@
 import { type ChildProcess, execFileSync, spawn } from "node:child_process"
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync
+} from "node:fs"
 import { tmpdir } from "node:os"
 import { dirname, join } from "node:path"
+import { setTimeout as wait } from "node:timers/promises"
 import { fileURLToPath } from "node:url"
 import { binFolder, installed, type RealAgent } from "./agents.ts"
 import { type WireMessage, readWire, writeShim } from "./wire.ts"
 
 const root = fileURLToPath(new URL("../..", import.meta.url))
-const program = join(root, "dist", "main.js")
+const program = process.env["SYMPHONY_AGENTS_PROGRAM"] ?? join(root, "dist", "main.js")
 
 export interface ProjectOptions {
   readonly agent: RealAgent
@@ -35,6 +45,15 @@ export interface Ended {
   readonly output: string
 }
 
+export interface Outcome {
+  readonly _tag: string
+  readonly class?: string
+  readonly reason?: string
+  readonly state?: string
+  readonly message?: string
+  readonly resetAt?: number | null
+}
+
 export interface Project {
   readonly folder: string
   readonly environment: Readonly<Record<string, string>>
@@ -53,6 +72,14 @@ export interface Project {
   readonly transcript: () => string
   readonly journal: () => string
   readonly wire: () => ReadonlyArray<WireMessage>
+  /** How the first run ended, once it has; symphony goes on. */
+  readonly firstOutcome: () => Promise<Outcome>
+  /** Processes on this machine that belong to this project's agents. */
+  readonly processes: () => ReadonlyArray<{ readonly pid: number; readonly command: string }>
+  /** A person moves the issue's file. */
+  readonly move: (state: string) => void
+  /** A person answers, through the API. */
+  readonly answer: (text: string) => Promise<number>
   readonly remove: () => void
 }
 
@@ -67,6 +94,19 @@ const git = (folder: string, ...args: ReadonlyArray<string>): void => {
     }
   })
 }
+
+/** How runs ended, in the order of the journal: lines of a checksum and a list of events. */
+const outcomes = (journal: string): ReadonlyArray<Outcome> =>
+  journal
+    .split("\n")
+    .slice(0, -1)
+    .filter((line) => line.includes('"RunEnded"'))
+    .flatMap((line) => {
+      const events: ReadonlyArray<{ readonly _tag: string; readonly outcome: Outcome }> = JSON.parse(
+        line.slice(line.indexOf("["))
+      )
+      return events.filter((event) => event._tag === "RunEnded").map((event) => event.outcome)
+    })
 
 const section = (name: string, values: Readonly<Record<string, string | number | boolean>>): string =>
   `${name}:\n${Object.entries(values)
@@ -162,13 +202,13 @@ export const makeProject = (options: ProjectOptions): Project => {
     ...options.env
   }
 
+  let output = ""
   const start: Project["start"] = () => {
     const child = spawn(process.execPath, [program, "run", join(folder, "WORKFLOW.md"), "--once"], {
       cwd: folder,
       env: environment,
       stdio: ["ignore", "pipe", "pipe"]
     })
-    let output = ""
     const take = (chunk: Buffer): void => {
       output += chunk.toString("utf8")
     }
@@ -183,17 +223,61 @@ export const makeProject = (options: ProjectOptions): Project => {
     states().find((name) => existsSync(join(folder, "issues", name, "REAL-1.md")))
   const inState = (path: string) => join(folder, ".symphony", path)
 
+  const journal = (): string =>
+    existsSync(inState("journal.jsonl")) ? readFileSync(inState("journal.jsonl"), "utf8") : ""
+  const firstOutcome = async (): Promise<Outcome> => {
+    for (;;) {
+      const found = outcomes(journal())[0]
+      if (found !== undefined) return found
+      await wait(50)
+    }
+  }
+  const processes: Project["processes"] = () =>
+    readdirSync("/proc")
+      .filter((name) => /^\d+$/.test(name))
+      .flatMap((name) => {
+        try {
+          const environ = readFileSync(`/proc/${name}/environ`, "utf8")
+          const command = readFileSync(`/proc/${name}/cmdline`, "utf8").replaceAll("\0", " ")
+          return environ.includes("SYMPHONY_RUN_MARKER=") && environ.includes(`${folder}/`)
+            ? [{ pid: Number(name), command }]
+            : []
+        } catch {
+          return []
+        }
+      })
+
   return {
     folder,
     environment,
+    firstOutcome,
+    processes,
+    move: (to) => {
+      mkdirSync(join(folder, "issues", to), { recursive: true })
+      renameSync(
+        join(folder, "issues", state() ?? "Todo", "REAL-1.md"),
+        join(folder, "issues", to, "REAL-1.md")
+      )
+    },
+    answer: async (reply) => {
+      const base = /http:\/\/127\.0\.0\.1:\d+/.exec(output)?.[0] ?? ""
+      const response = await fetch(`${base}/api/v1/issues/REAL-1/steering-reply`, {
+        method: "POST",
+        headers: {
+          authorization: `Bearer ${readFileSync(inState("token"), "utf8").trim()}`,
+          "content-type": "application/json"
+        },
+        body: JSON.stringify({ text: reply })
+      })
+      return response.status
+    },
     start,
     run: () => start().ended,
     state,
     issue: () => readFileSync(join(folder, "issues", state() ?? "Todo", "REAL-1.md"), "utf8"),
-    patch: () =>
-      texts(inState("."), (path) => path.endsWith(".patch") && !path.startsWith("workspaces")).at(-1),
+    patch: () => texts(inState("patches"), (path) => path.endsWith(".patch")).at(-1),
     transcript: () => texts(inState("transcripts"), (path) => path.endsWith(".jsonl")).join(""),
-    journal: () => texts(inState("."), (path) => path === "journal.jsonl").join(""),
+    journal,
     wire: () => readWire(wireFolder),
     remove: () => {
       if (process.env["SYMPHONY_AGENTS_KEEP"] !== "1") rmSync(folder, { recursive: true, force: true })

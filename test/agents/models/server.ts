@@ -104,6 +104,12 @@ export const startModelServer = async (script: ModelScript): Promise<ModelServer
       return json(response, move.status, protocol.refusal(move.status, move.message), move.headers)
     }
     if (body["stream"] !== true) {
+      // Where a stream broke off, some agents ask again without one.
+      if (move._tag === "Drop" || move._tag === "Hang") {
+        note(move._tag)
+        if (move._tag === "Drop") response.destroy()
+        return
+      }
       note("side")
       return json(response, 200, protocol.whole(body, move._tag === "Say" ? move.text : "Yes."))
     }
