@@ -4,6 +4,7 @@ import { printableLine } from "../domain/printable.ts"
 import type { FileEntry, SafeFiles } from "../files/SafeFiles.ts"
 import { gitBroke, ioFailure } from "./failures.ts"
 import type { Git } from "./Git.ts"
+import { type LfsPointer, readLfsPointers } from "./lfs.ts"
 
 type Files = SafeFiles["Service"]
 
@@ -28,22 +29,31 @@ export interface Rest {
 interface Tracked {
   readonly mode: string
   readonly oid: string
+  /** Bytes; 0 where it is no file. */
+  readonly size: number
 }
 
 const readTree = Effect.fnUntraced(function* (git: Git["Service"], gitDir: string, head: string) {
   const output = yield* git
-    .run(["ls-tree", "-r", "-z", "--full-tree", head], { cwd: gitDir })
+    .run(["ls-tree", "-r", "-z", "-l", "--full-tree", head], { cwd: gitDir })
     .pipe(Effect.mapError(gitBroke("listing the files of the last commit")))
   const tracked = new Map<string, Tracked>()
   for (const record of Buffer.from(output).toString("utf8").split("\0")) {
-    const [, mode = "", oid = "", path = ""] = /^(\d{6}) \w+ ([0-9a-f]{40})\t(.*)$/s.exec(record) ?? []
-    if (path !== "" && isNamable(path)) tracked.set(path, { mode, oid })
+    const [, mode = "", oid = "", size, path = ""] =
+      /^(\d{6}) \w+ ([0-9a-f]{40}) +(\d+|-)\t(.*)$/s.exec(record) ?? []
+    if (path !== "" && isNamable(path)) tracked.set(path, { mode, oid, size: Number(size) || 0 })
   }
   return tracked
 })
 
 /** A name that is no UTF-8 cannot be told from others here; it is never taken for work. */
 const isNamable = (path: string): boolean => !path.includes("\uFFFD")
+
+/** Whether a file of the workspace is what a pointer of the last commit stands for. */
+const isContentOf = (pointer: LfsPointer | undefined, content: Uint8Array): boolean =>
+  pointer !== undefined &&
+  pointer.size === content.byteLength &&
+  createHash("sha256").update(content).digest("hex") === pointer.content
 
 const blobId = (content: Uint8Array): string =>
   createHash("sha1").update(`blob ${content.byteLength}\0`).update(content).digest("hex")
@@ -124,6 +134,9 @@ export const captureRest = Effect.fn("captureRest")(function* (
   const fs = yield* FileSystem.FileSystem
   const ours = { root: checkout }
   const tracked = yield* readTree(git, gitDir, head)
+  const pointers = yield* readLfsPointers(git, gitDir, [...tracked.values()]).pipe(
+    Effect.mapError(gitBroke("looking for files of Git LFS"))
+  )
   const trackedFolders = new Set([...tracked.keys()].flatMap(parentsOf))
   const seen = new Set<string>()
   const changed: Array<string> = []
@@ -158,12 +171,15 @@ export const captureRest = Effect.fn("captureRest")(function* (
       if (entry.kind !== "symlink" || before.mode !== "120000") leftOut.push(path)
       return
     }
+    const pointer = pointers.get(before.oid)
+    // Too large to be read, and as large as it should be.
+    if (pointer !== undefined && entry.size > LARGEST_FILE && entry.size === pointer.size) return
     const content = yield* read(files, workspace, path)
     if (content === null) {
       leftOut.push(path)
       return
     }
-    if (blobId(content) === before.oid) return
+    if (blobId(content) === before.oid || isContentOf(pointer, content)) return
     if (yield* keep(path, content, before.mode === "100755")) changed.push(path)
   })
 

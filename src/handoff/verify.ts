@@ -6,6 +6,7 @@ import { gitBroke, unverified } from "./failures.ts"
 import { Git } from "./Git.ts"
 import type { ChangedFile, HandoffFlag, HandoffRequest } from "./Handoff.ts"
 import { readHistory } from "./history.ts"
+import { readLfsPointers } from "./lfs.ts"
 import { isPlainText } from "./messages.ts"
 import { checkout, proveSeries, type Series } from "./proof.ts"
 import type { Quarantine } from "./quarantine.ts"
@@ -91,7 +92,10 @@ const checkPaths = Effect.fnUntraced(function* (gitDir: string, touchedPaths: Re
   return flags
 })
 
-const checkSizes = Effect.fnUntraced(function* (gitDir: string, touchedPaths: ReadonlyArray<changes.Change>) {
+const checkContents = Effect.fnUntraced(function* (
+  gitDir: string,
+  touchedPaths: ReadonlyArray<changes.Change>
+) {
   const git = yield* Git
   const blobs = touchedPaths.filter((change) => !changes.isGone(change) && change.newMode !== "160000")
   const sizes = yield* git
@@ -106,6 +110,19 @@ const checkSizes = Effect.fnUntraced(function* (gitDir: string, touchedPaths: Re
       "too_large",
       `${printableLine(blobs[large]?.path ?? "a file", 200)} is larger than ${LARGEST_BLOB / 1024 / 1024} MiB`,
       "take it out of the commits"
+    )
+  }
+  const pointers = yield* readLfsPointers(
+    git,
+    gitDir,
+    sizes.split("\n").map((size, index) => ({ oid: blobs[index]?.newOid ?? "", size: Number(size) }))
+  ).pipe(Effect.mapError(gitBroke("looking for files of Git LFS")))
+  const kept = blobs.filter(({ newOid }) => pointers.has(newOid))
+  if (kept.length > 0) {
+    return yield* unverified(
+      "lfs",
+      `the content of these files is in Git LFS, and neither a patch nor a bundle carries it: ${names(kept.map(({ path }) => path))}`,
+      "commit them as they are (git lfs untrack), or leave them out"
     )
   }
 })
@@ -234,7 +251,7 @@ export const verifyCommits = Effect.fn("verifyCommits")(function* <E, R>(
   const commits = yield* checkCommits(gitDir, base, head)
   const touchedPaths = yield* touched(gitDir, commits)
   const links = yield* checkPaths(gitDir, touchedPaths)
-  yield* checkSizes(gitDir, touchedPaths)
+  yield* checkContents(gitDir, touchedPaths)
   const files = yield* changedFiles(gitDir, base, head)
   if (files.length === 0) {
     return yield* unverified("empty_diff", "the commits change nothing", "commit the work itself")

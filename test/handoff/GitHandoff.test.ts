@@ -1,4 +1,5 @@
 import { spawnSync } from "node:child_process"
+import { createHash } from "node:crypto"
 import * as fs from "node:fs"
 import * as path from "node:path"
 import { assert, describe, it } from "@effect/vitest"
@@ -226,6 +227,25 @@ describe("handing off a run", () => {
         "new"
       ])
       assert.strictEqual(git(workspace, ["status", "--porcelain"]).includes("new/"), true)
+    }).pipe(Effect.provide(handoff))
+  )
+
+  it.live("takes what Git LFS keeps elsewhere for unchanged, and refuses to lose what it would keep", () =>
+    Effect.gen(function* () {
+      const content = "a large picture\n"
+      const pointerTo = (text: string) =>
+        `version https://git-lfs.github.com/spec/v1\noid sha256:${createHash("sha256").update(text).digest("hex")}\nsize ${text.length}\n`
+      const here = yield* world({ "README.md": "# A project\n", "picture.png": pointerTo(content) })
+      const service = yield* Handoff
+      commit(here.workspace, "Say hello\n", { "hello.txt": "hello\n" })
+      writeFiles(here.workspace, { "picture.png": content })
+      assert.strictEqual(yield* service.verify(here.request), "verified")
+      writeFiles(here.workspace, { "picture.png": "another picture\n" })
+      assert.strictEqual((yield* Effect.flip(service.verify(here.request))).code, "dirty")
+      commit(here.workspace, "Draw\n", { "picture.png": pointerTo("another picture\n") })
+      const error = yield* Effect.flip(service.exportRun(here.request))
+      assert.deepInclude(error, { reason: "unverified", code: "lfs" })
+      assert.include(error.message, "picture.png")
     }).pipe(Effect.provide(handoff))
   )
 
