@@ -1,5 +1,6 @@
 // `npm run test:agents`: the real published agents, installed from npm outside of this package, against scripted
-// models. One agent of each family; `-- --all` takes every agent. Other arguments go to vitest.
+// models. The main job with one agent of each family, and the MCP conformance suite; `-- --all` takes every agent
+// and every test. Other arguments go to vitest and choose the tests: `-- faults`.
 import { spawnSync } from "node:child_process"
 import { existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
@@ -66,7 +67,8 @@ const install = (name, spec) => {
 }
 
 const all = process.argv.includes("--all")
-const rest = process.argv.slice(2).filter((argument) => argument !== "--all")
+const chosen = process.argv.slice(2).filter((argument) => argument !== "--all")
+const rest = all || chosen.length > 0 ? chosen : ["work", "conformance"]
 
 mkdirSync(cache, { recursive: true })
 const nodeFolder = join(install("node", `${NODE.name}@${NODE.version}`), "node_modules", NODE.name, "bin")
