@@ -1,14 +1,15 @@
 import { Console, Effect, FileSystem, Path, Stream } from "effect"
 import { Board, type BoardIssue } from "../../board/Board.ts"
+import type { Tokens } from "../../domain/Tokens.ts"
 import { Git } from "../../handoff/Git.ts"
 import { symphony } from "../../layers.ts"
 import { Scheduler } from "../../scheduler/Scheduler.ts"
 import { CommandFailed, failWith } from "../failures.ts"
+import { greet } from "../greet.ts"
 import * as logging from "../logging.ts"
 import { narrate } from "../narrate.ts"
 import { cell, showTokens, table } from "../outcomeTable.ts"
 import { endOfOnce, startFailure } from "../program.ts"
-import { greet } from "../greet.ts"
 import { untilQuiet } from "../untilQuiet.ts"
 import { makeProject } from "./makeProject.ts"
 import { DEMO_ANSWER, type DemoIssue, demoIssues } from "./project.ts"
@@ -49,6 +50,12 @@ const answerQuestions = Effect.gen(function* () {
   )
 })
 
+/** Also those that are a lower bound, since the agent's failed turn told none. */
+const scripted = (tokens: Tokens): string => {
+  const shown = showTokens(tokens)
+  return /\d$/.test(shown) ? `${shown} scripted` : shown
+}
+
 interface Row {
   readonly cells: ReadonlyArray<string>
   readonly good: boolean
@@ -71,7 +78,7 @@ const rowOf = Effect.fnUntraced(function* (project: string, issue: BoardIssue, d
       issue.identifier,
       issue.state,
       String(issue.attempts),
-      showTokens(issue.tokens),
+      scripted(issue.tokens),
       colours === null ? "not checked" : `${word(colours.before)} → ${word(colours.after)}`,
       cell(patch ?? "none")
     ]
