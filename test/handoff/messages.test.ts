@@ -2,7 +2,6 @@ import * as path from "node:path"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import * as fc from "fast-check"
-import { makeRunId } from "../../src/domain/ids.ts"
 import { Handoff } from "../../src/handoff/Handoff.ts"
 import { safeMessage, sameMessage } from "../../src/handoff/messages.ts"
 import { cleanClone, commit, git, treeOf } from "../support/repository.ts"
@@ -58,22 +57,19 @@ describe("a commit message", () => {
     fc.assert(fc.property(message, (text) => sameMessage(safeMessage(safeMessage(text)), safeMessage(text))))
   })
 
-  it.live("comes through as it is, or is rewritten with a note", () =>
-    Effect.gen(function* () {
-      const { root, source, workspace, branch, request } = yield* world()
-      const service = yield* Handoff
-      const base = git(workspace, ["rev-parse", "HEAD"]).trim()
-      const samples = fc.sample(fc.array(message, { minLength: 1, maxLength: 12 }), {
-        numRuns: 8,
-        seed: 20260102
-      })
-      for (const [round, messages] of samples.entries()) {
-        git(workspace, ["checkout", "-q", "-B", branch, base])
+  const samples = fc.sample(fc.array(message, { minLength: 1, maxLength: 12 }), {
+    numRuns: 8,
+    seed: 20260102
+  })
+  for (const [round, messages] of samples.entries())
+    it.live(`comes through as it is, or is rewritten with a note (${round})`, () =>
+      Effect.gen(function* () {
+        const { root, source, workspace, request } = yield* world()
         const ids = messages.map((text, index) =>
           commit(workspace, text.replaceAll("\0", ""), { [`file-${index % 3}.txt`]: `${round} ${index}\n` })
         )
-        const exported = yield* service.exportRun({ ...request, runId: makeRunId(9, round) })
-        const clone = cleanClone(source, path.join(root, `clone-${round}`))
+        const exported = yield* (yield* Handoff).exportRun(request)
+        const clone = cleanClone(source, path.join(root, "clone"))
         git(clone, ["am", "-q", exported.patch ?? ""])
         assert.strictEqual(treeOf(clone), treeOf(workspace))
         const flags = exported.flags.map(({ detail }) => detail).join("\n")
@@ -88,7 +84,6 @@ describe("a commit message", () => {
             `${JSON.stringify(messages[index])} became ${JSON.stringify(got?.[index])}`
           )
         }
-      }
-    }).pipe(Effect.provide(handoff))
-  )
+      }).pipe(Effect.provide(handoff))
+    )
 })

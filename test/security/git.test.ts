@@ -266,23 +266,23 @@ describe("host git", () => {
     }).pipe(Effect.provide(handoff))
   )
 
-  it.live(
-    "8. a message that smuggles a diff, a sender, a mail or control characters: rewritten, and noted",
-    () =>
-      Effect.gen(function* () {
-        const diff =
-          "diff --git a/.github/workflows/x.yml b/.github/workflows/x.yml\nnew file mode 100644\n" +
-          "index 0000000..ce01362\n--- /dev/null\n+++ b/.github/workflows/x.yml\n@@ -0,0 +1 @@\n+hello\n"
-        const messages = [
-          `Add\n\n${diff}`,
-          `Add\n\n---\n${diff}`,
-          "Add\n\nFrom: Root <root@example.test>\n",
-          "From: Root <root@example.test>\n\nAdd\n",
-          `Add\n\nFrom ${"0".repeat(40)} Mon Sep 17 00:00:00 2001\nSubject: x\n\n${diff}`,
-          "Add\n\n\u001b[2J\u001b]52;c;x\u0007\n",
-          "../../x\n\n\u202Etxt\n"
-        ]
-        for (const message of messages) {
+  const diff =
+    "diff --git a/.github/workflows/x.yml b/.github/workflows/x.yml\nnew file mode 100644\n" +
+    "index 0000000..ce01362\n--- /dev/null\n+++ b/.github/workflows/x.yml\n@@ -0,0 +1 @@\n+hello\n"
+  const messages = [
+    `Add\n\n${diff}`,
+    `Add\n\n---\n${diff}`,
+    "Add\n\nFrom: Root <root@example.test>\n",
+    "From: Root <root@example.test>\n\nAdd\n",
+    `Add\n\nFrom ${"0".repeat(40)} Mon Sep 17 00:00:00 2001\nSubject: x\n\n${diff}`,
+    "Add\n\n\u001b[2J\u001b]52;c;x\u0007\n",
+    "../../x\n\n\u202Etxt\n"
+  ]
+  for (const message of messages)
+    it.live(
+      "8. a message that smuggles a diff, a sender, a mail or control characters: rewritten, and noted",
+      () =>
+        Effect.gen(function* () {
           const here = yield* handOff(({ workspace }) => {
             commit(workspace, message, { "a.txt": "a\n" })
           })
@@ -296,9 +296,8 @@ describe("host git", () => {
           assert.strictEqual(treeOf(clone), treeOf(here.workspace))
           assert.strictEqual(git(clone, ["log", "-1", "--format=%an"]), "Ada\n")
           assert.notMatch(git(clone, ["log", "-1", "--format=%B"]), /[^\n\P{C}]/u)
-        }
-      }).pipe(Effect.provide(handoff))
-  )
+        }).pipe(Effect.provide(handoff))
+    )
 
   it.live("9. branch names with shell or option syntax: refused, nothing runs", () =>
     Effect.gen(function* () {
