@@ -107,6 +107,17 @@ describe.each(agents)("$name", (agent) => {
       assert.include(await outcome(), { _tag: "Failed", class: "agent", reason: "agent_exit" })
     }))
 
+  it("without a credential says which one is missing", async () => {
+    const model = await startModelServer({ moves: [say("Never.")], key: KEY })
+    const project = makeProject({ agent, sandbox: "host", modelUrl: model.url, key: null })
+    const { code, output } = await project.run()
+    await model.close()
+    assert.strictEqual(code, 1, output)
+    assert.match(output, /(sign in|set ).*(_API_KEY|key)/)
+    assert.strictEqual(project.state(), "Todo")
+    project.remove()
+  })
+
   it(
     "with a wrong credential is a matter for the operator",
     failsAs(agent, [say("Never.")], /^configuration agent_auth: .*(sign in|set )/, { key: "sk-wrong" })
@@ -123,8 +134,9 @@ describe.each(agents)("$name", (agent) => {
       [refuse(429, "Rate limit reached. Please try again in 2h.", { "retry-after": "7200" })],
       async ({ outcome }) => {
         const { class: failureClass, reason, resetAt, message } = await outcome()
-        // opencode waits for hours without a word; all that can be seen of it is silence.
-        if (agent.name === "opencode") return assert.strictEqual(reason, "agent_stall_timeout", message)
+        // These wait for hours without a word; all that can be seen of it is silence.
+        if (["codex2", "opencode"].includes(agent.name))
+          return assert.strictEqual(reason, "agent_stall_timeout", message)
         assert.strictEqual(failureClass, "rate_limit", message)
         // codex keeps to itself when its limit ends; then a minute is waited.
         if (agent.adapter === "codex") assert.isNull(resetAt)

@@ -3,7 +3,7 @@ import type { AddressInfo } from "node:net"
 import { setTimeout as wait } from "node:timers/promises"
 import * as anthropic from "./anthropic.ts"
 import * as chat from "./chat.ts"
-import { type Json, parse } from "./json.ts"
+import { type Json, parse, text } from "./json.ts"
 import { answerFor, type Move, type OfferedTool, say } from "./moves.ts"
 import * as responses from "./responses.ts"
 
@@ -64,6 +64,7 @@ export const startModelServer = async (script: ModelScript): Promise<ModelServer
   const requests: Array<ModelRequest> = []
   const waiting: Array<{ readonly move: string; readonly resolve: () => void }> = []
   let next = 0
+  let worker: string | undefined
 
   const json = (response: ServerResponse, status: number, value: unknown, headers = {}): void => {
     response.writeHead(status, { "content-type": "application/json", ...headers }).end(JSON.stringify(value))
@@ -71,12 +72,12 @@ export const startModelServer = async (script: ModelScript): Promise<ModelServer
 
   const handle = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
     const path = (request.url ?? "/").split("?", 1)[0] ?? "/"
-    const text = await readBody(request)
+    const content = await readBody(request)
     const note = (move: ModelRequest["move"]): void => {
       const headers = Object.fromEntries(
         Object.entries(request.headers).map(([name, value]) => [name, String(value)])
       )
-      requests.push({ method: request.method ?? "", path, headers, body: text, move })
+      requests.push({ method: request.method ?? "", path, headers, body: content, move })
       for (const one of waiting.filter((it) => it.move === move)) one.resolve()
     }
     const protocol = PROTOCOLS[path]
@@ -88,13 +89,15 @@ export const startModelServer = async (script: ModelScript): Promise<ModelServer
       if (path === "/v1/models") return json(response, 200, { object: "list", data: [] })
       return json(response, 404, { error: { message: `nothing at ${path}` } })
     }
-    const body = parse(text)
+    const body = parse(content)
     if (keyOf(request) !== script.key) {
       note("Refuse")
       return json(response, 401, protocol.refusal(401, "Incorrect API key provided."))
     }
     const offered = protocol.offeredTools(body)
-    const plain = offered.length === 0
+    // Titles and the like are asked for without tools, or of another model than the one that does the work.
+    if (offered.length > 0) worker ??= text(body["model"])
+    const plain = offered.length === 0 || text(body["model"]) !== worker
     const move = plain
       ? say("A title")
       : (script.moves[Math.min(next, script.moves.length - 1)] ?? say("Nothing to do."))
