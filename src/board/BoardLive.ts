@@ -7,7 +7,7 @@ import { agentBranch } from "../domain/workspaceKey.ts"
 import { capacityInUse, explain, type Observation, observed } from "../scheduler/eligibility.ts"
 import { Runs, type RunProgress } from "../scheduler/Runs.ts"
 import { Scheduler, type SchedulerView } from "../scheduler/Scheduler.ts"
-import { liveRunOf, type RunRecord, type SchedulerState } from "../scheduler/state.ts"
+import { issueOf, liveRunOf, type RunRecord, type SchedulerState } from "../scheduler/state.ts"
 import { Workflow } from "../workflow/Workflow.ts"
 import { Board, type BoardIssue, type BoardRun, type BoardSnapshot, type Status } from "./Board.ts"
 import { statusOf, textOf } from "./explanations.ts"
@@ -35,7 +35,7 @@ const boardIssue = (
   progress: RunProgress | undefined,
   now: number
 ): BoardIssue => {
-  const record = state.issues[issue.id]
+  const record = issueOf(state, issue.id)
   const run = liveRunOf(state, issue.id)
   const why = explain(state, observation, issue, now)
   const steering = record?.steering ?? null

@@ -92,18 +92,15 @@ export const command = (bin: string) =>
 
 const SUBCOMMANDS = new Set(["run", "demo", "handoff", "doctor"])
 
+const ABOUT = new Set(["-h", "--help", "-v", "--version", "--completions"])
+
 /**
  * `symphony [WORKFLOW.md]` means `symphony run`. A first word that is neither a subcommand nor looks like a
  * file is left for the parser to refuse: a mistyped subcommand is not a workflow.
  */
 export const withDefaultCommand = (args: ReadonlyArray<string>): ReadonlyArray<string> => {
-  const first = args.find((arg) => !arg.startsWith("-"))
-  if (first !== undefined && SUBCOMMANDS.has(first)) return args
-  if (
-    first === undefined &&
-    args.some((arg) => ["-h", "--help", "-v", "--version", "--completions"].includes(arg))
-  ) {
-    return args
-  }
-  return first === undefined || /[./\\]/.test(first) || /^\d+$/.test(first) ? ["run", ...args] : args
+  const [first] = args
+  if (first === undefined) return ["run"]
+  if (SUBCOMMANDS.has(first) || ABOUT.has(first)) return args
+  return first.startsWith("-") || /[./\\]/.test(first) ? ["run", ...args] : args
 }

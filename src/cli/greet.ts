@@ -5,6 +5,12 @@ import { signInUrl } from "../http/signIn.ts"
 import { Workflow } from "../workflow/Workflow.ts"
 import { TrackerLock } from "./lock.ts"
 
+/** Where a browser of this machine finds what listens there: everywhere is here, too. */
+export const originOf = (address: string, port: number): string => {
+  const host = address === "0.0.0.0" ? "127.0.0.1" : address === "::" ? "::1" : address
+  return `http://${host.includes(":") ? `[${host}]` : host}:${port}`
+}
+
 /**
  * Tells where the dashboard is: a link that signs in once on a terminal; elsewhere, where output is kept and
  * read by others, the place of the token.
@@ -15,9 +21,7 @@ export const greet = Effect.gen(function* () {
   const stdio = yield* Stdio.Stdio
   const auth = yield* OperatorAuth
   const { config, path } = yield* (yield* Workflow).current
-  const host =
-    config.server.port === null || config.server.host === "0.0.0.0" ? "127.0.0.1" : config.server.host
-  const origin = `http://${host.includes(":") ? `[${host}]` : host}:${address.port}`
+  const origin = originOf(String(address.address), address.port)
   yield* (yield* TrackerLock)
     .announce(origin)
     .pipe(Effect.catch((error) => Effect.logWarning("others cannot be told where this listens", error)))

@@ -72,7 +72,8 @@ const listen = (socket: string, answer: () => string): Effect.Effect<Listening |
       connection.end(answer())
       connection.destroySoon()
     })
-    server.once("error", (error: NodeJS.ErrnoException) =>
+    // After the first answer these do nothing: a connection that cannot be accepted must not end the holder.
+    server.on("error", (error: NodeJS.ErrnoException) =>
       resume(Effect.succeed({ _tag: "Refused", code: error.code ?? error.message }))
     )
     server.listen({ path: socket, exclusive: true }, () =>

@@ -1,6 +1,7 @@
 import { Effect } from "effect"
 import { Board } from "../board/Board.ts"
 import { printableLine } from "../domain/printable.ts"
+import { renderProblem } from "../domain/Problem.ts"
 import { CommandFailed, failWith } from "./failures.ts"
 import { leftOver } from "./untilQuiet.ts"
 
@@ -24,9 +25,13 @@ export const startFailure = (error: { readonly _tag: string; readonly message: s
 /** After `--once`: 0 when everything is finished, else 1 with the names of what is left. */
 export const endOfOnce: Effect.Effect<void, CommandFailed, Board> = Effect.gen(function* () {
   const left = yield* leftOver
-  if (left.length === 0) return
+  const { problems } = yield* (yield* Board).snapshot
+  const unread = problems
+    .filter((problem) => problem.source === "tracker" && problem.severity === "error")
+    .map((problem) => `  ${renderProblem(problem)}`)
+  if (left.length === 0 && unread.length === 0) return
   const lines = left.map(
     (issue) => `  ${issue.identifier} (${issue.state}): ${issue.status}, ${printableLine(issue.why.text)}`
   )
-  return yield* failWith(1, `not finished:\n${lines.join("\n")}`)
+  return yield* failWith(1, `not finished:\n${[...lines, ...unread].join("\n")}`)
 })

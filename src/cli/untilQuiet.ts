@@ -21,6 +21,8 @@ export const leftOver: Effect.Effect<ReadonlyArray<BoardIssue>, never, Board> = 
   const board = yield* Board
   const { issues } = yield* board.snapshot
   return issues.filter(
-    (issue) => issue.role !== "terminal" && (issue.role === "active" || issue.attempts > 0)
+    (issue) =>
+      issue.hold?.reason === "handoff" ||
+      (issue.role !== "terminal" && (issue.role === "active" || issue.attempts > 0))
   )
 })

@@ -1,4 +1,16 @@
-import { Cause, Clock, Deferred, Effect, FiberMap, Layer, PubSub, Ref, Result, Stream } from "effect"
+import {
+  Cause,
+  Clock,
+  Deferred,
+  Effect,
+  FiberMap,
+  Layer,
+  PubSub,
+  Ref,
+  Result,
+  Semaphore,
+  Stream
+} from "effect"
 import { AgentSessions } from "../agent/AgentSessions.ts"
 import { Credentials } from "../agent/Credentials.ts"
 import type { RunId } from "../domain/ids.ts"
@@ -92,6 +104,7 @@ const work = (run: RunContext): Effect.Effect<void, RunFenced> =>
       yield* quiesce(run)
       yield* run.report({ _tag: "Quiesced", conclusion })
     }
+    // Whatever was signalled before the tokens were revoked counts, however the conversation ended.
     const claim =
       record.done ?? ((yield* Deferred.isDone(run.mail.done)) ? yield* Deferred.await(run.mail.done) : null)
     const outcome = yield* finish(run, conclusion, claim)
@@ -109,6 +122,8 @@ const defect = (cause: Cause.Cause<never>): RunOutcome => ({
 
 interface Handle {
   readonly run: RunContext
+  /** Looking at the work costs; an agent that asks ten times at once is answered one by one. */
+  readonly verifying: Semaphore.Semaphore
   readonly progress: Ref.Ref<RunProgress>
 }
 
@@ -155,7 +170,7 @@ const make = Effect.gen(function* () {
     }
     if (record.done !== null) yield* deliver(run.mail, { _tag: "DoneAccepted", claim: record.done })
     if (record.cancel !== null) yield* deliver(run.mail, { _tag: "Cancel", reason: record.cancel })
-    return { run, progress } satisfies Handle
+    return { run, progress, verifying: yield* Semaphore.make(1) } satisfies Handle
   })
 
   const older = (fenced: RunFenced) => Effect.logWarning("run of an older generation ends", fenced)
@@ -195,10 +210,11 @@ const make = Effect.gen(function* () {
     })
 
   const verify = Effect.fn("Runs.verify")(function* (id: RunId, claim: DoneClaim) {
-    const run = handles.get(id)?.run
-    if (run === undefined || !handsOver(run, claim)) return
+    const handle = handles.get(id)
+    if (handle === undefined || !handsOver(handle.run, claim)) return
+    const { run } = handle
     const request = yield* handoffRequest(run, workspaceOf(run).path, claim)
-    yield* services.handoff.verify(request).pipe(
+    yield* handle.verifying.withPermit(services.handoff.verify(request)).pipe(
       Effect.catch((error) =>
         error.reason === "unverified" || error.reason === "hostile"
           ? Effect.fail(new SignalRefused({ reason: "not_verified", message: error.message }))

@@ -2,7 +2,7 @@ import { Clock, Deferred, Duration, Effect, Fiber, Queue, Ref, Result, type Scop
 import type { QuestionId } from "../domain/ids.ts"
 import { type CancelReason, RunFailure, type RunOutcome } from "../domain/Outcome.ts"
 import { policyOf } from "../domain/State.ts"
-import { addTokens, unknownTokens } from "../domain/Tokens.ts"
+import { addTokens, type Tokens, unknownTokens } from "../domain/Tokens.ts"
 import type { Conclusion } from "../scheduler/events.ts"
 import type { RunFenced } from "../scheduler/Runs.ts"
 import type { Steering } from "../scheduler/state.ts"
@@ -52,7 +52,7 @@ const openingPrompt = (run: RunContext, prepared: Prepared): Effect.Effect<strin
   })
 
 type TurnEnd =
-  | { readonly _tag: "EndOfTurn" }
+  | { readonly _tag: "EndOfTurn"; readonly tokens: Tokens }
   /** The agent did not end its turn although it was asked to; its sandbox will. */
   | { readonly _tag: "GaveUp" }
   | { readonly _tag: "Broken"; readonly failure: RunFailure }
@@ -121,16 +121,10 @@ export const converse = (
       yield* run.transcribe(number, { _tag: "Prompt", text })
       const prompt = session.prompt(text).pipe(
         Effect.result,
-        Effect.flatMap((result) =>
-          Effect.gen(function* () {
-            const told = Result.isSuccess(result) ? result.success.tokens : unknownTokens
-            const tokens = prepared.model === null ? told : yield* prepared.model.takeTokens
-            yield* Ref.update(run.tokens, (sum) => addTokens(sum, tokens))
-            yield* run.report({ _tag: "TurnEnded", turn: number, tokens })
-            return Result.isSuccess(result)
-              ? ({ _tag: "EndOfTurn" } as const)
-              : ({ _tag: "Broken", failure: failureOf(result.failure) } as const)
-          })
+        Effect.map((result): TurnEnd =>
+          Result.isSuccess(result)
+            ? { _tag: "EndOfTurn", tokens: result.success.tokens }
+            : { _tag: "Broken", failure: failureOf(result.failure) }
         )
       )
       const delivery =
@@ -141,6 +135,10 @@ export const converse = (
               Effect.forkChild
             )
       const end: TurnEnd = yield* Effect.raceFirst(prompt, endedByUs)
+      const told = end._tag === "EndOfTurn" ? end.tokens : unknownTokens
+      const tokens = prepared.model === null ? told : yield* prepared.model.takeTokens
+      yield* Ref.update(run.tokens, (sum) => addTokens(sum, tokens))
+      yield* run.report({ _tag: "TurnEnded", turn: number, tokens })
       yield* narration.finish
       if (delivery !== null) {
         // A turn that ended well has taken the reply up, whether or not the agent said a word.

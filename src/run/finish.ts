@@ -1,7 +1,8 @@
 import { Effect, Result } from "effect"
-import type { RunFailure, RunOutcome } from "../domain/Outcome.ts"
+import type { FailedOutcome, RunFailure, RunOutcome } from "../domain/Outcome.ts"
 import { roleOf } from "../domain/State.ts"
 import type { Conclusion, DoneClaim } from "../scheduler/events.ts"
+import { PUBLISH_FAILED } from "../scheduler/retry.ts"
 import type { RunFenced } from "../scheduler/Runs.ts"
 import { runAfterRun } from "./afterRun.ts"
 import { exportClaim, exportWork, recordOf } from "./exportWork.ts"
@@ -9,7 +10,7 @@ import { moveIssue } from "./move.ts"
 import { publish } from "./publish.ts"
 import { handoffRequest, hookContext, noteStage, type RunContext, workspaceOf } from "./RunContext.ts"
 
-const failedOutcome = (failure: RunFailure): RunOutcome => ({
+const failedOutcome = (failure: RunFailure): FailedOutcome => ({
   _tag: "Failed",
   class: failure.class,
   reason: failure.reason,
@@ -45,7 +46,9 @@ const finishClaim = (run: RunContext, claim: DoneClaim): Effect.Effect<RunOutcom
     const published = yield* Effect.result(publish(run, claim, handoff))
     if (Result.isFailure(published)) {
       if (published.failure._tag === "RunFenced") return yield* published.failure
-      return failedOutcome(published.failure)
+      // Verified, kept and moved: only the remote is left, and a person.
+      const message = `${published.failure.message}. The patch is at ${handoff.patch ?? "hand"}; mend what is wrong, then: symphony handoff ${run.record.identifier}`
+      return { ...failedOutcome(published.failure), reason: PUBLISH_FAILED, message }
     }
     const terminal = state !== null && roleOf(run.order.workflow.config.states, state) === "terminal"
     if (terminal && handoff.verdict !== "none") yield* release(run)
@@ -86,7 +89,7 @@ export const finish = (
   conclusion: Conclusion,
   claim: DoneClaim | null
 ): Effect.Effect<RunOutcome, RunFenced> => {
-  if (conclusion._tag === "Done" && claim !== null) return finishClaim(run, claim)
+  if (claim !== null) return finishClaim(run, claim)
   const outcome: RunOutcome =
     conclusion._tag === "Ended"
       ? conclusion.outcome

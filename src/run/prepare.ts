@@ -1,7 +1,7 @@
 import { Effect, type Scope } from "effect"
 import { adapterOf, programsOf } from "../agent/adapters.ts"
 import type { AgentSession } from "../agent/AgentSessions.ts"
-import type { Issue } from "../domain/Issue.ts"
+import { Issue } from "../domain/Issue.ts"
 import { type CancelReason, RunFailure } from "../domain/Outcome.ts"
 import { policyOf, roleOf, sameState } from "../domain/State.ts"
 import type { ProxiedModel } from "../proxy/ModelProxy.ts"
@@ -36,11 +36,11 @@ export const currentIssue = (run: RunContext): Effect.Effect<Issue | Gone, RunFa
 export const isGone = (found: Issue | Gone): found is Gone => "_tag" in found && found._tag === "Gone"
 
 /** Moves an issue that is started to where its state says, if it says so. */
-const enterStartState = (run: RunContext, issue: Issue): Effect.Effect<void, RunFailure | RunFenced> =>
+const enterStartState = (run: RunContext, issue: Issue): Effect.Effect<Issue, RunFailure | RunFenced> =>
   Effect.gen(function* () {
     const { states } = run.order.workflow.config
     const target = policyOf(states, issue.state)?.onStart ?? null
-    if (target === null || sameState(target, issue.state)) return
+    if (target === null || sameState(target, issue.state)) return issue
     const move = { from: issue.state, to: target, fileName: issue.fileName, inode: issue.inode }
     yield* run.report({ _tag: "MoveIntended", ...move })
     const result = yield* moveUntilKnown(run, move).pipe(
@@ -50,6 +50,7 @@ const enterStartState = (run: RunContext, issue: Issue): Effect.Effect<void, Run
       )
     )
     yield* reportMoved(run, result.state, result._tag !== "elsewhere")
+    return new Issue({ ...issue, state: result.state ?? issue.state })
   })
 
 /**
@@ -57,7 +58,10 @@ const enterStartState = (run: RunContext, issue: Issue): Effect.Effect<void, Run
  * was begun is ended.
  */
 export const enter = (run: RunContext): Effect.Effect<Issue | Gone, RunFailure | RunFenced> =>
-  currentIssue(run).pipe(Effect.tap((found) => (isGone(found) ? Effect.void : enterStartState(run, found))))
+  Effect.gen(function* () {
+    const found = yield* currentIssue(run)
+    return isGone(found) ? found : yield* enterStartState(run, found)
+  })
 
 export interface Prepared {
   readonly _tag: "Prepared"

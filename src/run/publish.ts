@@ -1,4 +1,4 @@
-import { Effect } from "effect"
+import { Effect, Schedule } from "effect"
 import type { RunFailure } from "../domain/Outcome.ts"
 import type { DoneClaim, HandoffRecord } from "../scheduler/events.ts"
 import type { RunFenced } from "../scheduler/Runs.ts"
@@ -28,6 +28,11 @@ export const publish = (
     // Idempotent under the run's name: answers what is in the quarantine already.
     const exported = yield* exportWork(run, request)
     yield* run.report({ _tag: "PublishIntended" })
-    const published = yield* run.services.handoff.publish(request, exported).pipe(Effect.mapError(failureOf))
+    const published = yield* run.services.handoff
+      .publish(request, exported)
+      .pipe(
+        Effect.retry({ schedule: Schedule.exponential("1 second"), times: 2 }),
+        Effect.mapError(failureOf)
+      )
     yield* run.report({ _tag: "Published", url: published.url })
   })

@@ -14,6 +14,10 @@ export const quiesce = (run: RunContext): Effect.Effect<void> =>
     yield* services.grants.revoke(record.run)
     const confirmed = services.sandboxes.reap(order.workflow, [record.run]).pipe(
       Effect.map((answers) => answers.every((answer) => answer.status === "dead")),
+      // A bug of ours does not make anything dead.
+      Effect.catchDefect((defect) =>
+        Effect.as(Effect.logError("a sandbox could not be asked", defect), false)
+      ),
       Effect.tap((dead) =>
         dead ? Effect.void : noteStage(run, "recovering", "its sandbox does not say whether it is dead")
       )

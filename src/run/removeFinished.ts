@@ -1,8 +1,10 @@
 import { Effect } from "effect"
+import { makeRunId } from "../domain/ids.ts"
 import { agentBranch } from "../domain/workspaceKey.ts"
 import type { HandoffError } from "../handoff/Handoff.ts"
 import type { IssueRecord } from "../scheduler/state.ts"
 import type { WorkflowDefinition } from "../workflow/WorkflowConfig.ts"
+import { hookEnvironment } from "../workspace/hookEnvironment.ts"
 import type { WorkspaceError } from "../workspace/Workspaces.ts"
 import type { RunServices } from "./RunContext.ts"
 
@@ -11,13 +13,14 @@ import type { RunServices } from "./RunContext.ts"
  * in it and nobody has handed over, because a person finished the issue, is handed over first.
  */
 export const removeFinished = (
-  { handoff, workspaces }: RunServices,
+  { handoff, hookVariables, tracker, workspaces }: RunServices,
   record: IssueRecord,
   workflow: WorkflowDefinition
 ): Effect.Effect<void, HandoffError | WorkspaceError> =>
   Effect.gen(function* () {
     const workspace = workspaces.locate(record.identifier, workflow)
     const last = record.history.at(-1)
+    const state = (yield* tracker.snapshot).byId.get(record.id)?.state ?? ""
     const isHandedOver = record.handoff !== null && record.handoff.verdict !== "none"
     if (workflow.config.handoff.mode !== "none" && !isHandedOver && last !== undefined) {
       if (!(yield* workspaces.exists(workspace, workflow))) return
@@ -33,5 +36,22 @@ export const removeFinished = (
         startedAt: last.startedAt
       })
     }
-    yield* workspaces.remove({ workspace, workflow, env: { SYMPHONY_ISSUE_ID: record.identifier } })
+    yield* workspaces.remove({
+      workspace,
+      workflow,
+      env: hookEnvironment({
+        workflow,
+        identifier: record.identifier,
+        state,
+        title: record.title,
+        attempt: record.attempts,
+        runId: last?.run ?? makeRunId(0, 0),
+        outcome: null,
+        workspace: workspace.path,
+        bin: hookVariables.bin,
+        markDone: null,
+        patch: record.handoff?.patch ?? null,
+        operator: hookVariables.operator
+      })
+    })
   })

@@ -8,7 +8,7 @@ import type { SchedulerState } from "./state.ts"
 export type OperatorCommand =
   /** Start nothing new; what runs goes on. */
   | { readonly _tag: "Pause" }
-  /** As `Pause`, in order to end the program when nothing runs any more. */
+  /** As `Pause`, and shown so: the operator means to end the program when nothing runs any more. */
   | { readonly _tag: "Drain" }
   | { readonly _tag: "Resume" }
   /** Ends the issue's run and holds the issue until it is retried by hand or its text changes. */

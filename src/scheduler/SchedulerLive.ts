@@ -4,9 +4,9 @@ import {
   Deferred,
   Duration,
   Effect,
-  Fiber,
   FiberHandle,
   FiberMap,
+  FiberSet,
   Layer,
   Queue,
   Stream,
@@ -32,7 +32,7 @@ import { claimOf, transitionsOf } from "./react.ts"
 import { type RunFenced, type RunReport, Runs } from "./Runs.ts"
 import { type RunSignal, RunSignals, SignalRefused } from "./RunSignals.ts"
 import { CommandRefused, type OperatorCommand, Scheduler, type SchedulerView } from "./Scheduler.ts"
-import { evolve, holdsSlot } from "./state.ts"
+import { evolve, holdsSlot, issueOf } from "./state.ts"
 
 /** Entries after which the journal is replaced by one snapshot. */
 const COMPACT_AFTER = 2_000
@@ -119,7 +119,7 @@ const make = Effect.gen(function* () {
     const definition = yield* workflow.current
     settings.set(record.run, definition)
     const issue = (yield* tracker.snapshot).byId.get(record.issue) ?? null
-    const memory = state.issues[record.issue]
+    const memory = issueOf(state, record.issue)
     const last = memory?.history.at(-1)?.outcome
     const goesOn = record.kind === "continuation" || record.kind === "reply"
     yield* Effect.logInfo(recovering ? "run recovered" : "run started").pipe(
@@ -285,7 +285,9 @@ const make = Effect.gen(function* () {
   yield* journal.append([entryOf(booted)])
   state = evolve(state, booted)
 
-  const loop = yield* Queue.takeAll(inputs).pipe(Effect.flatMap(step), Effect.forever, Effect.forkScoped)
+  /** The loop and what feeds it: when one of them dies, the program must not go on without it. */
+  const vital = yield* FiberSet.make<never, never>()
+  yield* FiberSet.run(vital, Queue.takeAll(inputs).pipe(Effect.flatMap(step), Effect.forever))
 
   const shutdown = Effect.gen(function* () {
     const done = yield* Deferred.make<void>()
@@ -309,15 +311,24 @@ const make = Effect.gen(function* () {
   })
 
   yield* Effect.forEach(recoveryActs(state), perform, { discard: true })
-  yield* Effect.forkScoped(Effect.forever(poll))
-  yield* tracker.changes.pipe(
-    Stream.runForEach(() => wake),
-    Effect.forkScoped
+  yield* FiberSet.run(vital, Effect.forever(poll))
+  yield* FiberSet.run(
+    vital,
+    tracker.changes.pipe(
+      Stream.runForEach(() => {
+        trackerDown = null
+        return wake
+      }),
+      Effect.andThen(Effect.never)
+    )
   )
-  yield* workflow.changes.pipe(
-    Stream.drop(1),
-    Stream.runForEach(() => Queue.offer(inputs, { _tag: "Settings" })),
-    Effect.forkScoped
+  yield* FiberSet.run(
+    vital,
+    workflow.changes.pipe(
+      Stream.drop(1),
+      Stream.runForEach(() => Queue.offer(inputs, { _tag: "Settings" })),
+      Effect.andThen(Effect.never)
+    )
   )
 
   const command = Effect.fn("Scheduler.command")(function* (what: OperatorCommand) {
@@ -371,7 +382,7 @@ const make = Effect.gen(function* () {
         return yield* wake
       }),
       shutdown,
-      died: Fiber.join(loop)
+      died: Effect.andThen(FiberSet.join(vital), Effect.never)
     })
   ).pipe(Context.add(RunSignals, RunSignals.of({ view: viewOf, submit })))
 })

@@ -5,6 +5,7 @@ import { relocation } from "./react.ts"
 import type { RunMessage } from "./Runs.ts"
 import {
   type IssueRecord,
+  issueOf,
   liveRunOf,
   nextRunId,
   type Relocation,
@@ -44,7 +45,7 @@ export const eventsOf = (
           state: issue.state,
           fileName: issue.fileName,
           contentHash: issue.contentHash,
-          attempt: (state.issues[issue.id]?.attempts ?? 0) + 1,
+          attempt: (issueOf(state, issue.id)?.attempts ?? 0) + 1,
           kind,
           retryAttempt,
           adapter
@@ -59,6 +60,8 @@ export const eventsOf = (
       return [relocation(decision.issue, "park", decision.to, at)]
     case "LiftHold":
       return [{ _tag: "HoldLifted", at, issue: decision.issue, why: decision.reason }]
+    case "WithdrawQuestion":
+      return [{ _tag: "SteeringWithdrawn", at, issue: decision.issue, why: decision.reason }]
     case "DropRetry":
       return [{ _tag: "RetryDropped", at, issue: decision.issue, why: decision.reason }]
     case "Forget":
@@ -85,7 +88,7 @@ export const actsOf = (event: SchedulerEvent, state: SchedulerState): ReadonlyAr
       ]
     case "SteeringAnswered": {
       const run = liveRunOf(state, event.issue)
-      const steering = state.issues[event.issue]?.steering ?? null
+      const steering = issueOf(state, event.issue)?.steering ?? null
       return run === undefined || steering === null
         ? []
         : [{ _tag: "Tell", run: run.run, message: { _tag: "Reply", steering } }]
@@ -98,7 +101,7 @@ export const actsOf = (event: SchedulerEvent, state: SchedulerState): ReadonlyAr
 }
 
 const relocate = (state: SchedulerState, issue: IssueId): ReadonlyArray<Act> => {
-  const record = state.issues[issue]
+  const record = issueOf(state, issue)
   if (record === undefined || record.relocation === null) return []
   const parking = record.relocation.why === "park" && record.hold !== null
   return [

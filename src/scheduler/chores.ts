@@ -1,7 +1,11 @@
 import { Duration, Effect, Schedule } from "effect"
 import type { IssueId } from "../domain/ids.ts"
+import { sameState } from "../domain/State.ts"
 import type { Tracker } from "../tracker/Tracker.ts"
 import type { Act } from "./acts.ts"
+
+/** A person who edits the file at the very moment of its move is waited for, so often. */
+const MOST_TRIES = 5
 
 type Relocate = Extract<Act, { readonly _tag: "Relocate" }>
 
@@ -17,16 +21,22 @@ const relocate = Effect.fnUntraced(function* (tracker: Tracker["Service"], act: 
     // The note has replaced the file that was meant when the move was put on record.
     inode = (yield* tracker.read(issue)).inode
   }
-  const result = yield* tracker
-    .move({ id: issue, ...relocation, inode })
-    .pipe(
-      Effect.catchTag("IssueNameTaken", (error) =>
-        Effect.logWarning("issue stays where it is", error).pipe(
-          Effect.as({ _tag: "elsewhere" as const, state: relocation.from })
+  for (let tries = 1; ; tries++) {
+    const result = yield* tracker
+      .move({ id: issue, ...relocation, inode })
+      .pipe(
+        Effect.catchTag("IssueNameTaken", (error) =>
+          Effect.logWarning("issue stays where it is", error).pipe(
+            Effect.as({ _tag: "taken" as const, state: relocation.from })
+          )
         )
       )
-    )
-  return result.state
+    const isEdited =
+      result._tag === "elsewhere" && result.state !== null && sameState(result.state, relocation.from)
+    if (!isEdited || tries === MOST_TRIES) return result.state
+    // An editor has replaced the file that was meant.
+    inode = (yield* tracker.read(issue)).inode
+  }
 })
 
 /** Moves an issue that no run is working on, until it is known what became of it: answers where it lies. */
@@ -41,7 +51,11 @@ export const relocateUntilKnown = (
     Effect.tapError((error) => Effect.logWarning("issue is not moved yet", error)),
     Effect.retry(Schedule.min([Schedule.exponential("500 millis"), Schedule.spaced("30 seconds")])),
     // A tracker that stays down is retried for as long as we live, so that it never gets here.
-    Effect.catchTag("TrackerError", Effect.die)
+    Effect.catchTag("TrackerError", Effect.die),
+    // A bug of ours must not leave the issue "being moved" for ever.
+    Effect.catchDefect((defect) =>
+      Effect.logError("issue stays where it is", defect).pipe(Effect.as(act.relocation.from))
+    )
   )
 
 /** Pause before a workspace that could not be removed is tried again; doubles each time, up to the longest. */

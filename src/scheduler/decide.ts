@@ -14,7 +14,7 @@ import {
   observed
 } from "./eligibility.ts"
 import type { RunKind } from "./events.ts"
-import { adapterFor } from "./policy.ts"
+import { adapterFor, workingState } from "./policy.ts"
 import { type IssueRecord, liveRunOf, parks, type RunRecord, type SchedulerState } from "./state.ts"
 
 /** What is to be done now, each with the reason why. */
@@ -42,6 +42,7 @@ export type Decision =
     }
   | { readonly _tag: "LiftHold"; readonly issue: IssueId; readonly reason: string }
   | { readonly _tag: "DropRetry"; readonly issue: IssueId; readonly reason: string }
+  | { readonly _tag: "WithdrawQuestion"; readonly issue: IssueId; readonly reason: string }
   | { readonly _tag: "RemoveWorkspace"; readonly record: IssueRecord; readonly reason: string }
   | { readonly _tag: "Forget"; readonly issue: IssueId; readonly reason: string }
 
@@ -133,7 +134,13 @@ const reconcileRecord = (
   if (record.retry !== null && role !== "active" && issue !== undefined) {
     return { _tag: "DropRetry", issue: record.id, reason: `it is in ${issue.state}` }
   }
-  if (role === "terminal" && record.workspace !== null && !observation.kept.has(record.id)) {
+  if (role !== "terminal") return undefined
+  if (record.steering !== null) {
+    return { _tag: "WithdrawQuestion", issue: record.id, reason: "it is finished" }
+  }
+  const isOut = record.handoff !== null && record.handoff.verdict !== "none"
+  const isWanted = record.hold?.reason === "handoff" || (!isOut && !observation.policy.handsOver)
+  if (record.workspace !== null && !isWanted && !observation.kept.has(record.id)) {
     return { _tag: "RemoveWorkspace", record, reason: "it is finished" }
   }
   return undefined
@@ -181,7 +188,8 @@ const dispatch = (state: SchedulerState, observation: Observation, now: number):
     if (memory !== null && memory <= 0) break
     if (!keeps) {
       total++
-      byState.set(stateKey(issue.state), (byState.get(stateKey(issue.state)) ?? 0) + 1)
+      const key = stateKey(workingState(observation.policy, issue.state))
+      byState.set(key, (byState.get(key) ?? 0) + 1)
     }
     if (memory !== null) memory--
     decisions.push({
@@ -189,7 +197,7 @@ const dispatch = (state: SchedulerState, observation: Observation, now: number):
       issue,
       kind,
       retryAttempt,
-      adapter: adapterFor(observation.policy, issue.state),
+      adapter: adapterFor(observation.policy, workingState(observation.policy, issue.state)),
       reason: kind === "first" ? `it is in ${issue.state} and a slot is free` : `${kind} is due`
     })
   }

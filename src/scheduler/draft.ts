@@ -168,8 +168,12 @@ export const settle = (
   missingSince: MissingSince,
   now: number
 ): void => {
+  let { memorySlots } = observation
   for (let round = 0; round < ROUNDS; round++) {
-    const decisions = decide(draft.state, observation, missingSince, now)
+    const decisions = decide(draft.state, { ...observation, memorySlots }, missingSince, now)
+    if (memorySlots !== null) {
+      memorySlots -= decisions.filter((decision) => decision._tag === "StartRun").length
+    }
     if (decisions.length === 0) return
     const before = draft.events.length
     for (const decision of decisions) {

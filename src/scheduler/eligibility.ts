@@ -3,8 +3,8 @@ import { Issue } from "../domain/Issue.ts"
 import { policyOf, roleOf, stateKey } from "../domain/State.ts"
 import type { TrackerSnapshot } from "../tracker/Tracker.ts"
 import type { RunKind } from "./events.ts"
-import { adapterFor, type Policy } from "./policy.ts"
-import { holdsSlot, liveRunOf, type RunRecord, type SchedulerState } from "./state.ts"
+import { adapterFor, type Policy, workingState } from "./policy.ts"
+import { holdsSlot, issueOf, liveRunOf, type RunRecord, type SchedulerState } from "./state.ts"
 
 /** What the rules look at beside the scheduler's own memory. */
 export interface Observation {
@@ -46,7 +46,7 @@ export type Explanation =
  */
 export const observed = (state: SchedulerState, observation: Observation, id: IssueId): Issue | undefined => {
   const issue = observation.tracker.byId.get(id)
-  const move = state.issues[id]?.lastMove ?? null
+  const move = issueOf(state, id)?.lastMove ?? null
   return issue === undefined || move === null || observation.tracker.scannedAt > move.at
     ? issue
     : new Issue({ ...issue, state: move.state })
@@ -77,11 +77,13 @@ export const claimability = (
   now: number
 ): Explanation => {
   const { policy } = observation
-  const record = state.issues[issue.id]
+  const record = issueOf(state, issue.id)
   const live = liveRunOf(state, issue.id)
   if (live !== undefined) return { _tag: "Running", run: live }
   const role = roleOf(policy.states, issue.state)
-  if (role === "terminal") return { _tag: "Finished", state: issue.state }
+  if (role === "terminal" && record?.hold?.reason !== "handoff") {
+    return { _tag: "Finished", state: issue.state }
+  }
   if (record?.hold != null) return { _tag: "Held", reason: record.hold.reason, message: record.hold.message }
   const steering = record?.steering ?? null
   if (steering !== null && steering.reply === null)
@@ -99,7 +101,7 @@ export const claimability = (
       cycle: isInCycle(observation, issue)
     }
   }
-  const adapter = adapterFor(policy, issue.state)
+  const adapter = adapterFor(policy, workingState(policy, issue.state))
   const blocked = state.blockedAdapters[adapter]
   if (blocked !== undefined) return { _tag: "AdapterBlocked", adapter, message: blocked }
   const retry = record?.retry ?? null
@@ -114,7 +116,7 @@ export const claimability = (
     : { _tag: "Ready", kind: retry.kind, retryAttempt: retry.attempt }
 }
 
-/** Slots in use and kept: a run until its sandbox is dead, a continuation until it is dispatched. */
+/** Slots in use and kept, counted in the state that is worked in: a run until its sandbox is dead, a continuation until it is dispatched. */
 export interface Capacity {
   readonly total: number
   readonly byState: ReadonlyMap<string, number>
@@ -124,8 +126,9 @@ export const capacityInUse = (state: SchedulerState, observation: Observation): 
   const byState = new Map<string, number>()
   let total = 0
   const add = (name: string) => {
+    const key = stateKey(workingState(observation.policy, name))
     total++
-    byState.set(stateKey(name), (byState.get(stateKey(name)) ?? 0) + 1)
+    byState.set(key, (byState.get(key) ?? 0) + 1)
   }
   for (const run of Object.values(state.runs)) if (holdsSlot(run)) add(run.state)
   for (const record of Object.values(state.issues)) {
@@ -141,7 +144,7 @@ export const capacityInUse = (state: SchedulerState, observation: Observation): 
  * something else than its moment does not: what it waits for may need the slot.
  */
 export const keepsSlot = (state: SchedulerState, observation: Observation, issue: Issue): boolean => {
-  if (state.issues[issue.id]?.retry?.kind !== "continuation") return false
+  if (issueOf(state, issue.id)?.retry?.kind !== "continuation") return false
   const claim = claimability(state, observation, issue, Number.POSITIVE_INFINITY)
   return claim._tag === "Ready" && claim.kind === "continuation"
 }
@@ -156,9 +159,10 @@ export const capacityObstacle = (
   const { policy } = observation
   const own = keepsOwnSlot ? 1 : 0
   if (used.total - own >= policy.maxConcurrent) return { _tag: "GlobalCap", cap: policy.maxConcurrent }
-  const cap = policyOf(policy.states, issue.state)?.maxConcurrent ?? null
-  if (cap !== null && (used.byState.get(stateKey(issue.state)) ?? 0) - own >= cap) {
-    return { _tag: "StateCap", state: issue.state, cap }
+  const state = workingState(policy, issue.state)
+  const cap = policyOf(policy.states, state)?.maxConcurrent ?? null
+  if (cap !== null && (used.byState.get(stateKey(state)) ?? 0) - own >= cap) {
+    return { _tag: "StateCap", state, cap }
   }
   return undefined
 }

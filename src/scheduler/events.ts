@@ -103,6 +103,8 @@ export const SchedulerEvent = Schema.TaggedUnion({
   },
   SteeringAnswered: { at, issue: IssueId, question: QuestionId, reply: Schema.String },
   SteeringDelivered: { at, run, question: QuestionId },
+  /** Nobody waits for its answer any more: the issue is finished, or goes on without. */
+  SteeringWithdrawn: { at, issue: IssueId, why: Schema.String },
   DoneClaimed: { at, run, claim: DoneClaim },
   CancelRequested: { at, run, reason: CancelReason },
   /** The sandbox is confirmed dead and every token of the run revoked: its slot is free. */
@@ -145,7 +147,7 @@ export const SchedulerEvent = Schema.TaggedUnion({
   RetryRequeued: { at, issue: IssueId, dueAt: Schema.Number, error: Schema.String },
   RetryDropped: { at, issue: IssueId, why: Schema.String },
   RetryNow: { at, issue: IssueId },
-  OperatorStopped: { at, issue: IssueId, contentHash: Schema.String },
+  OperatorStopped: { at, issue: IssueId, contentHash: Schema.NullOr(Schema.String) },
   WorkspaceRemoved: { at, issue: IssueId },
   AdapterBlocked: { at, adapter: Schema.String, message: Schema.String },
   AdapterUnblocked: { at, adapter: Schema.String },

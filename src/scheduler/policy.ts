@@ -11,6 +11,8 @@ export interface Policy {
   readonly breakerThreshold: number
   readonly requiredLabels: ReadonlyArray<string>
   readonly adapter: string
+  /** Whether finished work is handed over; where it is not, it stays in its workspace. */
+  readonly handsOver: boolean
 }
 
 export const policyFrom = (config: WorkflowConfig): Policy => ({
@@ -20,8 +22,13 @@ export const policyFrom = (config: WorkflowConfig): Policy => ({
   maxRetryBackoffMs: config.agent.maxRetryBackoffMs,
   breakerThreshold: config.agent.circuitBreakerThreshold,
   requiredLabels: config.tracker.requiredLabels.map(stateKey),
-  adapter: config.acp.adapter
+  adapter: config.acp.adapter,
+  handsOver: config.handoff.mode !== "none"
 })
 
 export const adapterFor = (policy: Policy, state: string): string =>
   policyOf(policy.states, state)?.adapter ?? policy.adapter
+
+/** The state that an issue of this state is worked on in: where `on_start` moves it, or the same. */
+export const workingState = (policy: Policy, state: string): string =>
+  policyOf(policy.states, state)?.onStart ?? state

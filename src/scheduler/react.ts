@@ -9,7 +9,14 @@ import { afterRun, CONTINUATION_DELAY } from "./retry.ts"
 import { type RunReport, RunFenced } from "./Runs.ts"
 import { type RunSignal, SignalRefused } from "./RunSignals.ts"
 import { CommandRefused, type OperatorCommand } from "./Scheduler.ts"
-import { type IssueRecord, liveRunOf, nextQuestionId, type RunRecord, type SchedulerState } from "./state.ts"
+import {
+  type IssueRecord,
+  issueOf,
+  liveRunOf,
+  nextQuestionId,
+  type RunRecord,
+  type SchedulerState
+} from "./state.ts"
 
 /** What follows from an input: events to journal, or a refusal and no event at all. */
 export type Reaction<Answer, Refusal> =
@@ -89,7 +96,7 @@ export const reactToSignal = (
   }
   if (run.cancel !== null || run.conclusion !== null) return refused(runEnded(id))
   if (signal._tag === "AskHuman") {
-    return (state.issues[run.issue]?.steering ?? null) !== null
+    return (issueOf(state, run.issue)?.steering ?? null) !== null
       ? refused(
           new SignalRefused({
             reason: "already_asked",
@@ -134,7 +141,7 @@ export const reactToReport = (
   outdated: boolean
 ): Reaction<void, RunFenced> => {
   const run = state.runs[id]
-  const issue = run === undefined ? undefined : state.issues[run.issue]
+  const issue = run === undefined ? undefined : issueOf(state, run.issue)
   if (run === undefined || issue === undefined) return refused(new RunFenced({ run: id }))
   if (report._tag === "WorkspaceRemoved") {
     return accepted([{ _tag: "WorkspaceRemoved", at, issue: run.issue }], undefined)
@@ -168,7 +175,7 @@ const reactToAnswer = (
   command: Extract<OperatorCommand, { readonly _tag: "Answer" }>,
   at: number
 ): Reaction<void, CommandRefused> => {
-  const steering = state.issues[command.issue]?.steering ?? null
+  const steering = issueOf(state, command.issue)?.steering ?? null
   if (steering === null || (command.question !== null && command.question !== steering.question)) {
     return refused(
       new CommandRefused({ reason: "no_pending_steering", message: `no question of this issue is open` })
@@ -216,7 +223,7 @@ const reactToMove = (
     )
   }
   if (sameState(issue.state, target.name)) return accepted([], undefined)
-  const record = state.issues[command.issue]
+  const record = issueOf(state, command.issue)
   const finishing = liveRunOf(state, command.issue)
   if (
     (record?.relocation ?? null) !== null ||
@@ -255,7 +262,8 @@ export const reactToCommand = (
     case "Stop": {
       const run = liveRunOf(state, command.issue)
       const issue = observation.tracker.byId.get(command.issue)
-      if (run === undefined && state.issues[command.issue]?.retry == null) {
+      const record = issueOf(state, command.issue)
+      if (run === undefined && record?.retry == null && record?.steering == null) {
         return refused(
           issue === undefined
             ? notFound(command.issue)
@@ -274,14 +282,15 @@ export const reactToCommand = (
             _tag: "OperatorStopped",
             at,
             issue: command.issue,
-            contentHash: issue?.contentHash ?? run?.contentHash ?? ""
+            // A run that has signalled may still write its notes into the issue.
+            contentHash: run?.done == null ? (issue?.contentHash ?? run?.contentHash ?? null) : null
           }
         ],
         undefined
       )
     }
     case "RetryNow": {
-      const record = state.issues[command.issue]
+      const record = issueOf(state, command.issue)
       if (record === undefined) {
         return observation.tracker.byId.has(command.issue)
           ? accepted([], undefined)
@@ -291,6 +300,11 @@ export const reactToCommand = (
       return accepted(
         [
           { _tag: "RetryNow", at, issue: command.issue },
+          ...(record.steering !== null &&
+          record.steering.reply === null &&
+          liveRunOf(state, record.id) === undefined
+            ? [{ _tag: "SteeringWithdrawn", at, issue: record.id, why: "retried without an answer" } as const]
+            : []),
           ...unblockAdapters(state, at),
           ...backFromParking(state, observation, record, at)
         ],

@@ -1,5 +1,6 @@
 import { Duration } from "effect"
 import type { FailedOutcome, RunOutcome } from "../domain/Outcome.ts"
+import { roleOf } from "../domain/State.ts"
 import type { NextStep } from "./events.ts"
 import type { Policy } from "./policy.ts"
 import type { IssueRecord, RunRecord } from "./state.ts"
@@ -11,9 +12,19 @@ export const RATE_LIMIT_DELAY = Duration.minutes(1)
 /** A stated reset further away than this is not believed at once: look again after it. */
 export const LONGEST_RATE_LIMIT_WAIT = Duration.hours(6)
 
+/** The reason of a run whose work is verified, kept and moved, and only the remote said no. */
+export const PUBLISH_FAILED = "publish_failed"
+
 /** Milliseconds before the n-th retry in a row, from 1: `min(10 s · 2^(n−1), cap)`. */
 export const backoff = (n: number, capMs: number): number =>
   Math.min(Duration.toMillis(FIRST_BACKOFF) * 2 ** Math.min(Math.max(n, 1) - 1, 30), capMs)
+
+const rateLimitsInARow = ({ history }: IssueRecord): number => {
+  const other = history.findLastIndex(
+    ({ outcome }) => outcome._tag !== "Failed" || outcome.class !== "rate_limit"
+  )
+  return history.length - 1 - other
+}
 
 const failed = (
   issue: IssueRecord,
@@ -30,17 +41,17 @@ const failed = (
     class: outcome.class,
     error: outcome.message
   })
+  if (outcome.reason === PUBLISH_FAILED) {
+    return { _tag: "Hold", reason: "handoff", message: outcome.message }
+  }
   switch (outcome.class) {
     case "configuration":
       return { _tag: "Hold", reason: "configuration", message: outcome.message }
     case "rate_limit": {
+      // A reset that keeps lying in the past must not start a run each second.
+      const soonest = now + backoff(rateLimitsInARow(issue) + 1, policy.maxRetryBackoffMs)
       const reset = outcome.resetAt ?? now + Duration.toMillis(RATE_LIMIT_DELAY)
-      return again(
-        Math.min(
-          Math.max(reset, now + Duration.toMillis(CONTINUATION_DELAY)),
-          now + Duration.toMillis(LONGEST_RATE_LIMIT_WAIT)
-        )
-      )
+      return again(Math.min(Math.max(reset, soonest), now + Duration.toMillis(LONGEST_RATE_LIMIT_WAIT)))
     }
     case "agent":
     case "infrastructure": {
@@ -48,13 +59,19 @@ const failed = (
       return policy.breakerThreshold > 0 && failures >= policy.breakerThreshold
         ? {
             _tag: "Hold",
-            reason: outcome.reason.startsWith("handoff_") ? "handoff" : "breaker",
+            reason: "breaker",
             message: `${failures} runs failed in a row; the last one: ${outcome.message}`
           }
         : again(now + backoff(failures, policy.maxRetryBackoffMs))
     }
   }
 }
+
+const tooManySessions = (issue: IssueRecord): NextStep => ({
+  _tag: "Hold",
+  reason: "sessions",
+  message: `${issue.sessions + 1} sessions ended without the agent saying that it is done`
+})
 
 /** What follows the end of a run. Each failure in a row counts, whatever its reason. */
 export const afterRun = (
@@ -66,16 +83,16 @@ export const afterRun = (
 ): NextStep => {
   switch (outcome._tag) {
     case "Completed":
-      return { _tag: "None" }
+      return run.done?.signal === "transition" &&
+        roleOf(policy.states, outcome.state) === "active" &&
+        issue.sessions + 1 >= policy.maxSessions
+        ? tooManySessions(issue)
+        : { _tag: "None" }
     case "Waiting":
       return { _tag: "None" }
     case "Continue":
       return issue.sessions + 1 >= policy.maxSessions
-        ? {
-            _tag: "Hold",
-            reason: "sessions",
-            message: `${issue.sessions + 1} sessions ended without the agent saying that it is done`
-          }
+        ? tooManySessions(issue)
         : {
             _tag: "Retry",
             kind: "continuation",

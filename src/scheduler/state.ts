@@ -168,11 +168,14 @@ export const emptyState: SchedulerState = {
 const KEPT_ATTEMPTS = 20
 
 /** Holds that move the issue to a holding state, with the reason written into it. */
-export const parks = (reason: Hold["reason"]): boolean =>
-  reason === "breaker" || reason === "sessions" || reason === "handoff"
+export const parks = (reason: Hold["reason"]): boolean => reason === "breaker" || reason === "sessions"
 
 /** Stages in which a run has, or may have, a sandbox; each such run holds a slot. */
 export const holdsSlot = (run: RunRecord): boolean => run.conclusion === null
+
+/** What is remembered of an issue. Its id is untrusted: `constructor` is an id like any other. */
+export const issueOf = (state: SchedulerState, id: IssueId): IssueRecord | undefined =>
+  Object.hasOwn(state.issues, id) ? state.issues[id] : undefined
 
 /** The run of an issue that has not ended: there is at most one. */
 export const liveRunOf = (state: SchedulerState, issue: IssueId): RunRecord | undefined =>
@@ -181,6 +184,10 @@ export const liveRunOf = (state: SchedulerState, issue: IssueId): RunRecord | un
 export const nextRunId = (state: SchedulerState): RunId => makeRunId(state.epoch, state.nextRun)
 
 export const nextQuestionId = (run: RunRecord): QuestionId => makeQuestionId(run.run, run.questions + 1)
+
+/** Another text lifts a hold that the text may have caused; after a signal we write into the issue ourselves. */
+const liftedByText = (reason: Hold["reason"], run: RunRecord): boolean =>
+  reason === "configuration" && run.done === null
 
 const newIssueRecord = (id: IssueId, identifier: Identifier, title: string): IssueRecord => ({
   id,
@@ -209,7 +216,7 @@ const patchRun = (state: SchedulerState, id: RunId, patch: Partial<RunRecord>): 
 }
 
 const patchIssue = (state: SchedulerState, id: IssueId, patch: Partial<IssueRecord>): SchedulerState => {
-  const issue = state.issues[id]
+  const issue = issueOf(state, id)
   return issue === undefined ? state : { ...state, issues: { ...state.issues, [id]: { ...issue, ...patch } } }
 }
 
@@ -219,7 +226,7 @@ const patchIssueOf = (
   patch: (issue: IssueRecord, run: RunRecord) => Partial<IssueRecord>
 ): SchedulerState => {
   const run = state.runs[id]
-  const issue = run === undefined ? undefined : state.issues[run.issue]
+  const issue = run === undefined ? undefined : issueOf(state, run.issue)
   return run === undefined || issue === undefined ? state : patchIssue(state, run.issue, patch(issue, run))
 }
 
@@ -229,7 +236,7 @@ const omit = <A>(record: Readonly<Record<string, A>>, key: string): Readonly<Rec
 type EventOf<Tag extends SchedulerEvent["_tag"]> = Extract<SchedulerEvent, { readonly _tag: Tag }>
 
 const runStarted = (state: SchedulerState, event: EventOf<"RunStarted">): SchedulerState => {
-  const issue = state.issues[event.issue] ?? newIssueRecord(event.issue, event.identifier, event.title)
+  const issue = issueOf(state, event.issue) ?? newIssueRecord(event.issue, event.identifier, event.title)
   const record: RunRecord = {
     run: event.run,
     issue: event.issue,
@@ -279,10 +286,15 @@ const runStarted = (state: SchedulerState, event: EventOf<"RunStarted">): Schedu
 }
 
 /** Failures and sessions in a row, after a run that ended so. */
-const counters = (issue: IssueRecord, outcome: RunOutcome): Pick<IssueRecord, "failures" | "sessions"> => {
+const counters = (
+  issue: IssueRecord,
+  run: RunRecord,
+  outcome: RunOutcome
+): Pick<IssueRecord, "failures" | "sessions"> => {
   switch (outcome._tag) {
     case "Completed":
-      return { failures: 0, sessions: 0 }
+      // Passing an issue on between active states does not end it: agents must not do so for ever.
+      return { failures: 0, sessions: run.done?.signal === "transition" ? issue.sessions + 1 : 0 }
     case "Continue":
       return { failures: 0, sessions: issue.sessions + 1 }
     case "Waiting":
@@ -298,7 +310,7 @@ const counters = (issue: IssueRecord, outcome: RunOutcome): Pick<IssueRecord, "f
 
 const runEnded = (state: SchedulerState, event: EventOf<"RunEnded">): SchedulerState => {
   const run = state.runs[event.run]
-  const issue = run === undefined ? undefined : state.issues[run.issue]
+  const issue = run === undefined ? undefined : issueOf(state, run.issue)
   if (run === undefined || issue === undefined) return state
   const seconds = Math.max(0, event.at - run.startedAt) / 1000
   const attempt: Attempt = {
@@ -327,7 +339,7 @@ const runEnded = (state: SchedulerState, event: EventOf<"RunEnded">): SchedulerS
           reason: event.next.reason,
           message: event.next.message,
           at: event.at,
-          contentHash: parks(event.next.reason) ? null : run.contentHash,
+          contentHash: liftedByText(event.next.reason, run) ? run.contentHash : null,
           parkedIn: null
         }
       : issue.hold
@@ -338,7 +350,7 @@ const runEnded = (state: SchedulerState, event: EventOf<"RunEnded">): SchedulerS
       ...state.issues,
       [run.issue]: {
         ...issue,
-        ...counters(issue, event.outcome),
+        ...counters(issue, run, event.outcome),
         retry,
         hold,
         session: run.session ?? issue.session,
@@ -417,8 +429,8 @@ export const evolve = (state: SchedulerState, event: SchedulerEvent): SchedulerS
       )
     }
     case "SteeringAnswered": {
-      const steering = state.issues[event.issue]?.steering
-      const retry = state.issues[event.issue]?.retry ?? null
+      const steering = issueOf(state, event.issue)?.steering
+      const retry = issueOf(state, event.issue)?.retry ?? null
       return steering?.question === event.question
         ? patchIssue(state, event.issue, {
             steering: { ...steering, reply: event.reply, answeredAt: event.at },
@@ -431,6 +443,8 @@ export const evolve = (state: SchedulerState, event: SchedulerEvent): SchedulerS
       return patchIssueOf(state, event.run, (issue) =>
         issue.steering?.question === event.question ? { steering: null } : {}
       )
+    case "SteeringWithdrawn":
+      return patchIssue(state, event.issue, { steering: null })
     case "DoneClaimed":
       return patchIssueOf(
         patchRun(state, event.run, { done: event.claim, stage: "quiescing" }),
@@ -440,7 +454,11 @@ export const evolve = (state: SchedulerState, event: SchedulerEvent): SchedulerS
     case "CancelRequested":
       return patchRun(state, event.run, { cancel: event.reason })
     case "Quiesced":
-      return patchRun(state, event.run, { conclusion: event.conclusion, stage: "exporting" })
+      return patchRun(state, event.run, {
+        // A signal that was taken counts, however the conversation ended.
+        conclusion: state.runs[event.run]?.done == null ? event.conclusion : { _tag: "Done" },
+        stage: "exporting"
+      })
     case "Exported":
       return patchIssueOf(
         patchRun(state, event.run, { handoff: event.handoff, stage: "moving" }),
@@ -482,7 +500,7 @@ export const evolve = (state: SchedulerState, event: SchedulerEvent): SchedulerS
     case "HoldLifted":
       return patchIssue(state, event.issue, { hold: null, failures: 0, sessions: 0 })
     case "RelocationIntended": {
-      const issue = state.issues[event.issue] ?? newIssueRecord(event.issue, event.identifier, event.title)
+      const issue = issueOf(state, event.issue) ?? newIssueRecord(event.issue, event.identifier, event.title)
       const { why, from, to, fileName, inode } = event
       return {
         ...state,
@@ -493,7 +511,7 @@ export const evolve = (state: SchedulerState, event: SchedulerEvent): SchedulerS
       }
     }
     case "Relocated": {
-      const issue = state.issues[event.issue]
+      const issue = issueOf(state, event.issue)
       if (issue === undefined || issue.relocation === null) return state
       const parked = issue.relocation.why === "park" && issue.hold !== null
       return patchIssue(state, event.issue, {
@@ -506,7 +524,7 @@ export const evolve = (state: SchedulerState, event: SchedulerEvent): SchedulerS
       })
     }
     case "RetryRequeued": {
-      const retry = state.issues[event.issue]?.retry
+      const retry = issueOf(state, event.issue)?.retry
       return retry == null
         ? state
         : patchIssue(state, event.issue, { retry: { ...retry, dueAt: event.dueAt, error: event.error } })
@@ -514,7 +532,7 @@ export const evolve = (state: SchedulerState, event: SchedulerEvent): SchedulerS
     case "RetryDropped":
       return patchIssue(state, event.issue, { retry: null })
     case "RetryNow": {
-      const retry = state.issues[event.issue]?.retry
+      const retry = issueOf(state, event.issue)?.retry
       return patchIssue(state, event.issue, {
         hold: null,
         failures: 0,

@@ -11,7 +11,7 @@ const SHOWN_IDLE = 50
 const MODES: Record<BoardSnapshot["mode"], string> = {
   running: "dispatching",
   paused: "paused: nothing new is started",
-  draining: "draining: nothing new is started, symphony ends when nothing runs"
+  draining: "draining: nothing new is started; stop symphony when nothing runs any more"
 }
 
 export const Header = ({ board }: RegionProps) => (
