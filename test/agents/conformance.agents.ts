@@ -20,12 +20,19 @@ const withToken = async (url: string, authorization: string) => {
       { host: target.hostname, port: target.port, path: target.pathname, method: incoming.method },
       (answer) => {
         response.writeHead(answer.statusCode ?? 502, answer.headers)
+        answer.on("error", () => response.destroy())
         answer.pipe(response)
       }
     )
     for (const [name, value] of Object.entries({ ...incoming.headers, authorization }))
       if (value !== undefined) passed.setHeader(name, value)
-    passed.on("error", () => response.destroy())
+    // The suite leaves some requests alone; what breaks on one side ends the other.
+    for (const stream of [passed, incoming, response]) {
+      stream.on("error", () => {
+        passed.destroy()
+        response.destroy()
+      })
+    }
     incoming.pipe(passed)
   })
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve))
