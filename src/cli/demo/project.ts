@@ -146,6 +146,10 @@ export const demoIssueFile = (issue: DemoIssue): string =>
     ""
   ].join("\n")
 
+/** A microVM needs Node and git in it. */
+const machine = (sandbox: string): string =>
+  sandbox === "smolvm" ? "smolvm:\n  image: node:24-bookworm\n" : ""
+
 export const demoWorkflow = (options: { readonly sandbox: string }): string => `---
 # Made by \`symphony demo\`: the scripted demo agent, no model, no VM.
 tracker:
@@ -166,7 +170,7 @@ acp:
   adapter: demo
 sandbox:
   kind: ${options.sandbox}
-hooks:
+${machine(options.sandbox)}hooks:
   after_create: |
     set -eu
     git clone --quiet --local --no-hardlinks --no-tags --template= --branch "$SYMPHONY_BASE_BRANCH" -- "$SYMPHONY_SOURCE_REPO" .

@@ -1,0 +1,129 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Ref } from "effect"
+import { HandoffError } from "../../src/handoff/Handoff.ts"
+import { diligent } from "../support/house.ts"
+import { makeHousehold } from "../support/household.ts"
+import { asking, busy, failing, inTurn, passing, type Script } from "../support/scripts.ts"
+import { testState } from "../support/workflow.ts"
+
+const starts = (house: ReturnType<typeof makeHousehold>) =>
+  house.journal().filter((entry) => entry._tag === "RunStarted").length
+
+describe("what would go on for ever", () => {
+  it("bounds issues that agents pass on between active states without end", () => {
+    const states = [testState("Todo", "active"), testState("Review", "active"), testState("Done", "terminal")]
+    const pingPong: Script = (turn) => passing(odd++ % 2 === 0 ? "Review" : "Todo")(turn)
+    let odd = 0
+    const house = makeHousehold({
+      config: { states, agent: { maxSessionsPerIssue: 6 } },
+      issues: { "Todo/A.md": {} },
+      behaviour: { prompt: pingPong }
+    })
+    house.advance("1 hour")
+    assert.strictEqual(starts(house), 6)
+    assert.deepInclude(house.why("A"), { _tag: "Held", reason: "sessions" })
+  })
+
+  it("waits longer each time when a rate limit says that it is over and is not", () => {
+    const house = makeHousehold({
+      config: { agent: { maxRetryBackoffMs: 300_000 } },
+      issues: { "Todo/A.md": {} },
+      behaviour: { prompt: failing("rate_limit", 0) }
+    })
+    house.advance("10 minutes")
+    assert.isAtMost(starts(house), 6)
+  })
+})
+
+describe("an issue whose id is a word of JavaScript", () => {
+  it("is an issue like any other, over a restart too", () => {
+    const house = makeHousehold({
+      issues: { "Todo/constructor.md": {}, "Todo/toString.md": {} },
+      behaviour: { prompt: inTurn(failing("exit")) }
+    })
+    house.restart()
+    house.advance("1 minute")
+    assert.deepStrictEqual(house.files(), ["Done/constructor.md", "Done/toString.md"])
+  })
+})
+
+describe("caps of a state that issues are moved to when they start", () => {
+  it("hold for those that come from elsewhere", () => {
+    const states = [
+      testState("Todo", "active", { onStart: "In Progress" }),
+      testState("In Progress", "active", { maxConcurrent: 1 }),
+      testState("Done", "terminal")
+    ]
+    const house = makeHousehold({
+      config: { states },
+      issues: { "Todo/A.md": {}, "Todo/B.md": {}, "Todo/C.md": {} },
+      behaviour: { prompt: busy }
+    })
+    house.advance("5 seconds")
+    assert.deepStrictEqual(house.files(), ["In Progress/A.md", "Todo/B.md", "Todo/C.md"])
+    assert.deepInclude(house.why("B"), { _tag: "StateCap", state: "In Progress", cap: 1 })
+  })
+})
+
+describe("a remote that says no", () => {
+  it("costs neither the workspace nor the patch, and is for a person to mend", () => {
+    const house = makeHousehold({
+      config: { handoff: { mode: "pull_request" } },
+      issues: { "Todo/A.md": {} },
+      started: false
+    })
+    Effect.runSync(
+      Ref.set(house.world.handoff.fault, (operation) =>
+        operation === "publish"
+          ? new HandoffError({ reason: "push", code: "push", detail: "the remote said no", hint: null })
+          : null
+      )
+    )
+    house.start()
+    house.advance("10 minutes")
+    assert.deepStrictEqual(house.files(), ["Done/A.md"])
+    assert.deepInclude(house.why("A"), { _tag: "Held", reason: "handoff" })
+    assert.match(house.record("A").hold?.message ?? "", /the remote said no.*symphony handoff A/s)
+    assert.isNotNull(house.record("A").handoff)
+    assert.isNotNull(house.record("A").workspace)
+    assert.strictEqual(Effect.runSync(Ref.get(house.world.folders)).size, 1)
+    assert.strictEqual(starts(house), 1)
+  })
+})
+
+describe("work that is not handed over", () => {
+  it("stays in its workspace when the workflow says so", () => {
+    const house = makeHousehold({
+      config: { handoff: { mode: "none" } },
+      issues: { "Todo/A.md": {} }
+    })
+    house.advance("10 minutes")
+    assert.deepStrictEqual(house.files(), ["Done/A.md"])
+    assert.strictEqual(Effect.runSync(Ref.get(house.world.folders)).size, 1)
+  })
+})
+
+describe("a signal that is taken while the conversation ends", () => {
+  it("counts", () => {
+    const lastWord: Script = (turn) => diligent(turn).pipe(Effect.andThen(failing("stall_timeout")(turn)))
+    const house = makeHousehold({ issues: { "Todo/A.md": {} }, behaviour: { prompt: inTurn(lastWord) } })
+    house.advance("1 minute")
+    assert.deepStrictEqual(house.files(), ["Done/A.md"])
+    assert.strictEqual(starts(house), 1)
+  })
+})
+
+describe("a question that nobody answers", () => {
+  it("is withdrawn when a person finishes the issue, so that it does not stand in its way later", () => {
+    const house = makeHousehold({
+      issues: { "Todo/A.md": {} },
+      behaviour: { prompt: inTurn(asking("Which?")) }
+    })
+    house.advance("5 seconds")
+    house.world.tracker.move("Todo/A.md", "Done/A.md")
+    house.advance("1 minute")
+    house.world.tracker.move("Done/A.md", "Todo/A.md")
+    house.advance("1 minute")
+    assert.deepStrictEqual(house.files(), ["Done/A.md"])
+  })
+})
