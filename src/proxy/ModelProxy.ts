@@ -10,7 +10,7 @@ import type { ModelApi } from "../agent/modelApis.ts"
 import type { Identifier, RunId } from "../domain/ids.ts"
 import { addTokens, noTokens, type Tokens } from "../domain/Tokens.ts"
 import { RunGrants } from "../mcp/RunGrants.ts"
-import { makeUsageMeter } from "./usageMeter.ts"
+import { makeUsageMeter, type UsageMeter } from "./usageMeter.ts"
 
 /** A model's API with the operator's key for it. */
 export interface Upstream {
@@ -178,13 +178,17 @@ export class ModelProxy extends Context.Service<
           answer.status === 200 && request.method === "POST" && !path.endsWith("/count_tokens")
             ? makeUsageMeter(contentType)
             : null
+        const count = (added: (known: UsageMeter) => Tokens) =>
+          meter === null
+            ? Effect.void
+            : Effect.suspend(() => {
+                const more = added(meter)
+                return Ref.update(way.counted, (sum) => addTokens(sum, more))
+              })
+        // Counted before it is passed on: an agent may end its turn before the answer is closed.
         const through = answer.stream.pipe(
-          Stream.tap((bytes) => Effect.sync(() => meter?.take(bytes))),
-          Stream.ensuring(
-            meter === null
-              ? Effect.void
-              : Effect.suspend(() => Ref.update(way.counted, (sum) => addTokens(sum, meter.end())))
-          )
+          Stream.tap((bytes) => count((known) => known.take(bytes))),
+          Stream.ensuring(count((known) => known.end()))
         )
         return HttpServerResponse.stream(through, { status: answer.status, headers, contentType })
       })

@@ -1,6 +1,6 @@
 import { Option, Schema } from "effect"
 import { makeLineSplitter } from "../agent/lines.ts"
-import { type Tokens, unknownTokens } from "../domain/Tokens.ts"
+import { noTokens, type Tokens, unknownTokens } from "../domain/Tokens.ts"
 
 /** Longest line of an event stream, and longest answer that is no stream, that is looked into. */
 const MAX_LOOKED_INTO = 8 * 1024 * 1024
@@ -25,8 +25,9 @@ const Reported = Schema.Struct({
 const decode = Schema.decodeUnknownOption(Schema.fromJsonString(Reported))
 
 export interface UsageMeter {
-  readonly take: (bytes: Uint8Array) => void
-  /** What the answer has reported so far; `unknown` where it has not. */
+  /** Answers what these bytes have added to what the answer has reported; `none` where nothing. */
+  readonly take: (bytes: Uint8Array) => Tokens
+  /** The same of the end of the answer; `unknown` where all of it has reported nothing. */
   readonly end: () => Tokens
 }
 
@@ -70,20 +71,29 @@ export const makeUsageMeter = (contentType: string): UsageMeter => {
     if (text.startsWith("data:")) look(text.slice("data:".length))
   }
 
+  let told = { input: 0, output: 0 }
+  const added = (): Tokens => {
+    const now = { input: input ?? 0, output: Math.max(Math.round(output ?? 0), told.output) }
+    const more = { input: now.input - told.input, output: now.output - told.output }
+    told = now
+    return more.input + more.output === 0
+      ? noTokens
+      : { ...more, total: more.input + more.output, source: "counted" }
+  }
+
   return {
     take: (bytes) => {
-      if (overflown) return
+      if (overflown) return noTokens
       const { lines, overflow } = splitter.push(bytes)
       overflown = overflow && !isStream
-      // A JSON document may have several lines; it is put together at the end.
       if (isStream) for (const text of lines) line(text)
+      // A JSON document may have several lines; it is put together at the end.
       else pieces.push(...lines)
+      return added()
     },
     end: () => {
       line([...pieces.splice(0), splitter.rest()].join("\n"))
-      if (input === null && output === null) return unknownTokens
-      const counted = { input: input ?? 0, output: Math.round(output ?? 0) }
-      return { ...counted, total: counted.input + counted.output, source: "counted" }
+      return input === null && output === null ? unknownTokens : added()
     }
   }
 }

@@ -1,11 +1,14 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as fc from "fast-check"
+import { addTokens, noTokens } from "../../src/domain/Tokens.ts"
 import { makeUsageMeter } from "../../src/proxy/usageMeter.ts"
 
 const measure = (contentType: string, parts: ReadonlyArray<Uint8Array>) => {
   const meter = makeUsageMeter(contentType)
-  for (const part of parts) meter.take(part)
-  return meter.end()
+  return addTokens(
+    parts.map(meter.take).reduce((sum, more) => addTokens(sum, more), noTokens),
+    meter.end()
+  )
 }
 
 const encoder = new TextEncoder()
