@@ -10,7 +10,12 @@ import { machine } from "./layers.ts"
 import { version } from "./version.ts"
 
 const usage = (error: CliError.CliError): CommandFailed =>
-  failWith(2, error._tag === "ShowHelp" ? error.errors.map((e) => `error: ${e.message}`).join("\n") : `error: ${error.message}`)
+  failWith(
+    2,
+    error._tag === "ShowHelp"
+      ? error.errors.map((e) => `error: ${e.message}`).join("\n")
+      : `error: ${error.message}`
+  )
 
 const main = Effect.gen(function* () {
   const stdio = yield* Stdio.Stdio
@@ -31,7 +36,9 @@ const main = Effect.gen(function* () {
 
 /** Stopped by a signal is stopped as asked. */
 const teardown: Runtime.Teardown = (exit, onExit) =>
-  Exit.isFailure(exit) && Cause.hasInterruptsOnly(exit.cause) ? onExit(0) : Runtime.defaultTeardown(exit, onExit)
+  Exit.isFailure(exit) && Cause.hasInterruptsOnly(exit.cause)
+    ? onExit(0)
+    : Runtime.defaultTeardown(exit, onExit)
 
 main.pipe(
   Effect.provide(Layer.mergeAll(machine, logging.layer())),

@@ -70,7 +70,7 @@ const observationOf = (issues: ReadonlyArray<Issue>, cap: number): Observation =
     maxRetryBackoffMs: 300_000,
     breakerThreshold: 5,
     requiredLabels: [],
-  handsOver: true,
+    handsOver: true,
     adapter: "demo"
   },
   memorySlots: null,
