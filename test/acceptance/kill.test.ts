@@ -12,7 +12,9 @@ const KILL_AT = fileURLToPath(new URL("../fixtures/acceptance/killAt.mjs", impor
 const PRELOAD = { nodeArgs: ["--import", KILL_AT] }
 
 /** A few everywhere; all of them where everything is to be shown. */
-const KILLS = process.env["SYMPHONY_TEST_ALL"] === "1" ? 30 : 6
+const KILLS = Number(
+  process.env["SYMPHONY_TEST_KILLS"] ?? (process.env["SYMPHONY_TEST_ALL"] === "1" ? 30 : 6)
+)
 const AT_A_TIME = 2
 
 const ISSUES = ["PLAIN", "AFTER", "TWICE", "REVIEW", "NOTHING"]
