@@ -21,6 +21,7 @@ export interface LedgerRun {
   /** Until its sandbox is confirmed dead. */
   slot: boolean
   done: boolean
+  passesOn: boolean
   cancelled: boolean
   exported: boolean
   moveInode: string | null
@@ -133,6 +134,7 @@ export const makeLedger = (facts: Facts) => {
       stage: "claimed",
       slot: true,
       done: false,
+      passesOn: false,
       cancelled: false,
       exported: false,
       moveInode: null,
@@ -153,7 +155,8 @@ export const makeLedger = (facts: Facts) => {
     switch (outcome._tag) {
       case "Completed":
         issue.failures = 0
-        issue.sessions = 0
+        // Passing an issue on is a session that did not end it.
+        issue.sessions = run.passesOn ? issue.sessions + 1 : 0
         totals.completed += 1
         break
       case "Waiting":
@@ -230,6 +233,9 @@ export const makeLedger = (facts: Facts) => {
         issue.notBefore = 0
         return
       }
+      case "SteeringWithdrawn":
+        issueOf(event.issue).question = null
+        return
       case "SteeringDelivered": {
         const run = liveRun(event)
         const { question } = issueOf(run.issue)
@@ -245,6 +251,7 @@ export const makeLedger = (facts: Facts) => {
         require(run.slot && !run.cancelled, "no effect by an old generation", () =>
           `${event.run} is done after its end`)
         run.done = true
+        run.passesOn = event.claim.signal === "transition"
         run.stage = "done claimed"
         issueOf(run.issue).question = null
         return

@@ -171,8 +171,8 @@ export const MUTATIONS: ReadonlyArray<Mutation> = [
   {
     name: "terminal-re-run",
     file: "scheduler/eligibility.ts",
-    from: `if (role === "terminal") return { _tag: "Finished", state: issue.state }`,
-    to: `if (role === "terminal" && record !== undefined) return { _tag: "Finished", state: issue.state }`,
+    from: `if (role === "terminal" && record?.hold?.reason !== "handoff") {`,
+    to: `if (role === "terminal" && record !== undefined && record.hold?.reason !== "handoff") {`,
     breaks: ["nothing terminal is re-run"]
   },
   {
