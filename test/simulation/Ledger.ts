@@ -75,6 +75,8 @@ export const makeLedger = (facts: Facts) => {
   const starts = new Map<string, number>()
   /** Entries since the last compaction that are known to be durable. */
   let count = 0
+  /** What a new process has found beyond that: its first append makes it durable, and until then nothing rests on it. */
+  let found: ReadonlyArray<JournalEntry> = []
 
   const issueOf = (id: string): LedgerIssue => {
     const found = issues.get(id)
@@ -353,8 +355,10 @@ export const makeLedger = (facts: Facts) => {
     totals,
     /** Entries that an append has returned from. */
     appended: (entries: ReadonlyArray<JournalEntry>): void => {
-      for (const entry of entries) if (isEvent(entry)) observe(entry)
-      count += entries.length
+      const durable = [...found, ...entries]
+      found = []
+      for (const entry of durable) if (isEvent(entry)) observe(entry)
+      count += durable.length
     },
     compacted: (): void => {
       count = 0
@@ -363,15 +367,13 @@ export const makeLedger = (facts: Facts) => {
     reopened: (entries: ReadonlyArray<JournalEntry>): void => {
       const first = entries[0]
       const snapshot = first !== undefined && !isEvent(first) ? 1 : 0
-      const found = entries.length - snapshot
-      if (found < count) {
-        require(snapshot === 1 && found === 0, "what was journaled survives", () =>
-          `${found} entries of ${count}`)
+      const length = entries.length - snapshot
+      if (length < count) {
+        require(snapshot === 1 && length === 0, "what was journaled survives", () =>
+          `${length} entries of ${count}`)
         count = 0
-        return
       }
-      for (const entry of entries.slice(snapshot + count)) if (isEvent(entry)) observe(entry)
-      count = found
+      found = entries.slice(snapshot + count)
     },
     liveRun: (run: string) => runs.get(run),
     issueOf

@@ -11,6 +11,8 @@ const TABLE = join(root, "docs/simulation.md")
 const BEGIN = "<!-- mutations: written by `npm run simulate -- --mutate all` -->"
 const END = "<!-- end of mutations -->"
 
+const CONTROL = "control (nothing changed)"
+
 const say = (line: string): void => void process.stdout.write(`${line}\n`)
 
 interface Verdict {
@@ -72,7 +74,7 @@ const judge = (mutation: Mutation | null, seeds: number, from: number): Verdict 
     )
     const [, seed, detail] = /^seed (\d+) broke a promise.*\n {2}(.*)$/m.exec(stdout) ?? []
     const tried = Number(/^(\d+) seeds from/m.exec(stdout)?.[1] ?? 0)
-    const name = mutation?.name ?? "control (nothing changed)"
+    const name = mutation?.name ?? CONTROL
     if (seed === undefined || detail === undefined)
       return { name, caught: false, seed: null, tried, invariant: "" }
     const invariant = detail.split(": ")[0] ?? ""
@@ -95,15 +97,17 @@ const rowOf = (verdict: Verdict): string => {
   } |`
 }
 
+/** Replaces the rows of what was judged; those of the others stay. */
 const writeTable = (verdicts: ReadonlyArray<Verdict>): void => {
   const text = readFileSync(TABLE, "utf8")
   const [head = "", rest = ""] = text.split(BEGIN)
-  const tail = rest.split(END)[1] ?? ""
-  const table = [
-    "| mutation | in | broken promise | caught by |",
-    "| --- | --- | --- | --- |",
-    ...verdicts.map(rowOf)
-  ]
+  const [before = "", tail = ""] = rest.split(END)
+  const rows = [...MUTATIONS.map(({ name }) => name), CONTROL].flatMap((name) => {
+    const verdict = verdicts.find((each) => each.name === name)
+    const row = before.split("\n").find((line) => line.startsWith(`| ${name} |`))
+    return verdict === undefined ? (row ?? []) : rowOf(verdict)
+  })
+  const table = ["| mutation | in | broken promise | caught by |", "| --- | --- | --- | --- |", ...rows]
   writeFileSync(TABLE, `${head}${BEGIN}\n\n${table.join("\n")}\n\n${END}${tail}`)
 }
 
@@ -134,5 +138,5 @@ for (const mutation of all || values.mutate === "control" ? [...chosen, null] : 
     `${right ? "ok    " : "FAILED"}  ${verdict.name}: ${verdict.invariant || "clean"} (${verdict.seed === null ? `${verdict.tried} seeds` : `seed ${verdict.seed}`})`
   )
 }
-if (all) writeTable(verdicts)
+writeTable(verdicts)
 process.exitCode = held ? 0 : 1
