@@ -185,9 +185,9 @@ const make = Effect.gen(function* () {
         : yield* elsewhere
     }
     const moved = yield* moveFile(files, place, {
-      from: `${request.from}/${request.fileName}`,
-      to: `${to}/${request.fileName}`,
-      toFolder: to,
+      from: request.from,
+      to,
+      fileName: request.fileName,
       inode: request.inode
     }).pipe(Effect.mapError(fail))
     if (moved === "elsewhere") return yield* elsewhere

@@ -112,6 +112,14 @@ export const layer = (
         return isMeant(source) ? ({ _tag: "already", state: from } satisfies MoveResult) : elsewhere(id)
       }
       const linked = isMeant(target)
+      const isMovedOn = world
+        .paths()
+        .some((path) => path.endsWith(`/${fileName}`) && path !== source && path !== target && isMeant(path))
+      const isSavedAnew = linked && world.file(source) !== undefined && !isMeant(source)
+      if (isMovedOn || isSavedAnew) {
+        for (const path of [source, target]) if (isMeant(path)) world.remove(path)
+        return elsewhere(id)
+      }
       if (!linked) {
         if (!isMeant(source)) return elsewhere(id)
         if (world.file(target) !== undefined) return yield* new IssueNameTaken({ path: target })

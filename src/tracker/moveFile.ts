@@ -6,50 +6,71 @@ export type FileMove = "moved" | "already" | "elsewhere" | "taken"
 
 /**
  * Link, then unlink, each synced: at no moment is the file without a name, and no other file is overwritten
- * or lost. Asked for again after dying in between, it finishes.
+ * or lost. Asked for again after dying in between, it finishes; what a person did meanwhile to one of the two
+ * names wins, and the other goes.
  */
 export const moveFile = Effect.fn("Tracker.moveFile")(function* (
   files: SafeFiles["Service"],
   place: Place,
   {
+    fileName,
     from,
     inode,
-    to,
-    toFolder
+    to
   }: {
+    /** State folders. */
     readonly from: string
     readonly to: string
-    readonly toFolder: string
+    readonly fileName: string
     readonly inode: string
   }
 ): Effect.fn.Return<FileMove, FileError> {
+  const [source, target] = [`${from}/${fileName}`, `${to}/${fileName}`]
   const isMeant = (path: string) =>
     Effect.map(files.stat(place, path), (stat) => stat?.kind === "file" && stat.inode === inode)
+  const isMovedOn = Effect.gen(function* () {
+    for (const folder of yield* files.list(place, "")) {
+      if (folder.kind !== "directory" || folder.name === from || folder.name === to) continue
+      if (yield* isMeant(`${folder.name}/${fileName}`)) return true
+    }
+    return false
+  })
 
-  const source = yield* isMeant(from)
-  const target = yield* files.stat(place, to)
-  if (target !== null && target.inode === inode) {
-    if (source) yield* files.unlink(place, from)
+  const there = yield* files.stat(place, source)
+  const isThere = there?.kind === "file" && there.inode === inode
+  const isLinked = yield* isMeant(target)
+  if ((isThere || isLinked) && (yield* isMovedOn)) {
+    if (isThere) yield* files.unlink(place, source)
+    if (isLinked) yield* files.unlink(place, target)
+    return "elsewhere"
+  }
+  if (isLinked && there !== null && !isThere) {
+    // Saved anew under its old name: that is the issue, and ours what it was before.
+    yield* files.unlink(place, target)
+    return "elsewhere"
+  }
+  if (isLinked) {
+    if (isThere) yield* files.unlink(place, source)
     return "already"
   }
-  if (!source) return "elsewhere"
-  if (target !== null) return "taken"
+  if (!isThere) return "elsewhere"
+  if ((yield* files.stat(place, target)) !== null) return "taken"
 
-  yield* files.makeDirectory(place, toFolder)
-  const linked = yield* files.link(place, from, to).pipe(
+  yield* files.makeDirectory(place, to)
+  const linked = yield* files.link(place, source, target).pipe(
     Effect.as(true),
     Effect.catchIf(
       ({ reason }) => reason === "exists" || reason === "missing",
       ({ reason }) => Effect.succeed(reason)
     )
   )
-  if (linked === "exists") return (yield* isMeant(to)) ? "already" : "taken"
+  if (linked === "exists") return (yield* isMeant(target)) ? "already" : "taken"
   if (linked !== true) return "elsewhere"
   // A person's editor may have put another file in its place while we linked: theirs stays where it is.
-  if (!(yield* isMeant(to)) || !(yield* isMeant(from))) {
-    yield* files.unlink(place, to)
+  if (!(yield* isMeant(target)) || !(yield* isMeant(source))) {
+    yield* files.unlink(place, target)
     return "elsewhere"
   }
-  yield* files.unlink(place, from)
+  yield* files.unlink(place, source)
   return "moved"
 })

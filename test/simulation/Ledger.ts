@@ -12,6 +12,11 @@ export class Violation extends Error {
   }
 }
 
+/** A move that is on record; what became of it is not. */
+interface IntendedMove {
+  readonly to: string
+}
+
 export interface LedgerRun {
   readonly run: RunId
   readonly issue: IssueId
@@ -24,7 +29,7 @@ export interface LedgerRun {
   passesOn: boolean
   cancelled: boolean
   exported: boolean
-  moveInode: string | null
+  move: IntendedMove | null
   hookStarted: boolean
   publishIntended: boolean
 }
@@ -38,7 +43,7 @@ interface LedgerIssue {
   notBefore: number
   lastHandoff: "none" | "exported"
   question: { id: string; reply: string | null; delivered: boolean } | null
-  relocationInode: string | null
+  relocation: IntendedMove | null
 }
 
 /** What the world was like, as far as the rules need it. */
@@ -88,7 +93,7 @@ export const makeLedger = (facts: Facts) => {
       notBefore: 0,
       lastHandoff: "none",
       question: null,
-      relocationInode: null
+      relocation: null
     }
     issues.set(id, made)
     return made
@@ -139,7 +144,7 @@ export const makeLedger = (facts: Facts) => {
       passesOn: false,
       cancelled: false,
       exported: false,
-      moveInode: null,
+      move: null,
       hookStarted: false,
       publishIntended: false
     })
@@ -284,13 +289,13 @@ export const makeLedger = (facts: Facts) => {
       case "MoveIntended": {
         const run = liveRun(event)
         require(run.slot || run.exported, "nothing is moved before its export", () => event.run)
-        run.moveInode = event.inode
+        run.move = event
         run.stage = "move intended"
         return
       }
       case "Moved": {
         const run = liveRun(event)
-        run.moveInode = null
+        run.move = null
         run.stage = run.slot ? "preparing" : "moved"
         run.state = event.state ?? run.state
         return
@@ -316,10 +321,10 @@ export const makeLedger = (facts: Facts) => {
       case "RunEnded":
         return ended(event)
       case "RelocationIntended":
-        issueOf(event.issue).relocationInode = event.inode
+        issueOf(event.issue).relocation = event
         return
       case "Relocated":
-        issueOf(event.issue).relocationInode = null
+        issueOf(event.issue).relocation = null
         return
       case "HoldLifted":
       case "RetryNow": {

@@ -22,6 +22,8 @@ export const makePeople = (world: World) => {
   /** How many files of each name people have made and not deleted. */
   const copies = new Map<string, number>()
   const deleted = new Set<string>()
+  /** Saved in the midst of a move, and two files until it is taken up again. */
+  const halfSaved = new Set<string>()
   const answers: Array<Answer> = []
   const begin = machine.now()
   const faultsEnd = begin + world.plan.faultHours * HOUR
@@ -64,12 +66,27 @@ export const makePeople = (world: World) => {
     return from[dice.between(0, from.length - 1)]
   }
 
-  /** One who saves or moves a file in the midst of our move of it, while it has two names, makes two of it. */
+  /** Whether a move on record is to put the issue there. */
+  const isGoingTo = ({ name, state }: FolderFile): boolean =>
+    ledger.issues.get(name)?.relocation?.to === state ||
+    [...ledger.runs.values()].some((run) => run.issue === name && run.move?.to === state)
+
+  const countCopy = (name: string): void => {
+    copies.set(name, (copies.get(name) ?? 0) + 1)
+    halfSaved.delete(name)
+  }
+
+  /**
+   * Saving the old name of a file that is half-way through our move makes two files until the move is taken up
+   * again and yields. Saving the new name makes two for good: after a crash nobody can tell that file from one
+   * that was there before.
+   */
   const saving = (path: string): void => {
     const file = folder.files().find((each) => each.path === path)
     if (file === undefined) return
-    if (folder.files().some((each) => each.inode === file.inode && each.path !== path))
-      copies.set(file.name, (copies.get(file.name) ?? 0) + 1)
+    const isHalf = folder.files().some((each) => each.inode === file.inode && each.path !== path)
+    if ((isHalf || halfSaved.has(file.name)) && isGoingTo(file)) countCopy(file.name)
+    else if (isHalf) halfSaved.add(file.name)
   }
 
   const free = (path: string): boolean => !folder.files().some((file) => file.path === path)
@@ -86,7 +103,7 @@ export const makePeople = (world: World) => {
       const to = `${dice.pick(STATES)}/${file.name}.md`
       if (!free(to)) return
       world.hit("person moves", `${file.path} to ${to}`)
-      saving(file.path)
+      if (halfSaved.has(file.name)) countCopy(file.name)
       folder.move(file.path, to)
     } else if (roll < 70) {
       const to = `${dice.pick(STATES)}/${file.name}.md`
@@ -98,6 +115,7 @@ export const makePeople = (world: World) => {
       world.hit("person deletes", file.path)
       for (const each of folder.files()) if (each.name === file.name) folder.remove(each.path)
       copies.delete(file.name)
+      halfSaved.delete(file.name)
       deleted.add(file.name)
     } else if (roll < 88) {
       world.hit("person spoils", file.path)
@@ -213,14 +231,13 @@ export const makePeople = (world: World) => {
   /** Everybody goes home; what they have left lying about is put right. */
   const tidy = (): void => {
     world.trace("everything is put right")
-    for (const file of folder.files()) {
-      if (file.spoiled) mend(file.path)
-      if ((copies.get(file.name) ?? 0) <= 1) continue
-      const same = folder.files().filter(({ name }) => name === file.name)
-      for (const extra of same.slice(1)) {
-        folder.remove(extra.path)
-        copies.set(file.name, (copies.get(file.name) ?? 1) - 1)
-      }
+    for (const file of folder.files()) if (file.spoiled) mend(file.path)
+    for (const [name, count] of copies) {
+      if (count <= 1) continue
+      const [kept, ...others] = folder.files().filter((file) => file.name === name)
+      for (const extra of others) if (extra.inode !== kept?.inode) folder.remove(extra.path)
+      copies.set(name, 1)
+      halfSaved.delete(name)
     }
     const calm = (): void => {
       if (machine.now() > faultsEnd + world.plan.restHours * HOUR) return
@@ -254,7 +271,8 @@ export const makePeople = (world: World) => {
       for (const [name, expected] of copies) {
         const found = inodes.get(name)?.size ?? 0
         if (found === 0) throw new Violation("no issue is lost", name)
-        if (found > expected)
+        if (found <= expected) halfSaved.delete(name)
+        else if (found > expected + (halfSaved.has(name) ? 1 : 0))
           throw new Violation("no issue is doubled", `${name}: ${found} files, ${expected} made`)
       }
       for (const name of inodes.keys()) {
@@ -267,6 +285,7 @@ export const makePeople = (world: World) => {
     },
     /** At rest a file has one name. */
     checkNames: (files: ReadonlyArray<FolderFile>): void => {
+      for (const name of halfSaved) throw new Violation("no issue is doubled", `${name} stays two files`)
       const paths = new Map<string, string>()
       for (const { inode, path } of files) {
         const other = paths.get(inode)

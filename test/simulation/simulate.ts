@@ -314,8 +314,8 @@ export const simulate = (plan: Plan): Outcome => {
     if (operation !== "unlink") return
     const name = path.replace(/^.*\//, "").replace(/\.md$/, "")
     const intended =
-      [...ledger.runs.values()].some((run) => run.issue === name && run.moveInode !== null) ||
-      (ledger.issues.get(name)?.relocationInode ?? null) !== null
+      [...ledger.runs.values()].some((run) => run.issue === name && run.move !== null) ||
+      (ledger.issues.get(name)?.relocation ?? null) !== null
     if (!intended) throw new Violation("intent, effect, result", `${path} is moved without an intent`)
   }
 
@@ -602,7 +602,7 @@ export const simulate = (plan: Plan): Outcome => {
     if (coverageBooting && life?.value() === undefined) coverage.stages.booting += 1
     const live = [...ledger.runs.values()]
     for (const run of live) coverage.stages[run.stage] += 1
-    const relocating = [...ledger.issues.values()].some((issue) => issue.relocationInode !== null)
+    const relocating = [...ledger.issues.values()].some((issue) => issue.relocation !== null)
     if (relocating) coverage.stages.relocating += 1
     if (live.length === 0 && !relocating) coverage.stages.idle += 1
   }

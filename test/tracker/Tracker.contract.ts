@@ -163,6 +163,52 @@ export const trackerContract = (name: string, bench: Effect.Effect<Bench, never,
         assert.deepStrictEqual(bench.paths(), ["Done/A.md"])
       }))
 
+    for (const { does, meddle, left, state } of [
+      {
+        does: "moved the old name on",
+        meddle: ({ move }: Bench) => move("Todo/A.md", "Parked/A.md"),
+        left: ["Parked/A.md"],
+        state: "Parked"
+      },
+      {
+        does: "moved the new name on",
+        meddle: ({ move }: Bench) => move("Done/A.md", "Parked/A.md"),
+        left: ["Parked/A.md"],
+        state: "Parked"
+      },
+      {
+        does: "saved the old name anew",
+        meddle: ({ put }: Bench) => put("Todo/A.md", { title: "Edited" }),
+        left: ["Todo/A.md"],
+        state: "Todo"
+      }
+    ]) {
+      test(`a move that died half-way yields to a person who ${does}`, (bench, start) =>
+        Effect.gen(function* () {
+          bench.put("Todo/A.md", { title: "As it was" })
+          const tracker = yield* start
+          const issue = (yield* tracker.snapshot).byId.get(id("A"))
+          const { fileName = "", inode = "" } = issue ?? {}
+          bench.link("Todo/A.md", "Done/A.md")
+          meddle(bench)
+          const request = { id: id("A"), fileName, from: "Todo", to: "Done", inode }
+          assert.deepStrictEqual(yield* tracker.move(request), { _tag: "elsewhere", state })
+          assert.deepStrictEqual(bench.paths(), left)
+        }))
+    }
+
+    test("a move that died half-way does not choose between two files", (bench, start) =>
+      Effect.gen(function* () {
+        bench.put("Todo/A.md", {})
+        const tracker = yield* start
+        const inode = (yield* tracker.snapshot).byId.get(id("A"))?.inode ?? ""
+        bench.link("Todo/A.md", "Done/A.md")
+        bench.put("Done/A.md", { title: "Edited" })
+        const request = { id: id("A"), fileName: "A.md", from: "Todo", to: "Done", inode }
+        assert.strictEqual((yield* Effect.flip(tracker.move(request)))._tag, "IssueNameTaken")
+        assert.deepStrictEqual(bench.paths(), ["Done/A.md", "Todo/A.md"])
+      }))
+
     test("never overwrites, and lets a person's move win", (bench, start) =>
       Effect.gen(function* () {
         bench.put("Todo/A.md", {})

@@ -61,9 +61,11 @@ const take = (disk: MemoryDisk, { diesAfter, file, from, keeps, to, who }: Step)
   const layer = MemorySafeFiles.layer(disk, {
     before: () => ((left -= 1) < 0 ? Effect.fail("io") : Effect.void)
   })
-  SafeFiles.use((files) =>
-    moveFile(files, place, { from: source, to: target, toFolder: to, inode: stat.inode })
-  ).pipe(Effect.provide(layer), Effect.ignore, Effect.runSync)
+  SafeFiles.use((files) => moveFile(files, place, { from, to, fileName: name, inode: stat.inode })).pipe(
+    Effect.provide(layer),
+    Effect.ignore,
+    Effect.runSync
+  )
   let turn = 0
   if (diesAfter !== null) disk.crash(() => keeps[(turn += 1) % keeps.length] ?? false)
 }
