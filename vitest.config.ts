@@ -15,6 +15,8 @@ export default defineConfig({
   test: {
     include: ["test/**/*.test.ts"],
     globalSetup: ["test/support/build.ts"],
+    // Most of them wait for processes of others: a worker less than there are cores would leave one idle.
+    maxWorkers: "100%",
     testTimeout: 60_000,
     // Tests with real processes meet a machine that others use, too; a second failure is ours.
     retry: process.env["CI"] === "true" ? 1 : 0,

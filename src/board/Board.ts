@@ -42,6 +42,8 @@ export interface BoardIssue {
   readonly labels: ReadonlyArray<string>
   readonly blockedBy: ReadonlyArray<Blocker>
   readonly url: string | null
+  /** The issue whose agent proposed it, as its file says. */
+  readonly proposedBy: string | null
   readonly createdAt: string | null
   readonly updatedAt: string | null
   readonly run: BoardRun | null

@@ -51,6 +51,7 @@ const boardIssue = (
     priority: issue.priority,
     labels: issue.labels,
     blockedBy: issue.blockedBy,
+    proposedBy: issue.proposedBy,
     url: issue.url,
     createdAt: issue.createdAt,
     updatedAt: issue.updatedAt,

@@ -31,6 +31,8 @@ export class Issue extends Schema.Class<Issue>("Issue")({
   assigneeId: Schema.NullOr(Schema.String),
   /** The issue's name in another system, kept for prompts and tools. */
   nativeRef: Schema.NullOr(Schema.String),
+  /** The issue whose agent proposed this one; `null` when a person filed it. As the file says: anybody can write it. */
+  proposedBy: Schema.NullOr(Schema.String),
   /** File name within the state folder, kept through moves. */
   fileName: Schema.NonEmptyString,
   /** Decimal inode of the file: tells our own move of it from a person's copy. */

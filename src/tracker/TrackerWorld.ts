@@ -68,6 +68,7 @@ const toRecord = (path: string, { inode, written }: WorldFile): IssueRecord => {
     updatedAt: null,
     assigneeId: null,
     nativeRef: null,
+    proposedBy: null,
     ...written,
     identifier,
     fileName,

@@ -19,6 +19,7 @@ export interface IssueRecord {
   readonly updatedAt: string | null
   readonly assigneeId: string | null
   readonly nativeRef: string | null
+  readonly proposedBy: string | null
   readonly fileName: string
   readonly state: string
   readonly inode: string
@@ -210,6 +211,7 @@ export const decodeIssue = (file: IssueFile): Result.Result<IssueRecord, Readonl
     updatedAt: timeOf(data["updated_at"]),
     assigneeId: text(data["assignee_id"]),
     nativeRef: text(data["native_ref"]),
+    proposedBy: text(data["proposed_by"]),
     fileName: file.fileName,
     state: file.state,
     inode: file.inode,

@@ -38,6 +38,7 @@ export const boardIssue = (identifier: string, overrides: Partial<BoardIssue> = 
   labels: ["bug"],
   blockedBy: [],
   url: null,
+  proposedBy: null,
   createdAt: "2026-11-22T10:00:00.000Z",
   updatedAt: null,
   run: null,

@@ -11,7 +11,8 @@ const HOSTILE = `<img src=x onerror=alert(1)>"'><script>alert(1)</script>\u202Ee
 const BOARD = board([
   askingIssue("DEMO-1"),
   workingIssue("DEMO-2", 2),
-  boardIssue("DEMO-3", { state: "Triage", role: "holding", status: "stopped" }),
+  boardIssue("DEMO-3", { state: "Triage", role: "holding", status: "stopped", proposedBy: "DEMO-2" }),
+  boardIssue("DEMO-4", { state: "Triage", role: "holding", status: "stopped" }),
   LOGIN
 ])
 
@@ -32,7 +33,11 @@ describe("pages", () => {
     ["/issues/NO-1", 404, "There is no issue NO-1"],
     ["/issues/DEMO-2/stop", 200, "turn 2, at work for 5m, is cut off"],
     ["/issues/DEMO-2/move?to=Done", 200, "What the agent has not written to a file yet is lost"],
-    ["/issues/DEMO-2/move?to=Done", 200, "workspaces/DEMO-2 may be removed"],
+    [
+      "/issues/DEMO-2/move?to=Done",
+      200,
+      "workspaces/DEMO-2 is removed. What its agents left there is exported first"
+    ],
     ["/issues/DEMO-2/move", 400, "names no state"],
     ["/issues/DEMO-3", 200, "Approve: move to Todo"],
     ["/do/drain", 200, "to wait for; nothing is lost"],
@@ -51,6 +56,17 @@ describe("pages", () => {
       )
     )
   }
+
+  it.live("only what an agent proposed is there to approve, and says by whom", () =>
+    run(
+      Effect.gen(function* () {
+        const [proposed, filed] = [yield* page("/issues/DEMO-3"), yield* page("/issues/DEMO-4")]
+        assert.match(proposed.text, /proposed by<\/dt><dd[^>]*>DEMO-2</)
+        assert.notInclude(filed.text, "Approve")
+        assert.notInclude(filed.text, "proposed by")
+      })
+    )
+  )
 
   it.live("a filter shows what matches only", () =>
     run(

@@ -45,6 +45,7 @@ const issueArbitrary = (name: string) =>
           updatedAt: null,
           assigneeId: null,
           nativeRef: null,
+          proposedBy: null,
           fileName: `${name}.md`,
           inode: name,
           contentHash: name

@@ -27,6 +27,7 @@ const issue = (overrides: Partial<typeof Issue.Type> = {}) =>
     updatedAt: null,
     assigneeId: null,
     nativeRef: null,
+    proposedBy: null,
     fileName: "ABC-1.md",
     inode: "1",
     contentHash: "x",

@@ -97,7 +97,7 @@ export const MovePage = ({
             ? [
                 issue.workspace === null || issue.handoff !== null
                   ? `${printableLine(to, 80)} is where issues end: it is not started again.`
-                  : `${printableLine(to, 80)} is where issues end: its workspace ${printableLine(issue.workspace)} may be removed, with what was not handed over.`
+                  : `${printableLine(to, 80)} is where issues end: its workspace ${printableLine(issue.workspace)} is removed. What its agents left there is exported first, unless handoff.mode is none.`
               ]
             : [
                 role === "active"

@@ -70,7 +70,9 @@ const Actions = ({ board, issue }: IssueProps) => {
       {issue.hold !== null || issue.retry !== null ? (
         <Act action={`${path}/retry`} label="Retry now" />
       ) : null}
-      {issue.role === "holding" && issue.hold === null ? <Proposal board={board} issue={issue} /> : null}
+      {issue.role === "holding" && issue.hold === null && issue.proposedBy !== null ? (
+        <Proposal board={board} issue={issue} />
+      ) : null}
       <MoveForm board={board} issue={issue} />
     </div>
   )
@@ -95,6 +97,7 @@ const Where = ({ issue }: { readonly issue: BoardIssue }) => (
       <Fact name="run" value={issue.run?.run ?? null} />
       <Fact name="priority" value={issue.priority === null ? null : String(issue.priority)} />
       <Fact name="labels" value={issue.labels.join(", ")} />
+      <Fact name="proposed by" value={issue.proposedBy} />
       <Fact name="filed" value={issue.createdAt} />
       <Fact name="changed" value={issue.updatedAt} />
       <Fact name="elsewhere" value={issue.url} />
