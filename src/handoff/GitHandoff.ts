@@ -101,6 +101,10 @@ const make = Effect.gen(function* () {
     if (mode === "pull_request") yield* checkForge(settings)
   }, Effect.provide(services))
 
+  const fetchBase = Effect.fn("Handoff.fetchBase")(function* (workflow: WorkflowDefinition) {
+    if (modeOf(settings, workflow) !== "none") yield* open(workflow)
+  }, Effect.provide(services))
+
   const verify = Effect.fn("Handoff.verify")(function* (request: HandoffRequest) {
     if (modeOf(settings, request.workflow) === "none") return "analysis" as const
     const { quarantine } = yield* open(request.workflow)
@@ -163,6 +167,7 @@ const make = Effect.gen(function* () {
 
   return Handoff.of({
     check,
+    fetchBase,
     verify,
     exportRun,
     diff,

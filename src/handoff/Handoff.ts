@@ -86,6 +86,11 @@ export class Handoff extends Context.Service<
     /** Whether source repository and base branch are as needed, once before the first dispatch. */
     readonly check: (workflow: WorkflowDefinition) => Effect.Effect<void, HandoffError>
     /**
+     * Takes over the base branch as it is now, before each run: one whose base is gone ends before its agent
+     * costs anything.
+     */
+    readonly fetchBase: (workflow: WorkflowDefinition) => Effect.Effect<void, HandoffError>
+    /**
      * Whether the workspace could be handed off now, for the answer to `mark_done`: what is `unverified` the
      * agent can still mend. Writes nothing a reader would see.
      */

@@ -13,7 +13,7 @@ export interface MemoryWork {
   readonly uncommitted: ReadonlyArray<string>
 }
 
-export type HandoffOperation = "check" | "verify" | "exportRun" | "publish"
+export type HandoffOperation = "check" | "fetchBase" | "verify" | "exportRun" | "publish"
 
 /** The disk and the forge under a handoff in memory. They outlive the layer, as they outlive a process. */
 export interface HandoffWorld {
@@ -81,6 +81,7 @@ export const layer = (world: HandoffWorld): Layer.Layer<Handoff> =>
 
     return Handoff.of({
       check: () => mayFail("check", null),
+      fetchBase: () => mayFail("fetchBase", null),
       verify: Effect.fn("Handoff.verify")(function* (request: HandoffRequest) {
         yield* mayFail("verify", request)
         const work = yield* workOf(world, request)

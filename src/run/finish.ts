@@ -2,7 +2,7 @@ import { Effect, Result } from "effect"
 import type { FailedOutcome, RunFailure, RunOutcome } from "../domain/Outcome.ts"
 import { roleOf } from "../domain/State.ts"
 import type { Conclusion, DoneClaim } from "../scheduler/events.ts"
-import { PUBLISH_FAILED } from "../scheduler/retry.ts"
+import { HANDOFF_FAILED } from "../scheduler/retry.ts"
 import type { RunFenced } from "../scheduler/Runs.ts"
 import { runAfterRun } from "./afterRun.ts"
 import { exportClaim, exportWork, recordOf } from "./exportWork.ts"
@@ -16,6 +16,13 @@ const failedOutcome = (failure: RunFailure): FailedOutcome => ({
   reason: failure.reason,
   message: failure.message,
   resetAt: failure.resetAt
+})
+
+/** What is left is for a person, who is told where the work is. */
+const handoffFailed = (run: RunContext, failed: FailedOutcome, whereabouts: string): FailedOutcome => ({
+  ...failed,
+  reason: HANDOFF_FAILED,
+  message: `${failed.message}. ${whereabouts}; mend what is wrong, then: symphony handoff ${run.record.identifier}`
 })
 
 /** Removes a workspace whose work is out of it. A workspace that cannot be removed is tried again later. */
@@ -34,7 +41,9 @@ const finishClaim = (run: RunContext, claim: DoneClaim): Effect.Effect<RunOutcom
   Effect.gen(function* () {
     const exported = yield* Effect.result(exportClaim(run, claim))
     if (Result.isFailure(exported)) {
-      return yield* finishFailed(run, claim, exported.failure)
+      const failed = yield* finishFailed(run, claim, exported.failure)
+      // The agent said that it is done, and is not asked to work again for what a person has to look at.
+      return handoffFailed(run, failed, `The work is in ${workspaceOf(run).path}`)
     }
     const handoff = exported.success
     const moved = yield* Effect.result(moveIssue(run, claim))
@@ -46,9 +55,12 @@ const finishClaim = (run: RunContext, claim: DoneClaim): Effect.Effect<RunOutcom
     const published = yield* Effect.result(publish(run, claim, handoff))
     if (Result.isFailure(published)) {
       if (published.failure._tag === "RunFenced") return yield* published.failure
-      // Verified, kept and moved: only the remote is left, and a person.
-      const message = `${published.failure.message}. The patch is at ${handoff.patch ?? "hand"}; mend what is wrong, then: symphony handoff ${run.record.identifier}`
-      return { ...failedOutcome(published.failure), reason: PUBLISH_FAILED, message }
+      // Verified, kept and moved: only the remote is left.
+      return handoffFailed(
+        run,
+        failedOutcome(published.failure),
+        `The patch is at ${handoff.patch ?? "hand"}`
+      )
     }
     const terminal = state !== null && roleOf(run.order.workflow.config.states, state) === "terminal"
     if (terminal && handoff.verdict !== "none") yield* release(run)
@@ -59,7 +71,7 @@ const finishFailed = (
   run: RunContext,
   claim: DoneClaim,
   failure: RunFailure | RunFenced
-): Effect.Effect<RunOutcome, RunFenced> =>
+): Effect.Effect<FailedOutcome, RunFenced> =>
   Effect.gen(function* () {
     if (failure._tag === "RunFenced") return yield* failure
     yield* noteStage(run, "handoff failed", failure.message)

@@ -73,7 +73,7 @@ export interface Prepared {
 }
 
 /**
- * From the claim to an agent that waits for its first prompt: workspace, `before_run`, sandbox, tokens,
+ * From the claim to an agent that waits for its first prompt: base branch, workspace, `before_run`, sandbox, tokens,
  * session. All of it belongs to the scope.
  */
 export const prepare = (
@@ -88,6 +88,7 @@ export const prepare = (
     const adapter = adapterOf(adapterName)
 
     yield* noteStage(run, "workspace")
+    yield* services.handoff.fetchBase(order.workflow).pipe(Effect.mapError(failureOf))
     const workspace = yield* services.workspaces
       .ensure(record.identifier, order.workflow, hookContext(run, { state: issue.state }).env)
       .pipe(Effect.mapError(failureOf))

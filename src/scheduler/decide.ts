@@ -117,6 +117,9 @@ const reconcileHold = (
       ? undefined
       : { _tag: "LiftHold", issue: record.id, reason: `it was moved to ${issue.state}` }
   }
+  if (hold.reason === "handoff" && record.handoff === null && role === "terminal") {
+    return { _tag: "LiftHold", issue: record.id, reason: `it was finished by hand in ${issue.state}` }
+  }
   return hold.contentHash !== null && hold.contentHash !== issue.contentHash
     ? { _tag: "LiftHold", issue: record.id, reason: "its text was changed" }
     : undefined

@@ -12,8 +12,8 @@ export const RATE_LIMIT_DELAY = Duration.minutes(1)
 /** A stated reset further away than this is not believed at once: look again after it. */
 export const LONGEST_RATE_LIMIT_WAIT = Duration.hours(6)
 
-/** The reason of a run whose work is verified, kept and moved, and only the remote said no. */
-export const PUBLISH_FAILED = "publish_failed"
+/** The reason of a run whose agent is done and whose work is kept, but did not get out. */
+export const HANDOFF_FAILED = "handoff_failed"
 
 /** Milliseconds before the n-th retry in a row, from 1: `min(10 s · 2^(n−1), cap)`. */
 export const backoff = (n: number, capMs: number): number =>
@@ -41,7 +41,7 @@ const failed = (
     class: outcome.class,
     error: outcome.message
   })
-  if (outcome.reason === PUBLISH_FAILED) {
+  if (outcome.reason === HANDOFF_FAILED) {
     return { _tag: "Hold", reason: "handoff", message: outcome.message }
   }
   switch (outcome.class) {

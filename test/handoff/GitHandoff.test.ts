@@ -367,6 +367,23 @@ describe("handing off a run", () => {
     }).pipe(Effect.provide(handoff))
   )
 
+  it.live("takes over the base branch as it is before each run", () =>
+    Effect.gen(function* () {
+      const { request, source } = yield* world()
+      const service = yield* Handoff
+      yield* service.fetchBase(request.workflow)
+      git(source, ["commit", "-q", "--allow-empty", "-m", "Later"])
+      yield* service.fetchBase(request.workflow)
+      const quarantine = `${request.workflow.config.state.root}/quarantine/repository.git`
+      assert.strictEqual(
+        git(quarantine, ["rev-parse", "refs/base/main"]).trim(),
+        git(source, ["rev-parse", "main"]).trim()
+      )
+      git(source, ["branch", "-m", "main", "elsewhere"])
+      assert.strictEqual((yield* Effect.flip(service.fetchBase(request.workflow))).code, "no_base")
+    }).pipe(Effect.provide(handoff))
+  )
+
   it.live("lets nothing of the title and summary become structure of the report", () =>
     Effect.gen(function* () {
       const { workspace, request } = yield* world()

@@ -91,6 +91,34 @@ describe("a remote that says no", () => {
   })
 })
 
+describe("work that is done and cannot be handed over", () => {
+  const refuse = (house: ReturnType<typeof makeHousehold>, error: HandoffError | null) =>
+    Effect.runSync(
+      Ref.set(house.world.handoff.fault, (operation) => (operation === "exportRun" ? error : null))
+    )
+  for (const reason of ["io", "hostile", "unverified"] as const) {
+    it(`needs a person, and its agent does not work again (${reason})`, () => {
+      const house = makeHousehold({ issues: { "Todo/A.md": {} }, started: false })
+      refuse(house, new HandoffError({ reason, code: reason, detail: "the commits are refused", hint: null }))
+      house.start()
+      house.advance("2 hours")
+      assert.strictEqual(starts(house), 1)
+      assert.deepStrictEqual(house.files(), ["Todo/A.md"])
+      assert.deepInclude(house.why("A"), { _tag: "Held", reason: "handoff" })
+      assert.match(house.record("A").hold?.message ?? "", /refused.*symphony handoff A/s)
+      assert.strictEqual(Effect.runSync(Ref.get(house.world.folders)).size, 1)
+
+      refuse(house, null)
+      house.world.tracker.move("Todo/A.md", "Done/A.md")
+      house.advance("1 minute")
+      assert.isNull(house.record("A").hold)
+      assert.lengthOf([...Effect.runSync(Ref.get(house.world.handoff.exports))], 1)
+      assert.strictEqual(Effect.runSync(Ref.get(house.world.folders)).size, 0)
+      assert.strictEqual(starts(house), 1)
+    })
+  }
+})
+
 describe("work that is not handed over", () => {
   it("stays in its workspace when the workflow says so", () => {
     const house = makeHousehold({
