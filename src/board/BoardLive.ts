@@ -4,7 +4,7 @@ import type { Issue } from "../domain/Issue.ts"
 import { roleOf } from "../domain/State.ts"
 import { noTokens } from "../domain/Tokens.ts"
 import { agentBranch } from "../domain/workspaceKey.ts"
-import { capacityInUse, explain, type Observation, observed } from "../scheduler/eligibility.ts"
+import { capacityOf, explain, type Observation, observed } from "../scheduler/eligibility.ts"
 import { Runs, type RunProgress } from "../scheduler/Runs.ts"
 import { Scheduler, type SchedulerView } from "../scheduler/Scheduler.ts"
 import { issueOf, liveRunOf, type RunRecord, type SchedulerState } from "../scheduler/state.ts"
@@ -115,6 +115,7 @@ const make = Effect.gen(function* () {
       const run = liveRunOf(state, id)
       return [boardIssue(state, observation, issue, run && progress.get(run.run), now)]
     })
+    const { inUse, kept } = capacityOf(state, observation)
     const live = Object.values(state.runs).reduce((sum, run) => sum + Math.max(0, now - run.startedAt), 0)
     return {
       generatedAt: now,
@@ -127,7 +128,7 @@ const make = Effect.gen(function* () {
       issues: issues.sort(byUrgency),
       states: observation.policy.states.map(({ name, role }) => ({ name, role })),
       slots: {
-        used: capacityInUse(state, observation).total,
+        used: inUse.total + kept.total,
         limit: observation.policy.maxConcurrent
       },
       totals: { ...state.totals, seconds: state.totals.seconds + live / 1000 }

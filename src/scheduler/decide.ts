@@ -4,8 +4,9 @@ import type { Issue } from "../domain/Issue.ts"
 import type { CancelReason } from "../domain/Outcome.ts"
 import { parkingState, roleOf, sameState, stateKey } from "../domain/State.ts"
 import {
-  capacityInUse,
+  admit,
   capacityObstacle,
+  capacityOf,
   claimability,
   dispatchOrder,
   explain,
@@ -180,20 +181,14 @@ const dispatch = (state: SchedulerState, observation: Observation, now: number):
       return claim._tag === "Ready" ? [{ issue, kind: claim.kind, retryAttempt: claim.retryAttempt }] : []
     })
     .sort(dispatchOrder)
-  const used = capacityInUse(state, observation)
-  const byState = new Map(used.byState)
-  let total = used.total
+  let capacity = capacityOf(state, observation)
   let memory = observation.memorySlots
   const decisions: Array<Decision> = []
   for (const { issue, kind, retryAttempt } of ready) {
     const keeps = keepsSlot(state, observation, issue)
-    if (capacityObstacle(observation, { total, byState }, issue, keeps) !== undefined) continue
+    if (capacityObstacle(observation, capacity, issue, keeps) !== undefined) continue
     if (memory !== null && memory <= 0) break
-    if (!keeps) {
-      total++
-      const key = stateKey(workingState(observation.policy, issue.state))
-      byState.set(key, (byState.get(key) ?? 0) + 1)
-    }
+    capacity = admit(capacity, observation, issue, keeps)
     if (memory !== null) memory--
     decisions.push({
       _tag: "StartRun",

@@ -116,28 +116,41 @@ export const claimability = (
     : { _tag: "Ready", kind: retry.kind, retryAttempt: retry.attempt }
 }
 
-/** Slots in use and kept, counted in the state that is worked in: a run until its sandbox is dead, a continuation until it is dispatched. */
-export interface Capacity {
+/** Slots, counted in the state that is worked in. */
+export interface Slots {
   readonly total: number
   readonly byState: ReadonlyMap<string, number>
 }
 
-export const capacityInUse = (state: SchedulerState, observation: Observation): Capacity => {
+/** In use by runs until their sandboxes are dead, and kept for continuations until these are dispatched. */
+export interface Capacity {
+  readonly inUse: Slots
+  readonly kept: Slots
+}
+
+const countSlots = (policy: Policy, states: ReadonlyArray<string>): Slots => {
   const byState = new Map<string, number>()
-  let total = 0
-  const add = (name: string) => {
-    const key = stateKey(workingState(observation.policy, name))
-    total++
+  for (const state of states) {
+    const key = stateKey(workingState(policy, state))
     byState.set(key, (byState.get(key) ?? 0) + 1)
   }
-  for (const run of Object.values(state.runs)) if (holdsSlot(run)) add(run.state)
-  for (const record of Object.values(state.issues)) {
-    if (record.retry?.kind !== "continuation") continue
-    const issue = observed(state, observation, record.id)
-    if (issue !== undefined && keepsSlot(state, observation, issue)) add(issue.state)
-  }
-  return { total, byState }
+  return { total: states.length, byState }
 }
+
+export const capacityOf = (state: SchedulerState, observation: Observation): Capacity => ({
+  inUse: countSlots(
+    observation.policy,
+    Object.values(state.runs).flatMap((run) => (holdsSlot(run) ? [run.state] : []))
+  ),
+  kept: countSlots(
+    observation.policy,
+    Object.values(state.issues).flatMap((record) => {
+      if (record.retry?.kind !== "continuation") return []
+      const issue = observed(state, observation, record.id)
+      return issue !== undefined && keepsSlot(state, observation, issue) ? [issue.state] : []
+    })
+  )
+})
 
 /**
  * A continuation keeps the slot of the session before it, so that nobody is put in between. One that waits for
@@ -149,22 +162,41 @@ export const keepsSlot = (state: SchedulerState, observation: Observation, issue
   return claim._tag === "Ready" && claim.kind === "continuation"
 }
 
-/** Why capacity does not admit the issue now; undefined when it does. */
+/**
+ * Why capacity does not admit the issue now; undefined when it does. Kept slots are no obstacle to a
+ * continuation: where a cap was lowered below their number, each would wait for the others.
+ */
 export const capacityObstacle = (
   observation: Observation,
-  used: Capacity,
+  { inUse, kept }: Capacity,
   issue: Issue,
   keepsOwnSlot: boolean
 ): Explanation | undefined => {
   const { policy } = observation
-  const own = keepsOwnSlot ? 1 : 0
-  if (used.total - own >= policy.maxConcurrent) return { _tag: "GlobalCap", cap: policy.maxConcurrent }
+  const total = inUse.total + (keepsOwnSlot ? 0 : kept.total)
+  if (total >= policy.maxConcurrent) return { _tag: "GlobalCap", cap: policy.maxConcurrent }
   const state = workingState(policy, issue.state)
   const cap = policyOf(policy.states, state)?.maxConcurrent ?? null
-  if (cap !== null && (used.byState.get(stateKey(state)) ?? 0) - own >= cap) {
+  const there = ({ byState }: Slots) => byState.get(stateKey(state)) ?? 0
+  if (cap !== null && there(inUse) + (keepsOwnSlot ? 0 : there(kept)) >= cap) {
     return { _tag: "StateCap", state, cap }
   }
   return undefined
+}
+
+/** The capacity that is left when the issue was admitted. */
+export const admit = (
+  { inUse, kept }: Capacity,
+  observation: Observation,
+  issue: Issue,
+  keepsOwnSlot: boolean
+): Capacity => {
+  const key = stateKey(workingState(observation.policy, issue.state))
+  const add = ({ byState, total }: Slots, n: number): Slots => ({
+    total: total + n,
+    byState: new Map(byState).set(key, (byState.get(key) ?? 0) + n)
+  })
+  return { inUse: add(inUse, 1), kept: keepsOwnSlot ? add(kept, -1) : kept }
 }
 
 const rank: Record<RunKind, number> = { reply: 0, continuation: 1, retry: 2, first: 2 }
@@ -199,8 +231,8 @@ export const explain = (
   if (claim._tag !== "Ready") return claim
   if (observation.obstacle !== null) return { _tag: "Obstacle", message: observation.obstacle }
   if (state.mode !== "running") return { _tag: "Paused", mode: state.mode }
-  const used = capacityInUse(state, observation)
-  const capped = capacityObstacle(observation, used, issue, keepsSlot(state, observation, issue))
+  const capacity = capacityOf(state, observation)
+  const capped = capacityObstacle(observation, capacity, issue, keepsSlot(state, observation, issue))
   if (capped !== undefined) return capped
   return observation.memorySlots !== null && observation.memorySlots <= 0 ? { _tag: "MemoryCap" } : claim
 }

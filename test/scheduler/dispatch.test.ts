@@ -218,6 +218,17 @@ describe("dispatch", () => {
     assert.match(answers[0] ?? "", /^true .*Review/s)
   })
 
+  it("lets continuations go on one after another when the cap is lowered below their number", () => {
+    const house = makeHousehold({
+      config: { agent: { maxConcurrentAgents: 3, maxTurns: 1 } },
+      issues: { "Todo/A.md": {}, "Todo/B.md": {}, "Todo/C.md": {} },
+      behaviour: { prompt: inTurn(silent, silent, silent) }
+    })
+    house.configure({ agent: { maxConcurrentAgents: 1, maxTurns: 1 } })
+    house.advance("10 minutes")
+    assert.deepStrictEqual(house.files(), ["Done/A.md", "Done/B.md", "Done/C.md"])
+  })
+
   it("applies a lower cap by starting less, without ending what runs", () => {
     const house = makeHousehold({
       config: { agent: { maxConcurrentAgents: 3 } },

@@ -22,15 +22,15 @@ export const MUTATIONS: ReadonlyArray<Mutation> = [
   {
     name: "cap-off-by-one",
     file: "scheduler/eligibility.ts",
-    from: "if (used.total - own >= policy.maxConcurrent)",
-    to: "if (used.total - own > policy.maxConcurrent)",
+    from: "if (total >= policy.maxConcurrent)",
+    to: "if (total > policy.maxConcurrent)",
     breaks: ["caps hold"]
   },
   {
     name: "state-cap-off-by-one",
     file: "scheduler/eligibility.ts",
-    from: "- own >= cap)",
-    to: "- own > cap)",
+    from: ": there(kept)) >= cap)",
+    to: ": there(kept)) > cap)",
     breaks: ["caps hold"]
   },
   {
