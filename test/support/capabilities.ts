@@ -64,6 +64,7 @@ export const canBecomeNobody = (what: string, program: string): boolean => {
         encoding: "utf8"
       }
     )
+    if (probe.error !== undefined) return `nobody cannot run ${process.execPath}: ${probe.error.message}`
     return probe.status === 0 ? null : `nobody may not read ${program}`
   }
   return requires(what, lack())
