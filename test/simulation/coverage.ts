@@ -1,5 +1,20 @@
+/** What goes wrong under the pool of VMs. */
+export const POOL_FAULTS = [
+  "vm create fails",
+  "vm is lost",
+  "vm lies",
+  "vm list fails",
+  "vm owner is killed",
+  "vm remove fails",
+  "vm start hangs",
+  "vm stays",
+  "vm stop fails"
+] as const
+export type PoolFault = (typeof POOL_FAULTS)[number]
+
 /** Everything that goes wrong, or is done to symphony, by kind. A run of 1,000 seeds must have hit each. */
 export const FAULTS = [
+  ...POOL_FAULTS,
   "agent asks",
   "agent asks and goes on",
   "agent auth refused",

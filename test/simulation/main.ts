@@ -2,8 +2,9 @@ import { fork } from "node:child_process"
 import { availableParallelism } from "node:os"
 import { fileURLToPath } from "node:url"
 import { parseArgs } from "node:util"
-import { addCoverage, type Coverage, gaps, noCoverage } from "./coverage.ts"
+import { addCoverage, type Coverage, gaps, noCoverage, POOL_FAULTS } from "./coverage.ts"
 import { isDeep, planOf } from "./plan.ts"
+import { simulatePool } from "./pool.ts"
 import { type Outcome, simulate } from "./simulate.ts"
 
 const USAGE = `usage: npm run simulate -- [--seeds N] [--from S] [--steps K] [--deep] [--until-found]
@@ -19,7 +20,11 @@ const say = (line: string): void => void process.stdout.write(`${line}\n`)
 const runSeed = (seed: number, maxSteps: number | null, trace: ((line: string) => void) | null): Report => {
   const start = performance.now()
   const outcome = simulate(planOf(seed, { maxSteps, trace }))
-  return { ...outcome, ms: performance.now() - start }
+  const { hits, violation } = simulatePool(seed)
+  for (const fault of POOL_FAULTS) outcome.coverage.faults[fault] += hits[fault] ?? 0
+  const found =
+    violation === null ? null : { invariant: violation.invariant, detail: `${violation.message} (pool)` }
+  return { ...outcome, violation: outcome.violation ?? found, ms: performance.now() - start }
 }
 
 const tellFailure = (report: Report): void => {

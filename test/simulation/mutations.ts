@@ -195,5 +195,41 @@ export const MUTATIONS: ReadonlyArray<Mutation> = [
     from: `    yield* run.report({ _tag: "PublishIntended" })\n`,
     to: "",
     breaks: ["intent, effect, result"]
+  },
+  {
+    name: "machine-of-another-run-ended",
+    file: "sandbox/smolvm/VmPool.ts",
+    from: "return record === undefined || record.runId !== runId",
+    to: "return record === undefined",
+    breaks: ["nobody's machine is deleted", "a lease is a machine of one's own"]
+  },
+  {
+    name: "slot-freed-before-death",
+    file: "sandbox/smolvm/VmPool.ts",
+    from: `if ((yield* end) === "dead") return yield* Effect.asVoid(free)`,
+    to: `if ((yield* end) !== null) return yield* Effect.asVoid(free)`,
+    breaks: ["the pool keeps its bound"]
+  },
+  {
+    name: "unknown-taken-for-dead",
+    file: "sandbox/smolvm/VmPool.ts",
+    from: `      yield* Effect.logWarning("smolvm does not say which machines live", machine.failure)
+      return "unknown" as const`,
+    to: `      return "dead" as const`,
+    breaks: ["a machine is stopped before it is deleted", "the pool keeps its bound"]
+  },
+  {
+    name: "deleted-without-a-stop",
+    file: "sandbox/smolvm/VmPool.ts",
+    from: `if ((yield* halt(machines, record)) === "unknown") return "unknown" as const`,
+    to: "",
+    breaks: ["a machine is stopped before it is deleted"]
+  },
+  {
+    name: "orphan-machine-forgotten",
+    file: "sandbox/smolvm/VmPool.ts",
+    from: "    inherited,\n    ({ name }) =>",
+    to: "    inherited.slice(1),\n    ({ name }) =>",
+    breaks: ["no machine outlives its owner"]
   }
 ]

@@ -50,7 +50,7 @@ const ioError = (error: { readonly message: string }) =>
  * removed in the background, for as long as it takes; those that this one made, when the scope closes.
  */
 export const makeVmPool = Effect.fnUntraced(function* (
-  { files, table }: LocalMachine,
+  { files, table }: Pick<LocalMachine, "files" | "table">,
   stateRoot: string,
   machines: Machines,
   limits: Limits
@@ -159,6 +159,19 @@ export const makeVmPool = Effect.fnUntraced(function* (
       })
     )
 
+  /** Ends the machine as this run had it. One that has been made anew since then is another run's. */
+  const endOf = (
+    name: string,
+    runId: RunId | undefined,
+    end: (record: VmRecord) => ReturnType<typeof halt>
+  ) =>
+    locked(name)(
+      Effect.suspend(() => {
+        const record = records.get(name)
+        return record === undefined || record.runId !== runId ? Effect.succeed("dead" as const) : end(record)
+      })
+    )
+
   const boot = Effect.fnUntraced(function* (machines: Machines, lease: Lease, name: string) {
     const found = yield* Effect.mapError(look(machines, name), sandboxError)
     const known = records.get(name)
@@ -248,10 +261,15 @@ export const makeVmPool = Effect.fnUntraced(function* (
         yield* restore(slots.take(1))
         const booted = yield* Effect.exit(restore(locked(name)(boot(machines, lease, name))))
         if (Exit.isFailure(booted)) {
-          yield* giveBack(locked(name)(destroy(machines, name)))
+          yield* giveBack(endOf(name, records.get(name)?.runId, () => destroy(machines, name)))
           return yield* booted
         }
-        yield* Effect.addFinalizer(() => Effect.andThen(giveBack(stop(machines, name)), dropOldest(machines)))
+        yield* Effect.addFinalizer(() =>
+          Effect.andThen(
+            giveBack(endOf(name, lease.runId, (record) => halt(machines, record))),
+            dropOldest(machines)
+          )
+        )
         return booted.value
       })
     ).pipe(Effect.annotateLogs({ vm: name }))
