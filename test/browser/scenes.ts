@@ -31,7 +31,7 @@ const working = (n: number): BoardIssue =>
 const asking = (n: number, title: string, text: string): BoardIssue =>
   askingIssue(`WEB-${n}`, n, {
     title,
-    why: { code: "WaitingForHuman", text },
+    why: { code: "Running", text: "waiting, run 1" },
     question: {
       id: makeQuestionId(makeRunId(1, n), 1),
       text,

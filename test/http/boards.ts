@@ -69,7 +69,7 @@ export const workingIssue = (identifier: string, n = 1, overrides: Partial<Board
 export const askingIssue = (identifier: string, n = 1, overrides: Partial<BoardIssue> = {}): BoardIssue =>
   workingIssue(identifier, n, {
     status: "needs you",
-    why: { code: "WaitingForHuman", text: "Which colour?" },
+    why: { code: "Running", text: "waiting, run 1" },
     run: boardRun({ run: makeRunId(1, n), stage: "waiting" }),
     question: {
       id: makeQuestionId(makeRunId(1, n), 1),
@@ -78,6 +78,24 @@ export const askingIssue = (identifier: string, n = 1, overrides: Partial<BoardI
       askedAt: NOON - 60_000,
       reply: null
     },
+    ...overrides
+  })
+
+/** Stopped by a person. */
+export const heldIssue = (identifier: string, overrides: Partial<BoardIssue> = {}): BoardIssue =>
+  boardIssue(identifier, {
+    status: "stopped",
+    why: { code: "Held", text: "stopped by the operator" },
+    hold: { reason: "operator", message: "stopped by the operator", at: NOON - 60_000 },
+    ...overrides
+  })
+
+export const finishedIssue = (identifier: string, overrides: Partial<BoardIssue> = {}): BoardIssue =>
+  boardIssue(identifier, {
+    state: "Done",
+    role: "terminal",
+    status: "ready for review",
+    why: { code: "Finished", text: "finished: it is in Done" },
     ...overrides
   })
 

@@ -1,0 +1,68 @@
+import { Context, Effect, Exit, Layer } from "effect"
+import type { Board } from "../../src/board/Board.ts"
+import * as MemoryBoard from "../../src/board/MemoryBoard.ts"
+import { IssueId } from "../../src/domain/ids.ts"
+import { askingIssue, board, boardIssue, finishedIssue, heldIssue, workingIssue } from "../http/boards.ts"
+import { makeHousehold } from "../support/household.ts"
+import { makeMachine, tellExit } from "../support/Machine.ts"
+import { asking, busy } from "../support/scripts.ts"
+import { type Bench, boardContract } from "./Board.contract.ts"
+
+const liveBench = (): Bench => {
+  const house = makeHousehold({
+    config: { agent: { maxConcurrentAgents: 2 } },
+    issues: { "Todo/HELD.md": {}, "Done/FINISHED.md": {} },
+    behaviour: {
+      prompt: (turn) => (turn.identifier === "ASKS" ? asking("Which colour?")(turn) : busy(turn))
+    }
+  })
+  house.advance("1 second")
+  house.command({ _tag: "Stop", issue: IssueId.make("HELD") })
+  for (const name of ["ASKS", "WORKS"]) {
+    house.put(`Todo/${name}.md`)
+    house.advance("1 second")
+  }
+  house.put("Todo/FREE.md")
+  house.advance("1 second")
+  return {
+    run: (effect) => house.run(effect),
+    file: () => {
+      house.put("Todo/WAITS_TOO.md")
+      house.advance("1 second")
+    }
+  }
+}
+
+const memoryBench = (): Bench => {
+  const machine = makeMachine()
+  const issues = [
+    askingIssue("ASKS"),
+    workingIssue("WORKS", 2),
+    heldIssue("HELD"),
+    boardIssue("FREE"),
+    finishedIssue("FINISHED")
+  ]
+  const life = machine.start(
+    Effect.flatMap(Effect.scope, (scope) =>
+      Layer.buildWithScope(MemoryBoard.layer(board(issues, { slots: { used: 2, limit: 2 } })), scope)
+    )
+  )
+  machine.settle()
+  const run = <A>(effect: Effect.Effect<A, never, Board | MemoryBoard.BoardEditor>): A => {
+    const context: Context.Context<Board | MemoryBoard.BoardEditor> | undefined = life.value()
+    if (context === undefined) throw new Error("the program does not stand")
+    const fiber = life.fork(Effect.provide(effect, context))
+    machine.settle()
+    const exit = fiber.pollUnsafe()
+    if (exit === undefined) throw new Error("the effect has not ended")
+    if (Exit.isFailure(exit)) throw new Error(tellExit(exit))
+    return exit.value
+  }
+  const file = Effect.flatMap(MemoryBoard.BoardEditor, (editor) =>
+    editor.update((now) => ({ ...now, issues: [...now.issues, boardIssue("WAITS_TOO")] }))
+  )
+  return { run, file: () => run(file) }
+}
+
+boardContract("the join of what is known", liveBench)
+boardContract("in memory", memoryBench)
