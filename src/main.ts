@@ -18,6 +18,7 @@ const usage = (error: CliError.CliError): CommandFailed =>
   )
 
 const main = Effect.gen(function* () {
+  yield* logging.warnOfUnknownLevel
   const stdio = yield* Stdio.Stdio
   const args = withDefaultCommand(yield* stdio.args)
   yield* Command.runWith(command(fileURLToPath(import.meta.url)), { version, renderErrors: false })(args)

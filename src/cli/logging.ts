@@ -34,12 +34,24 @@ const line = Logger.make(({ cause, date, fiber, logLevel, message }) => {
   return pairs.map(([key, value]) => `${String(key)}=${quoted(value)}`).join(" ")
 })
 
+const askedLevel = Config.String("SYMPHONY_LOG_LEVEL").pipe(Config.withDefault(""))
+
+const levelOf = (asked: string): LogLevel.LogLevel | undefined => LEVELS[asked.toLowerCase()]
+
+/** Says so when `SYMPHONY_LOG_LEVEL` is none: what a person wanted to see would be missing without a word. */
+export const warnOfUnknownLevel = Effect.gen(function* () {
+  const asked = yield* askedLevel
+  if (asked !== "" && levelOf(asked) === undefined)
+    yield* Effect.logWarning(
+      `SYMPHONY_LOG_LEVEL is ${JSON.stringify(asked)}, which is none of ${Object.keys(LEVELS).join(", ")}; the default is used`
+    )
+})
+
 /** To stderr, at `SYMPHONY_LOG_LEVEL` (debug, info, warn, error; default info) and above. */
 export const layer = (fallback: LogLevel.LogLevel = "Info") =>
   Layer.unwrap(
     Effect.gen(function* () {
-      const asked = yield* Config.String("SYMPHONY_LOG_LEVEL").pipe(Config.withDefault(""))
-      const level = LEVELS[asked.toLowerCase()] ?? fallback
+      const level = levelOf(yield* askedLevel) ?? fallback
       return Layer.mergeAll(
         Logger.layer([Logger.withConsoleError(line)]),
         Layer.succeed(References.MinimumLogLevel, level)

@@ -219,4 +219,15 @@ describe("the log", { timeout: BUSY_MACHINE }, () => {
     assert.match(loud.stderr, /^ts=\S+ level=info msg="run started".* issue_identifier=A-2/m)
     assert.notMatch(loud.stdout, /level=/)
   })
+
+  it("says so when SYMPHONY_LOG_LEVEL is no level", async ({ workshop }) => {
+    const ended = await workshop.run(workshop.project(), ["--version"], {
+      env: { SYMPHONY_LOG_LEVEL: "loud" }
+    })
+    assert.strictEqual(ended.code, 0)
+    assert.match(
+      ended.stderr,
+      /level=warn msg="SYMPHONY_LOG_LEVEL is \\"loud\\", which is none of debug, info, warn, error; /
+    )
+  })
 })
