@@ -99,8 +99,9 @@ const reconcileHold = (
   record: IssueRecord
 ): Decision | undefined => {
   const hold = record.hold
+  if (hold === null) return undefined
   const issue = observed(state, observation, record.id)
-  if (hold === null || issue === undefined || liveRunOf(state, record.id) !== undefined) return undefined
+  if (issue === undefined || liveRunOf(state, record.id) !== undefined) return undefined
   if (record.relocation !== null || observation.busy.has(record.id)) return undefined
   const role = roleOf(observation.policy.states, issue.state)
   if (parks(hold.reason)) {
@@ -131,6 +132,7 @@ const reconcileRecord = (
   observation: Observation,
   record: IssueRecord
 ): Decision | undefined => {
+  if (record.retry === null && record.steering === null && record.workspace === null) return undefined
   if (liveRunOf(state, record.id) !== undefined || record.relocation !== null) return undefined
   if (observation.busy.has(record.id)) return undefined
   const issue = observed(state, observation, record.id)
@@ -181,6 +183,7 @@ const dispatch = (state: SchedulerState, observation: Observation, now: number):
       return claim._tag === "Ready" ? [{ issue, kind: claim.kind, retryAttempt: claim.retryAttempt }] : []
     })
     .sort(dispatchOrder)
+  if (ready.length === 0) return []
   let capacity = capacityOf(state, observation)
   let memory = observation.memorySlots
   const decisions: Array<Decision> = []

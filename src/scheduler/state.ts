@@ -178,8 +178,10 @@ export const issueOf = (state: SchedulerState, id: IssueId): IssueRecord | undef
   Object.hasOwn(state.issues, id) ? state.issues[id] : undefined
 
 /** The run of an issue that has not ended: there is at most one. */
-export const liveRunOf = (state: SchedulerState, issue: IssueId): RunRecord | undefined =>
-  Object.values(state.runs).find((run) => run.issue === issue)
+export const liveRunOf = (state: SchedulerState, issue: IssueId): RunRecord | undefined => {
+  for (const id in state.runs) if (state.runs[id]?.issue === issue) return state.runs[id]
+  return undefined
+}
 
 export const nextRunId = (state: SchedulerState): RunId => makeRunId(state.epoch, state.nextRun)
 
