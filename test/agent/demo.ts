@@ -3,7 +3,7 @@ import { execFileSync } from "node:child_process"
 import { createServer } from "node:http"
 import { layer as acpLayer } from "../../src/agent/AcpSessions.ts"
 import { adapterOf } from "../../src/agent/adapters.ts"
-import { Sandboxes } from "../../src/sandbox/Sandboxes.ts"
+import { type Sandbox, Sandboxes } from "../../src/sandbox/Sandboxes.ts"
 import type { SandboxKind } from "../../src/workflow/WorkflowConfig.ts"
 import type { ConfigOverrides } from "../support/workflow.ts"
 import { realLayer } from "../sandbox/layers.ts"
@@ -66,19 +66,18 @@ export const makeProjectIn = Effect.fnUntraced(function* (kind: SandboxKind, con
   const world = yield* makeWorld(kind, true, config)
   const tools = yield* makeTools
   execFileSync("git", ["init", "-q", "-b", "main", world.workspace])
-  const options = Effect.fnUntraced(function* (overrides: Overrides = {}) {
-    const sandboxes = yield* Sandboxes
-    const sandbox = yield* sandboxes.acquire(
-      world.request({ readonlyPaths: adapterOf("demo").readonlyPaths, env: {} })
-    )
-    return optionsFor(sandbox, {
+  const sandbox = Effect.flatMap(Sandboxes, (sandboxes) =>
+    sandboxes.acquire(world.request({ readonlyPaths: adapterOf("demo").readonlyPaths, env: {} }))
+  )
+  const optionsIn = (sandbox: Sandbox, overrides: Overrides = {}) =>
+    optionsFor(sandbox, {
       cwd: world.workspace,
       mcp: { url: tools.url, token: Redacted.make("run-token") },
       resume: overrides.resume ?? null,
       acp: { shell: "sh", ...overrides.acp }
     })
-  })
-  return { workspace: world.workspace, tools, options }
+  const options = (overrides?: Overrides) => Effect.map(sandbox, (it) => optionsIn(it, overrides))
+  return { workspace: world.workspace, tools, sandbox, optionsIn, options }
 })
 
 export const makeProject = makeProjectIn("host")

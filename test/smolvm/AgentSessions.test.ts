@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe } from "@effect/vitest"
-import { Effect, Layer } from "effect"
-import { Sandboxes } from "../../src/sandbox/Sandboxes.ts"
-import { agentSessionsContract } from "../agent/AgentSessions.contract.ts"
+import { Effect, Exit, type Layer, ManagedRuntime, Scope } from "effect"
+import type { AgentSessionOptions } from "../../src/agent/AgentSessions.ts"
+import { agentSessionsContract, type Overrides } from "../agent/AgentSessions.contract.ts"
 import { makeProjectIn, realAgents } from "../agent/demo.ts"
 import { hasProcessTable } from "../support/capabilities.ts"
 import { openStandIn, type Profile, type StandIn } from "./standIn.ts"
@@ -14,20 +14,35 @@ for (const profile of ["may", "now"] satisfies ReadonlyArray<Profile>) {
       `agents in smolvm ${profile}, over ${transport}`,
       () => {
         let standIn: StandIn
-        beforeAll(() => {
+        const runtime = ManagedRuntime.make(realAgents)
+        const scope = Scope.makeUnsafe()
+        let optionsFor: (overrides?: Overrides) => AgentSessionOptions
+
+        // One machine for all of them: what is looked at are sessions, and a machine takes its time to boot.
+        beforeAll(async () => {
           standIn = openStandIn(profile)
           Object.assign(process.env, standIn.env)
+          optionsFor = await runtime.runPromise(
+            Effect.gen(function* () {
+              const project = yield* makeProjectIn("smolvm", { acp: { transport } })
+              const sandbox = yield* project.sandbox
+              return (overrides?: Overrides) => project.optionsIn(sandbox, overrides)
+            }).pipe(Scope.provide(scope))
+          )
         })
-        afterAll(() => {
+        afterAll(async () => {
+          await Effect.runPromise(Scope.close(scope, Exit.void))
+          await runtime.dispose()
           process.env = { ...before }
           standIn.close()
         })
-        agentSessionsContract<Sandboxes | Layer.Success<typeof realAgents>>({
-          provide: (effect) => effect.pipe(Effect.scoped, Effect.provide(realAgents)),
-          options: (overrides) =>
-            Effect.flatMap(makeProjectIn("smolvm", { acp: { transport } }), (project) =>
-              project.options(overrides)
-            )
+
+        agentSessionsContract<Layer.Success<typeof realAgents>>({
+          provide: (effect) =>
+            Effect.flatMap(runtime.contextEffect, (services) =>
+              effect.pipe(Effect.scoped, Effect.provide(services))
+            ),
+          options: (overrides) => Effect.sync(() => optionsFor(overrides))
         })
       }
     )
