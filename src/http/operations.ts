@@ -99,11 +99,11 @@ const make = Effect.gen(function* () {
     ) {
       if (text.trim() === "") return yield* badRequest("There is no comment to send.")
       if (purpose === "answer") return yield* answer(identifier, null, text)
-      const snapshot = yield* board.snapshot
-      const first = snapshot.states.find(({ role }) => role === "active")
-      yield* note(yield* issue(identifier), heading, text)
-      if (purpose === "note") return
+      const found = yield* issue(identifier)
+      if (purpose === "note") return yield* note(found, heading, text)
+      const first = (yield* board.snapshot).states.find(({ role }) => role === "active")
       if (first === undefined) return yield* badRequest("No state is declared to start issues from.")
+      yield* note(found, heading, text)
       return yield* onIssue(identifier, ({ id }) => ({ _tag: "Move", issue: id, to: first.name }))
     }),
     create: (wanted: NewIssue) =>
