@@ -74,9 +74,8 @@ const make = Effect.gen(function* () {
     return Effect.as(Queue.offer(inputs, { _tag: "Wake" }), { coalesced: false })
   })
 
-  const observe = Effect.gen(function* () {
+  const observe = Effect.fnUntraced(function* ({ config }: WorkflowDefinition) {
     const now = yield* Clock.currentTimeMillis
-    const { config } = yield* workflow.current
     const observation: Observation = {
       tracker: yield* tracker.snapshot,
       policy: policyFrom(config),
@@ -99,7 +98,7 @@ const make = Effect.gen(function* () {
 
   const first: SchedulerView = {
     state,
-    observation: yield* observe,
+    observation: yield* observe(yield* workflow.current),
     problems,
     at: yield* Clock.currentTimeMillis
   }
@@ -114,9 +113,11 @@ const make = Effect.gen(function* () {
       return yield* Deferred.await(reply)
     })
 
-  const startRun = Effect.fnUntraced(function* (act: Extract<Act, { readonly _tag: "Start" }>) {
+  const startRun = Effect.fnUntraced(function* (
+    act: Extract<Act, { readonly _tag: "Start" }>,
+    definition: WorkflowDefinition
+  ) {
     const { record, recovering } = act
-    const definition = yield* workflow.current
     settings.set(record.run, definition)
     const issue = (yield* tracker.snapshot).byId.get(record.issue) ?? null
     const memory = issueOf(state, record.issue)
@@ -173,16 +174,17 @@ const make = Effect.gen(function* () {
       yield* Queue.offer(inputs, { _tag: "Relocated", issue: act.issue, state: where, movedAt })
     })
 
-  const cleanUp = (act: Extract<Act, { readonly _tag: "CleanUp" }>) =>
+  const cleanUp = (act: Extract<Act, { readonly _tag: "CleanUp" }>, definition: WorkflowDefinition) =>
     Effect.gen(function* () {
-      const removed = yield* runs.cleanUp(act.record, yield* workflow.current)
+      const removed = yield* runs.cleanUp(act.record, definition)
       yield* Queue.offer(inputs, { _tag: "CleanedUp", issue: act.record.id, removed })
     })
 
-  const perform = (act: Act): Effect.Effect<void> => {
+  /** By the settings that it was decided by. */
+  const perform = (act: Act, definition: WorkflowDefinition): Effect.Effect<void> => {
     switch (act._tag) {
       case "Start":
-        return startRun(act)
+        return startRun(act, definition)
       case "Tell":
         return runs.tell(act.run, act.message)
       case "Relocate":
@@ -190,7 +192,7 @@ const make = Effect.gen(function* () {
         return Effect.asVoid(FiberMap.run(chores, act.issue, relocateAndTell(act)))
       case "CleanUp":
         busy.add(act.record.id)
-        return Effect.asVoid(FiberMap.run(chores, act.record.id, cleanUp(act)))
+        return Effect.asVoid(FiberMap.run(chores, act.record.id, cleanUp(act, definition)))
     }
   }
 
@@ -249,10 +251,10 @@ const make = Effect.gen(function* () {
       if (input._tag === "CleanedUp") kept.note(input.issue, input.removed, now)
       if (input._tag === "Stop") stopping = true
     }
-    const observation = yield* observe
+    const definition = yield* workflow.current
+    const observation = yield* observe(definition)
     noteMissing(observation, now)
     const draft = newDraft(state)
-    const definition = yield* workflow.current
     const moment = { observation, definition, settingsOf: (run: RunId) => settings.get(run), at: now }
     for (const input of batch) apply(draft, input, moment)
     settle(draft, observation, missingSince, now)
@@ -268,9 +270,9 @@ const make = Effect.gen(function* () {
     state = draft.state
     for (const run of settings.keys()) if (state.runs[run] === undefined) settings.delete(run)
     // Before the answers: an agent that is told "done" must find its run knowing so.
-    yield* Effect.forEach(draft.acts, perform, { discard: true })
+    yield* Effect.forEach(draft.acts, (act) => perform(act, definition), { discard: true })
     yield* Effect.forEach(draft.answers, (answer) => answer, { discard: true })
-    yield* publish(yield* observe, now)
+    yield* publish(yield* observe(definition), now)
     yield* schedule(now)
     yield* compactWhenLong
   })
@@ -310,7 +312,8 @@ const make = Effect.gen(function* () {
     yield* Effect.sleep(Duration.millis(config.polling.intervalMs))
   })
 
-  yield* Effect.forEach(recoveryActs(state), perform, { discard: true })
+  const atStart = yield* workflow.current
+  yield* Effect.forEach(recoveryActs(state), (act) => perform(act, atStart), { discard: true })
   yield* FiberSet.run(vital, Effect.forever(poll))
   yield* FiberSet.run(
     vital,

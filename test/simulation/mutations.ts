@@ -44,7 +44,7 @@ export const MUTATIONS: ReadonlyArray<Mutation> = [
     name: "journal-after-effect",
     file: "scheduler/SchedulerLive.ts",
     from: "    settle(draft, observation, missingSince, now)\n",
-    to: "    settle(draft, observation, missingSince, now)\n    yield* Effect.forEach(draft.acts.splice(0), perform, { discard: true })\n",
+    to: "    settle(draft, observation, missingSince, now)\n    yield* Effect.forEach(draft.acts.splice(0), (act) => perform(act, definition), { discard: true })\n",
     breaks: ["intent, effect, result"]
   },
   {
