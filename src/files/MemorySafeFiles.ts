@@ -128,12 +128,9 @@ export const layer = (
     const full = yield* requireEntry(target)
     yield* ensureFolder(target, parentOf(full))
     const before = yield* step(target, "stat", full, () => disk.stat(full))
-    if (before === null) {
-      yield* step(target, "create", full, () => disk.create(full))
-      yield* step(target, "syncFolder", parentOf(full), () => disk.syncFolder(parentOf(full)))
-    } else {
-      yield* requireRegular(target, before)
-    }
+    if (before === null) yield* step(target, "create", full, () => disk.create(full))
+    else yield* requireRegular(target, before)
+    yield* step(target, "syncFolder", parentOf(full), () => disk.syncFolder(parentOf(full)))
     return {
       size: Effect.map(
         step(target, "read", full, () => disk.read(full)),
@@ -225,6 +222,13 @@ export const layer = (
       yield* ensureFolder(target, full)
       yield* Effect.try({ try: () => disk.list(full), catch: failure(target) })
     }),
+
+    syncFolder: Effect.fn("SafeFiles.syncFolder")(function* (place: Place, path: string) {
+      const target: Target = { operation: "sync", place, path }
+      const full = yield* resolve(target)
+      yield* Effect.try({ try: () => disk.list(full), catch: failure(target) })
+      yield* step(target, "syncFolder", full, () => disk.syncFolder(full))
+    }, nothingThere),
 
     openAppend,
 

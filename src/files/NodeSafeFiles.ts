@@ -256,6 +256,15 @@ const makeDirectory = Effect.fn("SafeFiles.makeDirectory")(function* (
   yield* openFolder(target)
 }, Effect.scoped)
 
+const syncFolderAt = Effect.fn("SafeFiles.syncFolder")(
+  function* (place: Place, path: string) {
+    const target: Target = { operation: "sync", place, path }
+    yield* syncFolder(target, yield* openFolder(target))
+  },
+  Effect.scoped,
+  nothingThere
+)
+
 const openAppend = Effect.fn("SafeFiles.openAppend")(function* (
   place: Place,
   path: string
@@ -264,13 +273,14 @@ const openAppend = Effect.fn("SafeFiles.openAppend")(function* (
   const fd = yield* Effect.scoped(
     Effect.gen(function* () {
       const { folder, name } = yield* ensureParent(target)
-      const before = yield* attempt(target, () => {
+      yield* attempt(target, () => {
         const found = lstat(folder.at(name))
         return found === undefined ? undefined : requireRegular(found)
       })
       const flags = O_RDWR | O_APPEND | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY
       const opened = yield* attempt(target, () => fs.openSync(folder.at(name), flags, 0o600))
-      if (before === undefined) yield* syncFolder(target, folder)
+      // Also when it is there: whoever made it, or put it in the place of another, may have died before this.
+      yield* syncFolder(target, folder)
       return opened
     })
   ).pipe((open) => Effect.acquireRelease(open, close))
@@ -299,6 +309,7 @@ export const layer: Layer.Layer<SafeFiles> = Layer.succeed(SafeFiles, {
   unlink,
   removeTree,
   makeDirectory,
+  syncFolder: syncFolderAt,
   openAppend,
   watch
 })

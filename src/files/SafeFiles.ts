@@ -110,7 +110,12 @@ export class SafeFiles extends Context.Service<
       path: string,
       options?: { readonly mode?: number }
     ) => Effect.Effect<void, FileError>
-    /** An append-only file, made when missing (0o600). Folders on the way are made. */
+    /**
+     * Makes durable which names a folder has: also those that somebody who died gave or took. Nothing there is
+     * a success.
+     */
+    readonly syncFolder: (place: Place, path: string) => Effect.Effect<void, FileError>
+    /** An append-only file, made when missing (0o600). Folders on the way are made; its name is durable. */
     readonly openAppend: (place: Place, path: string) => Effect.Effect<AppendFile, FileError, Scope.Scope>
     /**
      * Emits the name of what changed in one folder, not below it. The first element is `""` and says that the

@@ -214,7 +214,8 @@ const make = Effect.gen(function* () {
         )
       )
     const note = noteToAppend(new TextDecoder().decode(bytes), block)
-    if (note === null) return
+    // It is there, but whoever wrote it may have died before it was durable.
+    if (note === null) return yield* Effect.mapError(files.syncFolder(place, state), fail)
     const content = Buffer.concat([bytes, Buffer.from(note)])
     if (content.length > LARGEST_ISSUE) return yield* unreadable("there is no room for a note in it")
     yield* Effect.mapError(files.writeAtomic(place, path, content), fail)

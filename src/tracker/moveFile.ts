@@ -50,13 +50,17 @@ export const moveFile = Effect.fn("Tracker.moveFile")(function* (
     return "elsewhere"
   }
   if (isLinked) {
-    if (isThere) yield* files.unlink(place, source)
+    // Whoever died in between may have left each name as it is unsynced: the new one must last before the old goes.
+    yield* files.syncFolder(place, "")
+    yield* files.syncFolder(place, to)
+    yield* isThere ? files.unlink(place, source) : files.syncFolder(place, from)
     return "already"
   }
   if (!isThere) return "elsewhere"
   if ((yield* files.stat(place, target)) !== null) return "taken"
 
   yield* files.makeDirectory(place, to)
+  yield* files.syncFolder(place, "")
   const linked = yield* files.link(place, source, target).pipe(
     Effect.as(true),
     Effect.catchIf(

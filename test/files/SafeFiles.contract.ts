@@ -175,6 +175,17 @@ export const safeFilesContract = (name: string, bench: Effect.Effect<Bench, neve
         assert.strictEqual((yield* files.stat(place, ""))?.kind, "directory")
       }))
 
+    test("syncs a folder, one that is not there, and none behind a link", (files, { place, put, symlink }) =>
+      Effect.gen(function* () {
+        put("a/file", "")
+        symlink("b", "a")
+        yield* files.syncFolder(place, "")
+        yield* files.syncFolder(place, "a")
+        yield* files.syncFolder(place, "missing")
+        assert.strictEqual(yield* reason(files.syncFolder(place, "b")), "link")
+        assert.strictEqual(yield* reason(files.syncFolder(place, "a/file")), "kind")
+      }))
+
     test("appends, tells the size, cuts", (files, { place }) =>
       Effect.gen(function* () {
         const utf8 = new TextEncoder()

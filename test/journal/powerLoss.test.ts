@@ -79,4 +79,19 @@ describe("a journal whose process or machine stops between any two steps on the 
       }).pipe(Effect.provide(Logger.layer([])))
     )
   }
+
+  it.effect("kill -9, another life, then power loss: what the other life was told is there", () =>
+    Effect.gen(function* () {
+      for (let dies = 0, end = "died"; end === "died"; dies++) {
+        const disk = makeMemoryDisk()
+        disk.mkdir("/state")
+        disk.sync()
+        end = (yield* tellUntil(disk, dies)).end
+        yield* opened(MemorySafeFiles.layer(disk), (journal) => journal.append([99]))
+        disk.crash()
+        const found = yield* opened(MemorySafeFiles.layer(disk), (journal) => journal.replay)
+        assert.strictEqual(found.at(-1), 99, `stopped before step ${dies}`)
+      }
+    }).pipe(Effect.provide(Logger.layer([])))
+  )
 })
