@@ -139,7 +139,8 @@ export const startModelServer = async (script: ModelScript): Promise<ModelServer
     handle(request, response).catch((error: unknown) => response.destroy(error as Error))
   })
   server.on("upgrade", (_request, socket) =>
-    socket.end("HTTP/1.1 426 Upgrade Required\r\ncontent-length: 0\r\n\r\n")
+    // An agent that is killed in this moment resets it, and a socket of an upgrade has nobody else who listens.
+    socket.on("error", () => {}).end("HTTP/1.1 426 Upgrade Required\r\ncontent-length: 0\r\n\r\n")
   )
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve))
   const { port } = server.address() as AddressInfo
