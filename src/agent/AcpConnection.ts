@@ -1,10 +1,10 @@
 import { type AnyMessage, client, type ClientContext, methods, RequestError } from "@agentclientprotocol/sdk"
 import { Cause, Clock, Data, Deferred, Effect, Fiber, FiberSet, Option, Schema, Stream } from "effect"
 import type { SandboxProcess } from "../sandbox/Sandboxes.ts"
-import type { Adapter } from "./adapters.ts"
 import { AgentError, type AgentEvent } from "./AgentSessions.ts"
 import { agentFailure, ended } from "./failures.ts"
 import { asksPerson, makeInbound } from "./inbound.ts"
+import type { Launch } from "./launch.ts"
 import { makeLineSplitter, MAX_LINE_BYTES } from "./lines.ts"
 import { answerPermission } from "./permissions.ts"
 import { makeStderrLog } from "./stderr.ts"
@@ -55,8 +55,7 @@ export interface ConnectionHandlers {
  */
 export const connect = Effect.fnUntraced(function* (
   process: SandboxProcess,
-  adapter: Adapter,
-  line: string,
+  launch: Launch,
   handlers: ConnectionHandlers
 ) {
   const end = yield* Deferred.make<never, AgentError>()
@@ -76,7 +75,7 @@ export const connect = Effect.fnUntraced(function* (
     maxUnanswered: MAX_UNANSWERED,
     onFlood: () =>
       stop(
-        agentFailure("flood", `${adapter.name} sent over ${MAX_UNANSWERED} requests without reading answers`)
+        agentFailure("flood", `${launch.name} sent over ${MAX_UNANSWERED} requests without reading answers`)
       )
   })
 
@@ -88,10 +87,10 @@ export const connect = Effect.fnUntraced(function* (
       return response
     })
     .onRequest("*", ({ method }) => {
-      notice(`${adapter.name} asked for ${oneLine(method, 100)}, which is not offered`)
+      notice(`${launch.name} asked for ${oneLine(method, 100)}, which is not offered`)
       if (asksPerson(method))
         stop(
-          agentFailure("input_required", `${adapter.name} asked a person for input (${oneLine(method, 100)})`)
+          agentFailure("input_required", `${launch.name} asked a person for input (${oneLine(method, 100)})`)
         )
       throw RequestError.methodNotFound(oneLine(method, 100))
     })
@@ -127,7 +126,7 @@ export const connect = Effect.fnUntraced(function* (
         const { lines, overflow } = splitter.push(chunk)
         for (const line of lines) inbound.line(line)
         if (overflow)
-          stop(agentFailure("flood", `${adapter.name} sent a line of over ${MAX_LINE_BYTES} bytes`))
+          stop(agentFailure("flood", `${launch.name} sent a line of over ${MAX_LINE_BYTES} bytes`))
         // One chunk, one turn of the event loop: a burst of one agent does not starve the others.
         yield* Effect.yieldNow
         return !overflow && !inbound.flooded()
@@ -149,7 +148,7 @@ export const connect = Effect.fnUntraced(function* (
   yield* Effect.promise(() => sdk.closed).pipe(
     Effect.andThen(Effect.all([lastWords, exit], { concurrency: "unbounded" })),
     Effect.andThen(([, found]) =>
-      Effect.sync(() => stop(ended(adapter, line, Option.getOrNull(found), log.last())))
+      Effect.sync(() => stop(ended(launch, Option.getOrNull(found), log.last())))
     ),
     Effect.forkScoped
   )

@@ -1,10 +1,10 @@
 import { Effect, Layer } from "effect"
 import { connect } from "./AcpConnection.ts"
-import { adapterOf } from "./adapters.ts"
 import { type AgentSession, type AgentSessionOptions, AgentSessions } from "./AgentSessions.ts"
 import { makeEventBuffer } from "./EventBuffer.ts"
 import { agentFailure } from "./failures.ts"
 import { shakeHands } from "./handshake.ts"
+import { launchOf } from "./launch.ts"
 import { makeObserver } from "./observer.ts"
 import { makeTurns } from "./turns.ts"
 
@@ -12,30 +12,29 @@ import { makeTurns } from "./turns.ts"
 const EVENT_CAPACITY = 1024
 
 const open = Effect.fn("AgentSessions.open")(function* (options: AgentSessionOptions) {
-  const adapter = adapterOf(options.adapter)
+  const launch = launchOf(options.adapter, options.acp)
   const buffer = yield* makeEventBuffer(EVENT_CAPACITY)
   yield* Effect.addFinalizer(() => buffer.end)
   const observer = makeObserver(buffer.offer)
 
-  const own = options.acp.command ?? adapter.command
   const line =
-    adapter.proxied === null || options.modelUrl === null
-      ? own
-      : `${adapter.proxied.prelude(options.modelUrl)} && ${own}`
+    launch.proxied === null || options.modelUrl === null
+      ? launch.command
+      : `${launch.proxied.prelude(options.modelUrl)} && ${launch.command}`
   const process = yield* options.sandbox
     .start({ shell: options.acp.shell, line })
     .pipe(
-      Effect.mapError((error) => agentFailure("launch", `${adapter.name} was not started: ${error.message}`))
+      Effect.mapError((error) => agentFailure("launch", `${launch.name} was not started: ${error.message}`))
     )
-  const connection = yield* connect(process, adapter, own, {
+  const connection = yield* connect(process, launch, {
     emit: buffer.offer,
     onUpdate: observer.onUpdate,
     toolTitle: observer.toolTitle
   })
   // The gentle end, before the sandbox's own ladder: many agents leave when their input ends.
   yield* Effect.addFinalizer(() => process.closeStdin)
-  const { sessionId, resumed } = yield* shakeHands(connection, adapter, observer, options)
-  const turns = makeTurns(connection, adapter, observer, sessionId, options.acp)
+  const { sessionId, resumed } = yield* shakeHands(connection, launch, observer, options)
+  const turns = makeTurns(connection, launch, observer, sessionId, options.acp)
   yield* Effect.addFinalizer(() => turns.cancel)
 
   const session: AgentSession = {

@@ -13,7 +13,7 @@ export type UsageSemantics =
   /** Made up by a script. */
   | "scripted"
 
-/** An agent program as data. What differs between agents is here and nowhere else. */
+/** An agent program as data: all that symphony knows of one agent and not of the others. */
 export interface Adapter {
   readonly name: AdapterName
   /** Shell line that starts it in a sandbox. */

@@ -1,6 +1,7 @@
 import { DateTime, Option, Schema } from "effect"
 import type { Adapter } from "./adapters.ts"
 import { AgentError } from "./AgentSessions.ts"
+import type { Launch } from "./launch.ts"
 import { oneLine } from "./text.ts"
 
 /** A JSON-RPC error that an agent answered with. */
@@ -111,10 +112,9 @@ const failure = (reason: AgentError["reason"], detail: string): AgentError =>
 /** How a shell ends that finds no command of the name, or one that it may not run. */
 const NOT_FOUND = new Set([126, 127])
 
-/** The agent's process, started by the shell line `line`, ended, or its pipes did. */
+/** The agent's process ended, or its pipes did. */
 export const ended = (
-  adapter: Adapter,
-  line: string,
+  launch: Launch,
   exit: { readonly code: number | null; readonly detail: string } | null,
   stderr: ReadonlyArray<string>
 ): AgentError => {
@@ -122,8 +122,10 @@ export const ended = (
   if (exit !== null && NOT_FOUND.has(exit.code ?? 0))
     return failure(
       "not_found",
-      `${adapter.name} could not be started, its command \`${oneLine(line, 200)}\` is not there (exit code ${exit.code}) - ` +
-        `install it where the sandbox finds it on PATH (${adapter.install}), or set acp.command${last}`
+      `${launch.name} could not be started, its command \`${oneLine(launch.command, 200)}\` is not there (exit code ${exit.code}) - ` +
+        (launch.own
+          ? `mend acp.command: the sandbox must find its program${last}`
+          : `install it where the sandbox finds it on PATH (${launch.install}), or set acp.command${last}`)
     )
   const how =
     exit === null
@@ -131,7 +133,7 @@ export const ended = (
       : exit.code === null
         ? `ended (${oneLine(exit.detail, 200)})`
         : `ended with exit code ${exit.code}`
-  return failure("exit", `${adapter.name} ${how}${last}`)
+  return failure("exit", `${launch.name} ${how}${last}`)
 }
 
 export const timedOut = (

@@ -1,11 +1,11 @@
 import { type McpServer, methods } from "@agentclientprotocol/sdk"
 import { Effect, Redacted, Schema } from "effect"
 import type { AcpConnection, PeerRefused } from "./AcpConnection.ts"
-import type { Adapter } from "./adapters.ts"
 import { version } from "../version.ts"
 import { AgentError, type AgentSessionOptions } from "./AgentSessions.ts"
 import { makeAsk, refusal } from "./ask.ts"
 import { agentFailure, AUTH_REQUIRED } from "./failures.ts"
+import type { Launch } from "./launch.ts"
 import type { Observer } from "./observer.ts"
 import { InitializeAnswer, NewSessionAnswer, settingsOf, TakenUpAnswer } from "./protocol.ts"
 import { configure } from "./settings.ts"
@@ -20,12 +20,12 @@ export interface OpenSession {
 /** From a started process to a session that is ready for its first prompt. */
 export const shakeHands = Effect.fnUntraced(function* (
   connection: AcpConnection,
-  adapter: Adapter,
+  launch: Launch,
   observer: Observer,
   options: AgentSessionOptions
 ) {
-  const ask = makeAsk(connection, adapter, options.acp.readTimeoutMs)
-  const refusedBy = refusal(adapter)
+  const ask = makeAsk(connection, launch, options.acp.readTimeoutMs)
+  const refusedBy = refusal(launch)
 
   const hello = yield* ask("initialize", InitializeAnswer, (agent) =>
     agent.request(methods.agent.initialize, {
@@ -44,13 +44,13 @@ export const shakeHands = Effect.fnUntraced(function* (
   if (hello.protocolVersion !== PROTOCOL_VERSION)
     return yield* agentFailure(
       "protocol",
-      `${adapter.name} speaks ACP version ${hello.protocolVersion}, symphony ${PROTOCOL_VERSION}`
+      `${launch.name} speaks ACP version ${hello.protocolVersion}, symphony ${PROTOCOL_VERSION}`
     )
   const can = hello.agentCapabilities
   if (can?.mcpCapabilities?.http !== true)
     return yield* agentFailure(
       "capability",
-      `${adapter.name} cannot use MCP over HTTP, without which it cannot say that it is done; update it: ${adapter.install}`
+      `${launch.name} cannot use MCP over HTTP, without which it cannot say that it is done${launch.own ? "" : `; update it: ${launch.install}`}`
     )
 
   const place = {
@@ -76,7 +76,7 @@ export const shakeHands = Effect.fnUntraced(function* (
   const signedIn = <A>(request: Effect.Effect<A, AgentError | PeerRefused>) =>
     request.pipe(
       Effect.catchTag("PeerRefused", (error) => {
-        const [first, ...others] = adapter.apiKeyMethods.filter((id) => offeredMethods.includes(id))
+        const [first, ...others] = launch.apiKeyMethods.filter((id) => offeredMethods.includes(id))
         if (error.code !== AUTH_REQUIRED || first === undefined) return Effect.fail(error)
         return Effect.firstSuccessOf([signIn(first), ...others.map(signIn)]).pipe(
           Effect.catchTag("PeerRefused", () => Effect.fail(error)),
@@ -118,13 +118,13 @@ export const shakeHands = Effect.fnUntraced(function* (
           Effect.map((answer) => ({ sessionId, resumed: true, settings: settingsOf(answer) })),
           Effect.catchTag("PeerRefused", (error) =>
             Effect.logInfo("the agent does not know its old session; starting a new one", {
-              adapter: adapter.name,
+              adapter: launch.name,
               code: error.code
             }).pipe(Effect.andThen(start))
           )
         )
 
-  yield* configure(ask, adapter, session.sessionId, session.settings, options.model)
+  yield* configure(ask, launch, session.sessionId, session.settings, options.model)
   const result: OpenSession = { sessionId: session.sessionId, resumed: session.resumed }
   return result
 })

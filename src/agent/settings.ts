@@ -1,14 +1,14 @@
 import { methods } from "@agentclientprotocol/sdk"
 import { Effect, Schema } from "effect"
-import type { Adapter } from "./adapters.ts"
 import { type Ask, refusal } from "./ask.ts"
 import { agentFailure } from "./failures.ts"
+import type { Launch } from "./launch.ts"
 import { choicesOf, type SessionSettings } from "./protocol.ts"
 
 /** Puts a session into the mode that asks nobody, and onto the model that was asked for. */
 export const configure = Effect.fnUntraced(function* (
   ask: Ask,
-  adapter: Adapter,
+  launch: Launch,
   sessionId: string,
   settings: SessionSettings,
   model: string | null
@@ -22,13 +22,13 @@ export const configure = Effect.fnUntraced(function* (
   const offered = [...settings.modeIds, ...(modeOption === undefined ? [] : choicesOf(modeOption))]
   // A resumed session may come without a list; then the agent's answer to the request tells.
   const mode =
-    offered.length === 0
-      ? adapter.unattendedModes[0]
-      : adapter.unattendedModes.find((id) => offered.includes(id))
-  if (mode === undefined && adapter.unattendedModes.length > 0)
+    offered.length === 0 && !launch.own
+      ? launch.unattendedModes[0]
+      : launch.unattendedModes.find((id) => offered.includes(id))
+  if (mode === undefined && launch.unattendedModes.length > 0 && !launch.own)
     return yield* agentFailure(
       "capability",
-      `${adapter.name} does not offer to work unattended (${adapter.unattendedModes.join(" or ")}); it offers: ${offered.join(", ")}`
+      `${launch.name} does not offer to work unattended (${launch.unattendedModes.join(" or ")}); it offers: ${offered.join(", ")}`
     )
   if (mode !== undefined && mode !== settings.currentMode) {
     yield* (
@@ -37,30 +37,30 @@ export const configure = Effect.fnUntraced(function* (
         : ask(`the mode "${mode}"`, Schema.Unknown, (agent) =>
             agent.request(methods.agent.session.setMode, { sessionId, modeId: mode })
           )
-    ).pipe(Effect.catchTag("PeerRefused", refusal(adapter)(`the mode "${mode}"`)))
+    ).pipe(Effect.catchTag("PeerRefused", refusal(launch)(`the mode "${mode}"`)))
   }
 
   const modelOption = settings.options.find((option) => option.category === "model")
   if (model === null) {
     const chosen = modelOption?.currentValue
-    if (adapter.unwantedModel !== null && typeof chosen === "string" && adapter.unwantedModel.test(chosen))
+    if (launch.unwantedModel !== null && typeof chosen === "string" && launch.unwantedModel.test(chosen))
       return yield* agentFailure(
         "capability",
-        `${adapter.name} would use "${chosen}" at its vendor, because no model is configured; set acp.model`
+        `${launch.name} would use "${chosen}" at its vendor, because no model is configured; set acp.model`
       )
     return
   }
   if (modelOption === undefined)
     return yield* agentFailure(
       "capability",
-      `${adapter.name} does not let its model be chosen; remove acp.model ("${model}")`
+      `${launch.name} does not let its model be chosen; remove acp.model ("${model}")`
     )
   yield* set("model", modelOption.id, model).pipe(
     Effect.catchTag("PeerRefused", () =>
       Effect.fail(
         agentFailure(
           "capability",
-          `${adapter.name} does not offer the model "${model}"; it offers: ${choicesOf(modelOption).slice(0, 30).join(", ")}`
+          `${launch.name} does not offer the model "${model}"; it offers: ${choicesOf(modelOption).slice(0, 30).join(", ")}`
         )
       )
     )

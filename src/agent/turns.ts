@@ -1,9 +1,9 @@
 import { methods } from "@agentclientprotocol/sdk"
 import { Clock, Effect, Schema } from "effect"
 import type { AcpConnection } from "./AcpConnection.ts"
-import type { Adapter } from "./adapters.ts"
 import type { AgentSession, TurnResult } from "./AgentSessions.ts"
 import { agentFailure, fromEmptyTurn, fromPeer } from "./failures.ts"
+import type { Launch } from "./launch.ts"
 import type { Observer } from "./observer.ts"
 import { PromptAnswer } from "./protocol.ts"
 import { oneLine } from "./text.ts"
@@ -15,7 +15,7 @@ const decodeAnswer = Schema.decodeUnknownEffect(PromptAnswer)
 /** Prompts one session, one turn at a time. */
 export const makeTurns = (
   connection: AcpConnection,
-  adapter: Adapter,
+  launch: Launch,
   observer: Observer,
   sessionId: string,
   limits: TurnLimits
@@ -31,17 +31,17 @@ export const makeTurns = (
   })
 
   const judge = Effect.fnUntraced(function* (answer: PromptAnswer) {
-    const tokens = tokensOf(answer.usage, adapter.usage)
+    const tokens = tokensOf(answer.usage, launch.usage)
     const { said, systemError } = observer.turn()
     if (answer.stopReason === "cancelled" && state === "cancelling")
       return { stopReason: "cancelled", tokens } satisfies TurnResult
     if (answer.stopReason !== "end_turn")
       return yield* agentFailure(
         "turn",
-        `${adapter.name} ended its turn with ${oneLine(answer.stopReason, 60)}; it said last: ${oneLine(said, 300)}`
+        `${launch.name} ended its turn with ${oneLine(answer.stopReason, 60)}; it said last: ${oneLine(said, 300)}`
       )
-    if (state !== "cancelling" && (systemError || nothingUsed(answer.usage, adapter.usage)))
-      return yield* fromEmptyTurn(adapter, said, yield* Clock.currentTimeMillis)
+    if (state !== "cancelling" && (systemError || nothingUsed(answer.usage, launch)))
+      return yield* fromEmptyTurn(launch, said, yield* Clock.currentTimeMillis)
     return { stopReason: "end_turn", tokens } satisfies TurnResult
   })
 
@@ -55,14 +55,14 @@ export const makeTurns = (
           Effect.mapError(decodeAnswer(answer), (error) =>
             agentFailure(
               "protocol",
-              `${adapter.name} answered its prompt in a way we cannot use: ${error.message}`
+              `${launch.name} answered its prompt in a way we cannot use: ${error.message}`
             )
           )
         ),
         Effect.flatMap(judge),
         Effect.catchTag("PeerRefused", (error) =>
           Effect.flatMap(Clock.currentTimeMillis, (now) =>
-            Effect.fail(fromPeer(adapter, "its prompt", error, now))
+            Effect.fail(fromPeer(launch, "its prompt", error, now))
           )
         ),
         Effect.tap(Effect.sync(() => (state = "idle"))),
@@ -76,7 +76,7 @@ export const makeTurns = (
       state = "open"
       observer.startTurn()
       yield* connection.touch
-      return yield* withTurnLimits(turn(text), adapter, limits, connection.lastActivityAt).pipe(
+      return yield* withTurnLimits(turn(text), launch, limits, connection.lastActivityAt).pipe(
         // Still open: a clock struck or the caller went away. The agent is told; its answer no longer counts.
         Effect.ensuring(cancel)
       )

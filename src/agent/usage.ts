@@ -1,5 +1,6 @@
 import { type Tokens, type TokenSource, unknownTokens } from "../domain/Tokens.ts"
 import type { UsageSemantics } from "./adapters.ts"
+import type { Launch } from "./launch.ts"
 import type { Usage } from "./protocol.ts"
 
 const sources: Readonly<Record<UsageSemantics, TokenSource>> = {
@@ -29,7 +30,7 @@ export const tokensOf = (usage: Usage | null | undefined, semantics: UsageSemant
  * Whether a turn that "ended well" cannot have reached its model. Some agents report a dead provider as a
  * chat message and `end_turn`, with no usage.
  */
-export const nothingUsed = (usage: Usage | null | undefined, semantics: UsageSemantics): boolean =>
+export const nothingUsed = (usage: Usage | null | undefined, launch: Launch): boolean =>
   usage === undefined
-    ? semantics !== "turn_or_absent"
-    : usage === null || tokensOf(usage, semantics).total === 0
+    ? !launch.own && launch.usage !== "turn_or_absent"
+    : usage === null || tokensOf(usage, launch.usage).total === 0

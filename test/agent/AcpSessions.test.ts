@@ -6,6 +6,7 @@ import { layer } from "../../src/agent/AcpSessions.ts"
 import { AgentSessions, type AgentEvent, type AgentSession } from "../../src/agent/AgentSessions.ts"
 import { MAX_LINE_BYTES } from "../../src/agent/lines.ts"
 import type { AdapterName } from "../../src/domain/AdapterName.ts"
+import type { WorkflowConfig } from "../../src/workflow/WorkflowConfig.ts"
 import { capable, makePeer, newSession, openWith, optionsFor, type Peer } from "./peer.ts"
 
 const finished = { stopReason: "end_turn", usage: { inputTokens: 30, outputTokens: 12, totalTokens: 42 } }
@@ -62,6 +63,24 @@ describe("opening a session", () => {
       yield* openWith(peer, "demo", { command: "my-agent --flag" })
       assert.strictEqual(yield* peer.line, "my-agent --flag")
     }).pipe(Effect.provide(layer))
+  )
+
+  it.effect(
+    "demands no mode of an agent of one's own, but sets the one that asks nobody where it is offered",
+    () =>
+      Effect.gen(function* () {
+        const acp = { command: "my-agent --flag" }
+        const peer = yield* makePeer
+        const sessions = yield* AgentSessions
+        const opening = yield* Effect.forkScoped(
+          sessions.open(optionsFor(peer.sandbox, { adapter: "claude", acp }))
+        )
+        yield* peer.answer("initialize", capable)
+        yield* peer.answer("session/new", { sessionId: "s-1" })
+        yield* Fiber.join(opening)
+        // Sets claude's mode, which this peer offers.
+        yield* openWith(yield* makePeer, "claude", acp)
+      }).pipe(Effect.provide(layer))
   )
 
   const refusals: ReadonlyArray<readonly [string, unknown, string, RegExp]> = [
@@ -371,11 +390,12 @@ describe("a turn that ends well without a model", () => {
   const ending = (
     adapter: AdapterName,
     result: unknown,
-    before: (peer: Peer) => Effect.Effect<void> = () => Effect.void
+    before: (peer: Peer) => Effect.Effect<void> = () => Effect.void,
+    acp: Partial<WorkflowConfig["acp"]> = {}
   ) =>
     Effect.gen(function* () {
       const peer = yield* makePeer
-      const session = yield* openWith(peer, adapter)
+      const session = yield* openWith(peer, adapter, acp)
       const { turn, id } = yield* prompting(session, peer)
       yield* before(peer)
       yield* peer.send({ id, result })
@@ -424,6 +444,18 @@ describe("a turn that ends well without a model", () => {
       const result = yield* ending("codex", { stopReason: "end_turn" })
       assert.deepInclude(result._tag === "Success" ? result.success.tokens : {}, { source: "unknown" })
     })
+  )
+
+  it.effect(
+    "is not suspected of an agent of one's own that does not report, only of one that reports nothing",
+    () =>
+      Effect.gen(function* () {
+        const own = { command: "my-agent" }
+        const silent = yield* ending("claude", { stopReason: "end_turn" }, undefined, own)
+        assert.deepInclude(silent._tag === "Success" ? silent.success.tokens : {}, { source: "unknown" })
+        const nothing = yield* ending("claude", { stopReason: "end_turn", usage: null }, undefined, own)
+        assert.deepInclude(nothing._tag === "Failure" ? nothing.failure : {}, { reason: "system" })
+      })
   )
 })
 
