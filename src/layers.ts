@@ -10,6 +10,7 @@ import * as NodeSafeFiles from "./files/NodeSafeFiles.ts"
 import * as GitHandoff from "./handoff/GitHandoff.ts"
 import * as HttpServerLive from "./http/HttpServerLive.ts"
 import * as preflight from "./cli/preflight.ts"
+import { openStateRoot } from "./cli/stateRoot.ts"
 import * as sweepLeftovers from "./cli/sweepLeftovers.ts"
 import * as FileJournal from "./journal/FileJournal.ts"
 import * as FileTranscripts from "./journal/FileTranscripts.ts"
@@ -54,7 +55,7 @@ export const symphony = ({ bin, port, workflow }: SymphonyOptions) => {
       const { config } = yield* (yield* Workflow).current
       const fs = yield* FileSystem.FileSystem
       const stateRoot = config.state.root
-      yield* fs.makeDirectory(stateRoot, { recursive: true, mode: 0o700 })
+      yield* openStateRoot(stateRoot)
       // Two ways to one folder are one tracker.
       const trackerRoot = yield* fs
         .realPath(config.tracker.root)

@@ -2,9 +2,11 @@ import { Effect, FileSystem, Layer, Result, Schema } from "effect"
 import { Credentials } from "../agent/Credentials.ts"
 import type { AdapterName } from "../domain/AdapterName.ts"
 import type { WorkflowDefinition } from "../workflow/WorkflowConfig.ts"
+import { SafeFiles } from "../files/SafeFiles.ts"
 import { Handoff } from "../handoff/Handoff.ts"
 import { Sandboxes } from "../sandbox/Sandboxes.ts"
 import { Workflow } from "../workflow/Workflow.ts"
+import { checkStateRoot } from "./stateRoot.ts"
 
 /** What this machine or project lacks for the workflow to run. One entry a thing, each with what to do. */
 export class NotReady extends Schema.TaggedError<NotReady>()("NotReady", {
@@ -40,6 +42,7 @@ export const checksOf = Effect.fnUntraced(function* (definition: WorkflowDefinit
   const sandboxes = yield* Sandboxes
   const credentials = yield* Credentials
   const handoff = yield* Handoff
+  const files = yield* SafeFiles
   const fs = yield* FileSystem.FileSystem
 
   const root = definition.config.tracker.root
@@ -49,8 +52,17 @@ export const checksOf = Effect.fnUntraced(function* (definition: WorkflowDefinit
       todo: `make it (mkdir -p ${JSON.stringify(root)}) or name another one as tracker.root`
     }))
   )
+  const stateFolder = checkStateRoot(definition.config.state.root).pipe(
+    Effect.provideService(SafeFiles, files),
+    Effect.provideService(FileSystem.FileSystem, fs),
+    Effect.mapError((error) => ({
+      what: error.message,
+      todo: error._tag === "StateRootExposed" ? error.todo : null
+    }))
+  )
   const checks: ReadonlyArray<Check> = [
     { name: "tracker", run: tracker },
+    { name: "state folder", run: stateFolder },
     {
       name: `sandbox ${definition.config.sandbox.kind}`,
       run: sandboxes

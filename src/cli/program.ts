@@ -10,6 +10,8 @@ export const startFailure = (error: { readonly _tag: string; readonly message: s
   switch (error._tag) {
     case "WorkflowError":
       return failWith(2, error.message)
+    case "StateRootExposed":
+      return failWith(2, `error: ${error.message}`)
     case "TrackerHeld":
       return failWith(3, `error: ${error.message}`)
     case "NotReady":

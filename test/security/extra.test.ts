@@ -1,3 +1,4 @@
+import { execFileSync } from "node:child_process"
 import * as fs from "node:fs"
 import * as path from "node:path"
 import { assert, describe, it } from "vitest"
@@ -107,4 +108,41 @@ describe("beyond the list", () => {
       if (dev !== true) assert.notStrictEqual(hasInstallScript, true, name)
     }
   })
+
+  it("35. git add -A in the project, during a run and after it: nothing of symphony's own is staged", () =>
+    withProject(
+      {
+        workflow: "sandbox: { kind: host }",
+        issues: {
+          ADD: {
+            script: `
+run git -C ../../.. add --dry-run -A > during.txt; test -s ../../token
+commit Work
+done Work | Worked.`
+          }
+        }
+      },
+      async (project) => {
+        fs.rmSync(path.join(project.source, ".git/info/exclude"))
+        const ended = await symphony(project)
+        assert.strictEqual(ended.code, 0, ended.stderr)
+        const status = execFileSync("git", ["status", "--porcelain", "--untracked-files=all"], {
+          cwd: project.source,
+          encoding: "utf8"
+        })
+        for (const seen of [patchOf(project, "ADD"), status]) {
+          assert.include(seen, "WORKFLOW.md", "what is the operator's own is seen")
+          assert.notMatch(seen, /\.symphony/)
+        }
+      }
+    ))
+
+  it("35. a state folder that a repository would take: refused before a secret is in it", () =>
+    withProject({ workflow: "state: { root: . }\nsandbox: { kind: host }", issues: {} }, async (project) => {
+      const ended = await symphony(project)
+      assert.strictEqual(ended.code, 2)
+      assert.match(ended.stderr, /state\.root .* is a repository/)
+      assert.isFalse(fs.existsSync(path.join(project.source, "token")))
+      assert.match((await symphony(project, ["doctor"])).stdout, /✗ state folder: .* is a repository/)
+    }))
 })
