@@ -33,7 +33,7 @@ import {
   Runs
 } from "../scheduler/Runs.ts"
 import { SignalRefused } from "../scheduler/RunSignals.ts"
-import type { IssueRecord } from "../scheduler/state.ts"
+import { type IssueRecord, tokensOf } from "../scheduler/state.ts"
 import { Tracker } from "../tracker/Tracker.ts"
 import type { WorkflowDefinition } from "../workflow/WorkflowConfig.ts"
 import { HookVariables } from "../workspace/hookEnvironment.ts"
@@ -159,7 +159,7 @@ const make = Effect.gen(function* () {
       record,
       mail: yield* makeMail,
       report,
-      tokens: yield* Ref.make(record.tokens),
+      tokens: yield* Ref.make(tokensOf(record)),
       services,
       progress: (change) =>
         Ref.update(progress, (now) => ({ ...now, ...change })).pipe(

@@ -1,4 +1,4 @@
-import { Clock, Deferred, Duration, Effect, Fiber, Queue, Ref, Result, type Scope, Stream } from "effect"
+import { Clock, Deferred, Duration, Effect, Queue, Ref, Result, type Scope, Stream } from "effect"
 import type { QuestionId } from "../domain/ids.ts"
 import { type CancelReason, RunFailure, type RunOutcome } from "../domain/Outcome.ts"
 import { policyOf } from "../domain/State.ts"
@@ -7,7 +7,13 @@ import type { Conclusion } from "../scheduler/events.ts"
 import type { RunFenced } from "../scheduler/Runs.ts"
 import type { Steering } from "../scheduler/state.ts"
 import { renderPrompt } from "../workflow/prompt.ts"
-import { continuationPrompt, replyPrompt, retryNote } from "../workflow/texts.ts"
+import {
+  answeredNote,
+  continuationPrompt,
+  type HumanReply,
+  replyPrompt,
+  retryNote
+} from "../workflow/texts.ts"
 import { failureOf } from "./failures.ts"
 import { makeNarration } from "./narration.ts"
 import { currentIssue, isGone, type Prepared } from "./prepare.ts"
@@ -29,26 +35,36 @@ export const failed = (failure: RunFailure): Conclusion =>
     resetAt: failure.resetAt
   })
 
-/** The first prompt of a run's session. */
+/** What an agent is told of an answered question. */
+const toldOf = (steering: Steering | null): HumanReply | null =>
+  steering === null || steering.reply === null
+    ? null
+    : { question: steering.text, context: steering.context, reply: steering.reply }
+
+/** The first prompt of a run's session: what a session does not know from before, it is told. */
 const openingPrompt = (run: RunContext, prepared: Prepared): Effect.Effect<string, RunFailure> =>
   Effect.gen(function* () {
     const { order, record } = run
-    const reply = order.steering
-    const told =
-      reply !== null && reply.reply !== null
-        ? replyPrompt({ question: reply.text, context: reply.context, reply: reply.reply })
-        : null
-    if (prepared.session.resumed) return told ?? continuationPrompt
+    const told = toldOf(order.steering)
+    if (prepared.session.resumed) return told === null ? continuationPrompt : replyPrompt(told)
+    const before = toldOf(order.answered)
     const rendered = yield* renderPrompt(order.workflow, {
       issue: prepared.issue,
       attempt: record.retryAttempt,
       retryKind: record.kind === "first" ? null : record.kind === "retry" ? "failure" : record.kind
     }).pipe(Effect.mapError(failureOf))
     const note =
-      record.kind === "retry" && order.lastFailure !== null
-        ? retryNote({ attempt: record.retryAttempt ?? 1, reason: order.lastFailure })
+      record.retryAttempt !== null && order.lastFailure !== null
+        ? retryNote({ attempt: record.retryAttempt, reason: order.lastFailure })
         : null
-    return [rendered, note, told].filter((text) => text !== null).join("\n\n")
+    return [
+      rendered,
+      note,
+      before === null ? null : answeredNote(before),
+      told === null ? null : replyPrompt(told)
+    ]
+      .filter((text) => text !== null)
+      .join("\n\n")
   })
 
 type TurnEnd =
@@ -72,8 +88,6 @@ export const converse = (
     const maxTurns = policyOf(config.states, prepared.issue.state)?.maxTurns ?? config.agent.maxTurns
     const asked = yield* Ref.make<QuestionId | null>(null)
     const turn = yield* Ref.make(record.turn)
-    /** Opened by the first event of a turn: the agent has taken the prompt up. */
-    const heard = yield* Ref.make(yield* Deferred.make<void>())
 
     const narration = yield* makeNarration((event) =>
       Effect.flatMap(Ref.get(turn), (number) => run.transcribe(number, event))
@@ -82,7 +96,6 @@ export const converse = (
     yield* session.events.pipe(
       Stream.runForEach((event) =>
         Effect.gen(function* () {
-          yield* Deferred.succeed(yield* Ref.get(heard), undefined)
           yield* run.progress({
             lastEvent: event._tag,
             lastMessage: yield* narration.take(event),
@@ -115,9 +128,7 @@ export const converse = (
 
     const takeTurn = Effect.fnUntraced(function* (text: string, reply: Steering | null) {
       const number = yield* Ref.updateAndGet(turn, (n) => n + 1)
-      const first = yield* Deferred.make<void>()
-      yield* Ref.set(heard, first)
-      yield* run.report({ _tag: "TurnStarted", turn: number })
+      yield* run.report({ _tag: "TurnStarted", turn: number, reply: reply?.question ?? null })
       yield* run.transcribe(number, { _tag: "Prompt", text })
       const prompt = session.prompt(text).pipe(
         Effect.result,
@@ -127,23 +138,15 @@ export const converse = (
             : { _tag: "Broken", failure: failureOf(result.failure) }
         )
       )
-      const delivery =
-        reply === null
-          ? null
-          : yield* Deferred.await(first).pipe(
-              Effect.andThen(run.report({ _tag: "SteeringDelivered", question: reply.question })),
-              Effect.forkChild
-            )
       const end: TurnEnd = yield* Effect.raceFirst(prompt, endedByUs)
       const told = end._tag === "EndOfTurn" ? end.tokens : unknownTokens
       const tokens = prepared.model === null ? told : yield* prepared.model.takeTokens
       yield* Ref.update(run.tokens, (sum) => addTokens(sum, tokens))
       yield* run.report({ _tag: "TurnEnded", turn: number, tokens })
       yield* narration.finish
-      if (delivery !== null) {
-        // A turn that ended well has taken the reply up, whether or not the agent said a word.
-        if (end._tag === "EndOfTurn") yield* Deferred.succeed(first, undefined)
-        yield* (yield* Deferred.isDone(first)) ? Fiber.join(delivery) : Fiber.interrupt(delivery)
+      // Of a turn that ended badly nobody knows whether the agent has taken the reply up: it is sent again.
+      if (reply !== null && end._tag === "EndOfTurn") {
+        yield* run.report({ _tag: "SteeringDelivered", question: reply.question })
       }
       return end
     })
@@ -183,11 +186,7 @@ export const converse = (
           reply = yield* waitForReply
         }
         if (reply === null) return (yield* signalled) ?? ended({ _tag: "Waiting", question })
-        text = replyPrompt({
-          question: reply.text,
-          context: reply.context,
-          reply: reply.reply ?? ""
-        })
+        text = replyPrompt({ question: reply.text, context: reply.context, reply: reply.reply ?? "" })
         continue
       }
       if (end._tag === "Broken") return yield* end.failure

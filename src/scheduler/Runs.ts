@@ -48,6 +48,8 @@ export interface RunOrder {
   readonly workflow: WorkflowDefinition
   /** The question to go on with, answered or not. */
   readonly steering: Steering | null
+  /** The last question whose reply an agent has taken up, which a new session does not know. */
+  readonly answered: Steering | null
   /** Session to take up; null starts a new one. */
   readonly resumeSession: string | null
   /** Why the run before this one failed; null when it did not. */

@@ -138,6 +138,7 @@ const make = Effect.gen(function* () {
         issue,
         workflow: definition,
         steering: memory?.steering ?? null,
+        answered: memory?.answered ?? null,
         resumeSession: goesOn ? (memory?.session ?? null) : null,
         lastFailure: last?._tag === "Failed" ? last.message : null,
         recovering

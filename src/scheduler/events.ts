@@ -1,7 +1,11 @@
-import { Schema } from "effect"
+import { Effect, Schema } from "effect"
 import { Identifier, IssueId, QuestionId, RunId } from "../domain/ids.ts"
 import { CancelReason, FailureClass, RunOutcome } from "../domain/Outcome.ts"
 import { Tokens } from "../domain/Tokens.ts"
+
+/** A field that journals of earlier versions lack. */
+export const nullUnlessWritten = <S extends Schema.Constraint>(schema: S) =>
+  Schema.NullOr(schema).pipe(Schema.withDecodingDefaultKey(Effect.succeed(null)))
 
 /** Why a run was started; `reply` and `continuation` take up the session before where the agent can. */
 export const RunKind = Schema.Literals(["first", "continuation", "retry", "reply"])
@@ -91,7 +95,13 @@ export const SchedulerEvent = Schema.TaggedUnion({
   },
   WorkspaceReady: { at, run, path: Schema.String },
   SessionOpened: { at, run, session: Schema.String, resumed: Schema.Boolean },
-  TurnStarted: { at, run, turn: Schema.Int },
+  TurnStarted: {
+    at,
+    run,
+    turn: Schema.Int,
+    /** The question whose reply its prompt carries. */
+    reply: nullUnlessWritten(QuestionId)
+  },
   TurnEnded: { at, run, turn: Schema.Int, tokens: Tokens },
   StateChanged: { at, run, state: Schema.String },
   SteeringAsked: {
@@ -102,6 +112,7 @@ export const SchedulerEvent = Schema.TaggedUnion({
     context: Schema.NullOr(Schema.String)
   },
   SteeringAnswered: { at, issue: IssueId, question: QuestionId, reply: Schema.String },
+  /** The turn that carried the reply has ended as it should: an agent has taken it up. */
   SteeringDelivered: { at, run, question: QuestionId },
   /** Nobody waits for its answer any more: the issue is finished, or goes on without. */
   SteeringWithdrawn: { at, issue: IssueId, why: Schema.String },

@@ -96,7 +96,10 @@ export const reactToSignal = (
   }
   if (run.cancel !== null || run.conclusion !== null) return refused(runEnded(id))
   if (signal._tag === "AskHuman") {
-    return (issueOf(state, run.issue)?.steering ?? null) !== null
+    const open = issueOf(state, run.issue)?.steering ?? null
+    // Who asks again in the turn that brings the reply has taken it up.
+    const isTakenUp = open !== null && open.reply !== null && run.openTurn?.reply === open.question
+    return open !== null && !isTakenUp
       ? refused(
           new SignalRefused({
             reason: "already_asked",

@@ -1,8 +1,16 @@
 import { Schema } from "effect"
 import { Identifier, IssueId, makeQuestionId, makeRunId, QuestionId, RunId } from "../domain/ids.ts"
 import { CancelReason, FailureClass, RunOutcome } from "../domain/Outcome.ts"
-import { addTokens, noTokens, Tokens } from "../domain/Tokens.ts"
-import { Conclusion, DoneClaim, HandoffRecord, HoldReason, RunKind, SchedulerEvent } from "./events.ts"
+import { addTokens, noTokens, Tokens, unknownTokens } from "../domain/Tokens.ts"
+import {
+  Conclusion,
+  DoneClaim,
+  HandoffRecord,
+  HoldReason,
+  nullUnlessWritten,
+  RunKind,
+  SchedulerEvent
+} from "./events.ts"
 
 /** How far a run has come. From `exporting` on it has no sandbox and holds no slot. */
 export const RunStage = Schema.Literals([
@@ -44,6 +52,9 @@ export const RunRecord = Schema.Struct({
   workspace: Schema.NullOr(Schema.String),
   session: Schema.NullOr(Schema.String),
   turn: Schema.Int,
+  /** The turn that is under way, with the question whose reply it carries. */
+  openTurn: nullUnlessWritten(Schema.Struct({ reply: Schema.NullOr(QuestionId) })),
+  /** Of the turns that have ended. */
   tokens: Tokens,
   /** Questions asked so far, to number the next. */
   questions: Schema.Int,
@@ -122,7 +133,10 @@ export const IssueRecord = Schema.Struct({
   sessions: Schema.Int,
   retry: Schema.NullOr(Retry),
   hold: Schema.NullOr(Hold),
+  /** The question that is open, or whose reply no agent has taken up yet. */
   steering: Schema.NullOr(Steering),
+  /** The last question whose reply was taken up: what a new session has to be told. */
+  answered: nullUnlessWritten(Steering),
   session: Schema.NullOr(Schema.String),
   workspace: Schema.NullOr(Schema.String),
   handoff: Schema.NullOr(HandoffRecord),
@@ -183,6 +197,10 @@ export const liveRunOf = (state: SchedulerState, issue: IssueId): RunRecord | un
   return undefined
 }
 
+/** What a run has used so far. Of a turn that was cut off nobody will say. */
+export const tokensOf = ({ openTurn, tokens }: RunRecord): Tokens =>
+  openTurn === null ? tokens : addTokens(tokens, unknownTokens)
+
 export const nextRunId = (state: SchedulerState): RunId => makeRunId(state.epoch, state.nextRun)
 
 export const nextQuestionId = (run: RunRecord): QuestionId => makeQuestionId(run.run, run.questions + 1)
@@ -201,6 +219,7 @@ const newIssueRecord = (id: IssueId, identifier: Identifier, title: string): Iss
   retry: null,
   hold: null,
   steering: null,
+  answered: null,
   session: null,
   workspace: null,
   handoff: null,
@@ -235,6 +254,21 @@ const patchIssueOf = (
 const omit = <A>(record: Readonly<Record<string, A>>, key: string): Readonly<Record<string, A>> =>
   Object.fromEntries(Object.entries(record).filter(([name]) => name !== key))
 
+/** Something was used, by the run, its issue and in all. */
+const withTokens = (state: SchedulerState, id: RunId, tokens: Tokens): SchedulerState => {
+  const run = state.runs[id]
+  if (run === undefined) return state
+  const counted = patchRun(state, id, { tokens: addTokens(run.tokens, tokens) })
+  return {
+    ...patchIssueOf(counted, id, (issue) => ({ tokens: addTokens(issue.tokens, tokens) })),
+    totals: { ...state.totals, tokens: addTokens(state.totals.tokens, tokens) }
+  }
+}
+
+/** What a new session has to be told, once an agent goes on from the reply that it was given. */
+const takenUp = ({ answered, steering }: IssueRecord): Steering | null =>
+  steering !== null && steering.reply !== null ? steering : answered
+
 type EventOf<Tag extends SchedulerEvent["_tag"]> = Extract<SchedulerEvent, { readonly _tag: Tag }>
 
 const runStarted = (state: SchedulerState, event: EventOf<"RunStarted">): SchedulerState => {
@@ -256,6 +290,7 @@ const runStarted = (state: SchedulerState, event: EventOf<"RunStarted">): Schedu
     workspace: null,
     session: null,
     turn: 0,
+    openTurn: null,
     tokens: noTokens,
     questions: 0,
     done: null,
@@ -310,7 +345,9 @@ const counters = (
   }
 }
 
-const runEnded = (state: SchedulerState, event: EventOf<"RunEnded">): SchedulerState => {
+const runEnded = (before: SchedulerState, event: EventOf<"RunEnded">): SchedulerState => {
+  const state =
+    before.runs[event.run]?.openTurn == null ? before : withTokens(before, event.run, unknownTokens)
   const run = state.runs[event.run]
   const issue = run === undefined ? undefined : issueOf(state, run.issue)
   if (run === undefined || issue === undefined) return state
@@ -399,15 +436,15 @@ export const evolve = (state: SchedulerState, event: SchedulerEvent): SchedulerS
         () => ({ session: event.session })
       )
     case "TurnStarted":
-      return patchRun(state, event.run, { turn: event.turn, stage: "conversing" })
+      return patchRun(state, event.run, {
+        turn: event.turn,
+        openTurn: { reply: event.reply },
+        stage: "conversing"
+      })
     case "TurnEnded": {
       const run = state.runs[event.run]
       if (run === undefined) return state
-      const counted = patchRun(state, event.run, { tokens: addTokens(run.tokens, event.tokens) })
-      return {
-        ...patchIssueOf(counted, event.run, (issue) => ({ tokens: addTokens(issue.tokens, event.tokens) })),
-        totals: { ...state.totals, tokens: addTokens(state.totals.tokens, event.tokens) }
-      }
+      return withTokens(patchRun(state, event.run, { openTurn: null }), event.run, event.tokens)
     }
     case "StateChanged":
       return patchRun(state, event.run, { state: event.state })
@@ -417,7 +454,8 @@ export const evolve = (state: SchedulerState, event: SchedulerEvent): SchedulerS
       return patchIssueOf(
         patchRun(state, event.run, { questions: run.questions + 1, stage: "waiting" }),
         event.run,
-        () => ({
+        (issue) => ({
+          answered: takenUp(issue),
           steering: {
             question: event.question,
             run: event.run,
@@ -443,7 +481,7 @@ export const evolve = (state: SchedulerState, event: SchedulerEvent): SchedulerS
     }
     case "SteeringDelivered":
       return patchIssueOf(state, event.run, (issue) =>
-        issue.steering?.question === event.question ? { steering: null } : {}
+        issue.steering?.question === event.question ? { steering: null, answered: takenUp(issue) } : {}
       )
     case "SteeringWithdrawn":
       return patchIssue(state, event.issue, { steering: null })
@@ -451,7 +489,7 @@ export const evolve = (state: SchedulerState, event: SchedulerEvent): SchedulerS
       return patchIssueOf(
         patchRun(state, event.run, { done: event.claim, stage: "quiescing" }),
         event.run,
-        () => ({ steering: null })
+        (issue) => ({ steering: null, answered: takenUp(issue) })
       )
     case "CancelRequested":
       return patchRun(state, event.run, { cancel: event.reason })

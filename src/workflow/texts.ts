@@ -11,16 +11,27 @@ export interface HumanReply {
   readonly reply: string
 }
 
+const exchange = ({ context, question, reply }: HumanReply): ReadonlyArray<string> => [
+  `The question was:\n\n${question.trim()}`,
+  ...(context === null || context.trim() === "" ? [] : [`With this context:\n\n${context.trim()}`]),
+  `The answer is:\n\n${reply.trim()}`
+]
+
 /** The answer of a person. Complete in itself, so that a session that never asked can go on from it. */
-export const replyPrompt = ({ context, question, reply }: HumanReply): string =>
+export const replyPrompt = (reply: HumanReply): string =>
   [
     "A person has answered a question about this issue.",
-    `The question was:\n\n${question.trim()}`,
-    ...(context === null || context.trim() === "" ? [] : [`With this context:\n\n${context.trim()}`]),
-    `The answer is:\n\n${reply.trim()}`,
+    ...exchange(reply),
     `Go on with the issue on that basis. What was done before is in the current folder. When everything is
 finished and committed, call the mark_done tool. If you need another decision, call the
 request_human_steering tool and end your turn.`
+  ].join("\n\n")
+
+/** Added to the first prompt of a session that was not there when a person answered. */
+export const answeredNote = (reply: HumanReply): string =>
+  [
+    "A person has answered a question about this issue before, and the answer stands.",
+    ...exchange(reply)
   ].join("\n\n")
 
 export interface Retry {

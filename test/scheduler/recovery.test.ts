@@ -1,10 +1,12 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Ref } from "effect"
 import { IssueId } from "../../src/domain/ids.ts"
+import type { JournalEntry } from "../../src/journal/Journal.ts"
+import { snapshotOf } from "../../src/scheduler/memory.ts"
 import { RunSignals } from "../../src/scheduler/RunSignals.ts"
 import { makeDice, makeMachine } from "../support/Machine.ts"
 import { type Household, makeHousehold } from "../support/household.ts"
-import { asking, busy, deaf, failing, inTurn, passing } from "../support/scripts.ts"
+import { asking, busy, deaf, failing, inTurn, passing, silent } from "../support/scripts.ts"
 import { testState } from "../support/workflow.ts"
 
 const A = IssueId.make("A")
@@ -287,5 +289,39 @@ describe("stopping", () => {
     const { length } = house.world.prompts
     house.stop()
     assert.strictEqual(house.world.prompts.length, length)
+  })
+
+  it("does not know what a turn has used that the death of the process cut off", () => {
+    const house = makeHousehold({ issues: { "Todo/A.md": {} }, behaviour: { prompt: inTurn(silent, busy) } })
+    house.advance("5 seconds")
+    const { total } = house.view().state.totals.tokens
+    assert.isAbove(total, 0)
+    house.restart("power")
+    house.advance("1 second")
+    const { history, tokens } = house.record("A")
+    assert.deepInclude(history[0]?.tokens, { total, source: "partial" })
+    assert.deepInclude(tokens, { total, source: "partial" })
+    assert.deepInclude(house.view().state.totals.tokens, { total, source: "partial" })
+  })
+
+  it("understands a journal that was written before turns and answers were remembered", () => {
+    const house = makeHousehold({
+      issues: { "Todo/A.md": {} },
+      behaviour: { open: () => Effect.succeed({ resumes: false }), prompt: inTurn(busy) }
+    })
+    house.advance("5 seconds")
+    const { state } = house.view()
+    house.kill()
+    const older = (entry: JournalEntry): JournalEntry =>
+      JSON.parse(
+        JSON.stringify(entry, (key, field: unknown) =>
+          key === "openTurn" || key === "answered" ? undefined : field
+        )
+      )
+    const content = { entries: [older(snapshotOf(state))], length: 0 }
+    Effect.runSync(Ref.set(house.world.journal.written, content))
+    house.start()
+    house.advance("1 minute")
+    assert.deepStrictEqual(house.files(), ["Done/A.md"])
   })
 })

@@ -3,7 +3,7 @@ import { Effect } from "effect"
 import { IssueId } from "../../src/domain/ids.ts"
 import { makeHousehold } from "../support/household.ts"
 import { diligent } from "../support/house.ts"
-import { asking, busy, deaf, failing, inTurn, only, type Script } from "../support/scripts.ts"
+import { asking, busy, deaf, failing, inTurn, only, type Script, silent } from "../support/scripts.ts"
 
 const A = IssueId.make("A")
 const reply = (text: string) => ({ _tag: "Answer", issue: A, question: null, text }) as const
@@ -188,5 +188,87 @@ describe("steering", () => {
     assert.deepStrictEqual(answers, [true])
     assert.strictEqual(house.refused(reply("Blue.")), "accepted")
     assert.strictEqual(house.refused(reply("Red.")), "already_answered")
+  })
+
+  it("sends a reply again when the turn that carried it fails, whatever the agent had said by then", () => {
+    const house = makeHousehold({
+      issues: { "Todo/A.md": {} },
+      behaviour: {
+        open: () => Effect.succeed({ resumes: false }),
+        prompt: inTurn(asking("Which?"), (turn) =>
+          turn
+            .emit({ _tag: "Stderr", text: "(node) ExperimentalWarning" })
+            .pipe(Effect.andThen(Effect.sleep("1 second")), Effect.andThen(failing("rate_limit")(turn)))
+        )
+      }
+    })
+    house.advance("1 second")
+    house.command(reply("Blue."))
+    house.advance("10 minutes")
+    assert.strictEqual(texts(house).length, 3)
+    assert.include(texts(house)[2] ?? "", "Blue.")
+    assert.match(texts(house)[2] ?? "", /The run before it failed/)
+    assert.isNull(house.record("A").steering)
+    assert.deepStrictEqual(house.files(), ["Done/A.md"])
+  })
+
+  it("sends a reply again when the process dies in the turn that carries it", () => {
+    const house = makeHousehold({
+      issues: { "Todo/A.md": {} },
+      behaviour: {
+        prompt: inTurn(asking("Which?"), (turn) =>
+          Effect.andThen(turn.emit({ _tag: "Message", text: "Blue it is." }), busy(turn))
+        )
+      }
+    })
+    house.advance("1 second")
+    house.command(reply("Blue."))
+    house.restart("power")
+    house.advance("1 minute")
+    assert.include(texts(house).at(-1) ?? "", "Blue.")
+    assert.deepStrictEqual(house.files(), ["Done/A.md"])
+  })
+
+  it("tells every session that does not remember it what a person has answered", () => {
+    const house = makeHousehold({
+      issues: { "Todo/A.md": {} },
+      behaviour: {
+        open: () => Effect.succeed({ resumes: false }),
+        prompt: inTurn(
+          asking("Which colour?"),
+          silent,
+          failing("exit"),
+          asking("Which size?"),
+          failing("exit")
+        )
+      }
+    })
+    house.advance("1 second")
+    house.command(reply("Blue."))
+    house.advance("1 minute")
+    const [, carries, continues, retries] = texts(house)
+    assert.include(carries ?? "", "Blue.")
+    assert.notInclude(continues ?? "", "Blue.")
+    assert.match(retries ?? "", /Which colour\?.*Blue\./s)
+    house.restart("power")
+    house.command(reply("Large."))
+    house.advance("5 minutes")
+    const last = texts(house).at(-1) ?? ""
+    assert.match(last, /Which colour\?.*Blue\..*Which size\?.*Large\./s)
+    assert.deepStrictEqual(house.files(), ["Done/A.md"])
+  })
+
+  it("lets an agent ask again in the turn that brings it the reply", () => {
+    const house = makeHousehold({
+      issues: { "Todo/A.md": {} },
+      behaviour: { prompt: inTurn(asking("Which colour?"), asking("Which size?")) }
+    })
+    house.advance("1 second")
+    house.command(reply("Blue."))
+    house.advance("1 second")
+    assert.deepInclude(house.record("A").steering, { text: "Which size?", reply: null })
+    house.command(reply("Large."))
+    assert.include(texts(house)[2] ?? "", "Large.")
+    assert.deepStrictEqual(house.files(), ["Done/A.md"])
   })
 })

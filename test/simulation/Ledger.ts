@@ -32,6 +32,9 @@ export interface LedgerRun {
   move: IntendedMove | null
   hookStarted: boolean
   publishIntended: boolean
+  /** Whether its agent took up the session before; null until there is one. */
+  resumed: boolean | null
+  turn: number
 }
 
 interface LedgerIssue {
@@ -42,7 +45,9 @@ interface LedgerIssue {
   /** Not to be started before. */
   notBefore: number
   lastHandoff: "none" | "exported"
-  question: { id: string; reply: string | null; delivered: boolean } | null
+  question: { id: string; reply: string | null } | null
+  /** The last reply that an agent has taken up. */
+  answered: string | null
   relocation: IntendedMove | null
 }
 
@@ -61,6 +66,8 @@ export interface Facts {
   readonly lives: (run: RunId) => boolean
   readonly holdsToken: (run: RunId) => boolean
   readonly wasPrompted: (identifier: string, text: string) => boolean
+  /** Whether a turn whose prompt held the text has ended as turns should. */
+  readonly wasTakenUp: (identifier: string, text: string) => boolean
 }
 
 const isEvent = (entry: JournalEntry): entry is JournalEntry & SchedulerEvent =>
@@ -93,6 +100,7 @@ export const makeLedger = (facts: Facts) => {
       notBefore: 0,
       lastHandoff: "none",
       question: null,
+      answered: null,
       relocation: null
     }
     issues.set(id, made)
@@ -109,6 +117,12 @@ export const makeLedger = (facts: Facts) => {
       throw new Violation("no effect by an old generation", `${event._tag} of ${event.run}, which has ended`)
     }
     return run
+  }
+
+  /** Its agent goes on from the reply, or has no need of it. */
+  const takenUp = (issue: LedgerIssue): void => {
+    issue.answered = issue.question?.reply ?? issue.answered
+    issue.question = null
   }
 
   let mode = "running"
@@ -146,7 +160,9 @@ export const makeLedger = (facts: Facts) => {
       exported: false,
       move: null,
       hookStarted: false,
-      publishIntended: false
+      publishIntended: false,
+      resumed: null,
+      turn: 0
     })
     issue.lastHandoff = "none"
     totals.runs += 1
@@ -215,10 +231,18 @@ export const makeLedger = (facts: Facts) => {
       case "WorkspaceReady":
         liveRun(event).stage = "preparing"
         return
-      case "SessionOpened":
-      case "TurnStarted":
-        liveRun(event).stage = "conversing"
+      case "SessionOpened": {
+        const run = liveRun(event)
+        run.stage = "conversing"
+        run.resumed = event.resumed
         return
+      }
+      case "TurnStarted": {
+        const run = liveRun(event)
+        run.stage = "conversing"
+        run.turn = event.turn
+        return
+      }
       case "TurnEnded":
         liveRun(event)
         totals.tokens += event.tokens.total
@@ -231,7 +255,13 @@ export const makeLedger = (facts: Facts) => {
         require(run.slot && !run.done && !run.cancelled, "no effect by an old generation", () =>
           `${event.run} asks after its end`)
         run.stage = "asking"
-        issueOf(run.issue).question = { id: event.question, reply: null, delivered: false }
+        const issue = issueOf(run.issue)
+        const reply = issue.question?.reply ?? null
+        require(issue.question === null ||
+          (reply !== null && facts.wasPrompted(run.identifier, reply)), "replies reach the agent", () =>
+          `${event.question} takes the place of ${issue.question?.id}`)
+        takenUp(issue)
+        issue.question = { id: event.question, reply: null }
         return
       }
       case "SteeringAnswered": {
@@ -245,12 +275,13 @@ export const makeLedger = (facts: Facts) => {
         return
       case "SteeringDelivered": {
         const run = liveRun(event)
-        const { question } = issueOf(run.issue)
+        const issue = issueOf(run.issue)
+        const { question } = issue
         if (question === null || question.id !== event.question) return
-        const reply = question.reply
-        require(reply !== null && facts.wasPrompted(run.identifier, reply), "replies reach the agent", () =>
+        const { reply } = question
+        require(reply !== null && facts.wasTakenUp(run.identifier, reply), "replies reach the agent", () =>
           `${event.question} is said to be delivered to ${run.identifier}`)
-        question.delivered = true
+        takenUp(issue)
         return
       }
       case "DoneClaimed": {
@@ -260,7 +291,7 @@ export const makeLedger = (facts: Facts) => {
         run.done = true
         run.passesOn = event.claim.signal === "transition"
         run.stage = "done claimed"
-        issueOf(run.issue).question = null
+        takenUp(issueOf(run.issue))
         return
       }
       case "CancelRequested": {
@@ -381,6 +412,14 @@ export const makeLedger = (facts: Facts) => {
       found = entries.slice(snapshot + count)
     },
     liveRun: (run: string) => runs.get(run),
+    /** What an agent is prompted with: a session that was not there when a person answered is told. */
+    prompted: (id: RunId, text: string): void => {
+      const run = runs.get(id)
+      if (run === undefined || run.turn > 1 || run.resumed !== false) return
+      const { answered } = issueOf(run.issue)
+      require(answered === null || text.includes(answered), "replies reach the agent", () =>
+        `${id} is not told: ${answered}`)
+    },
     issueOf
   }
 }

@@ -18,6 +18,8 @@ export const makeAgents = (world: World) => {
   const old: Array<string> = []
   const given = new Set<string>()
   const endedRuns: Array<RunId> = []
+  /** Prompts whose turns have ended as turns should. */
+  const takenUp: Array<{ readonly identifier: string; readonly text: string }> = []
   let commits = 0
 
   const usage = (): TurnResult => {
@@ -223,8 +225,18 @@ export const makeAgents = (world: World) => {
     prompt: (turn: AgentTurn): Effect.Effect<TurnResult, AgentError> =>
       Effect.suspend(() => {
         world.trace(`agent ${turn.runId} is prompted`)
-        return world.isFaulty() ? bad(turn) : diligent(turn)
+        try {
+          ledger.prompted(turn.runId, turn.text)
+        } catch (error) {
+          if (!(error instanceof Violation)) throw error
+          world.fail(error)
+        }
+        return Effect.tap(world.isFaulty() ? bad(turn) : diligent(turn), () =>
+          Effect.sync(() => takenUp.push({ identifier: turn.identifier, text: turn.text }))
+        )
       }),
+    hasTakenUp: (identifier: string, text: string): boolean =>
+      takenUp.some((prompt) => prompt.identifier === identifier && prompt.text.includes(text)),
     /** A life has ended: its agents may go on for a while. */
     orphaned: (): void => {
       for (const token of given) old.push(token)

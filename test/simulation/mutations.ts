@@ -111,6 +111,20 @@ export const MUTATIONS: ReadonlyArray<Mutation> = [
     breaks: ["replies reach the agent"]
   },
   {
+    name: "reply-lost-with-its-turn",
+    file: "run/converse.ts",
+    from: `if (reply !== null && end._tag === "EndOfTurn") {`,
+    to: "if (reply !== null) {",
+    breaks: ["replies reach the agent"]
+  },
+  {
+    name: "answer-kept-from-new-session",
+    file: "run/converse.ts",
+    from: "const before = toldOf(order.answered)",
+    to: "const before = toldOf(null)",
+    breaks: ["replies reach the agent"]
+  },
+  {
     name: "breaker-never-trips",
     file: "scheduler/retry.ts",
     from: "failures >= policy.breakerThreshold",

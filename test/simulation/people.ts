@@ -299,7 +299,7 @@ export const makePeople = (world: World) => {
       if (state === undefined) return
       for (const { issue, question } of answers) {
         const known = ledger.issueOf(issue).question
-        if (known?.id !== question || known.delivered) continue
+        if (known?.id !== question) continue
         if (state.issues[issue]?.steering?.question !== question)
           throw new Violation("replies reach the agent", `the reply to ${question} is lost`)
       }

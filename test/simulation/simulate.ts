@@ -182,7 +182,8 @@ export const simulate = (plan: Plan): Outcome => {
       return Effect.runSync(Context.get(value, RunGrants).active).some(({ runId }) => runId === run)
     },
     wasPrompted: (identifier, text) =>
-      house.prompts.some((prompt) => prompt.identifier === identifier && prompt.text.includes(text))
+      house.prompts.some((prompt) => prompt.identifier === identifier && prompt.text.includes(text)),
+    wasTakenUp: (identifier, text) => agents.hasTakenUp(identifier, text)
   })
 
   const isFaulty = (): boolean => machine.now() < begin + plan.faultHours * HOUR

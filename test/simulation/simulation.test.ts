@@ -49,7 +49,8 @@ describe("the simulated world", () => {
       isFinished: () => false,
       lives: () => false,
       holdsToken: () => false,
-      wasPrompted: () => true
+      wasPrompted: () => true,
+      wasTakenUp: () => true
     })
     assert.throws(
       () => ledger.appended([{ _tag: "HookStarted", at: 1, run: "r1-1" }]),
