@@ -84,4 +84,39 @@ describe.skipIf(!canBubblewrap("programs in bubblewrap"))("a program that is ins
       }).pipe(Effect.provide(Layer.fresh(realLayer).pipe(Layer.provide(environment))))
     }).pipe(Effect.scoped, Effect.provide(realLayer))
   )
+
+  it.live("has its Node and that one's packages, and nothing else of the prefix they lie below", () =>
+    Effect.gen(function* () {
+      const fs = yield* FileSystem.FileSystem
+      const home = yield* Effect.flatMap(fs.makeTempDirectoryScoped({ prefix: "programs-" }), fs.realPath)
+      const write = (path: string, text: string, mode = 0o644) =>
+        fs
+          .makeDirectory(path.slice(0, path.lastIndexOf("/")), { recursive: true })
+          .pipe(Effect.andThen(fs.writeFileString(path, text)), Effect.andThen(fs.chmod(path, mode)))
+      const prefix = `${home}/.local`
+      yield* write(`${prefix}/bin/node`, '#!/bin/sh\nexec /bin/sh "$@"\n', 0o755)
+      yield* write(`${prefix}/bin/of-the-operator`, "#!/bin/sh\necho canary\n", 0o755)
+      yield* write(`${prefix}/lib/node_modules/npm/cli.js`, "#!/usr/bin/env node\necho npm\n", 0o755)
+      yield* write(`${prefix}/lib/node_modules/agent/cli.js`, "#!/usr/bin/env node\nnpm; echo agent\n", 0o755)
+      yield* write(`${prefix}/share/opencode/auth.json`, "canary")
+      yield* write(`${prefix}/share/keyrings/login`, "canary")
+      for (const name of ["npm", "agent"]) {
+        yield* fs.symlink(`../lib/node_modules/${name}/cli.js`, `${prefix}/bin/${name}`)
+      }
+      const environment = ConfigProvider.layer(
+        ConfigProvider.fromEnv({ env: { PATH: `${prefix}/bin:/usr/bin:/bin`, HOME: home } })
+      )
+      yield* Effect.gen(function* () {
+        const world = yield* makeWorld("bubblewrap")
+        const { code, stdout, stderr } = yield* run(
+          world.request({ programs: ["agent"] }),
+          `PATH=${prefix}/bin:$PATH; agent && cd ${prefix} && find . -type f -o -type l | sort; grep -r canary ${home}`
+        )
+        assert.strictEqual(code, 1, stderr)
+        const shown = ["./bin/agent", "./bin/node", "./bin/npm"]
+        const packages = ["./lib/node_modules/agent/cli.js", "./lib/node_modules/npm/cli.js"]
+        assert.deepStrictEqual(stdout.split("\n"), ["npm", "agent", ...shown, ...packages])
+      }).pipe(Effect.provide(Layer.fresh(realLayer).pipe(Layer.provide(environment))))
+    }).pipe(Effect.scoped, Effect.provide(realLayer))
+  )
 })

@@ -13,7 +13,7 @@ import { entryArguments, GUEST_SOCKET } from "./entry.ts"
 import { bubblewrapArguments, GUEST_HOME, guestGroup, guestPasswd, layOut, type Mount } from "./mounts.ts"
 import { programMounts } from "./programMounts.ts"
 import { openRelay } from "./relay.ts"
-import { nodeMount, readOnlyMount, systemMounts } from "./systemMounts.ts"
+import { nodeMounts, readOnlyMount, systemMounts } from "./systemMounts.ts"
 
 const CHECK_LIMIT = "10 seconds"
 
@@ -114,7 +114,7 @@ export const makeBubblewrapSandbox = Effect.gen(function* () {
     )
     const mounts: ReadonlyArray<Mount> = [
       ...(yield* systemMounts(fs)),
-      ...(yield* Effect.provideService(nodeMount(fs, node), Path.Path, path)),
+      ...(yield* Effect.provideService(nodeMounts(fs, node), Path.Path, path)),
       ...asked,
       ...programs.flat(),
       { _tag: "ReadOnly", source: `${identity}/passwd`, at: "/etc/passwd" },

@@ -14,7 +14,8 @@ const depth = (path: string): number => path.split("/").filter((part) => part !=
 
 /**
  * Hides the protected folders wherever a read-only mount would show them, and orders the whole so that what
- * lies deeper is mounted later: a workspace inside a masked folder stays visible, its neighbours do not.
+ * lies deeper is mounted later: a workspace inside a masked folder stays visible, its neighbours do not. A link
+ * that is asked for twice is made once.
  */
 export const layOut = (
   mounts: ReadonlyArray<Mount>,
@@ -25,8 +26,12 @@ export const layOut = (
     const covered = protectedFolders.filter((folder) => isWithin(folder, mount.source))
     return covered.map((folder) => ({ _tag: "Mask", at: mount.at + folder.slice(mount.source.length) }))
   })
+  const once = mounts.filter(
+    (mount, index) =>
+      mount._tag !== "Link" || mounts.findIndex((it) => it._tag === "Link" && it.at === mount.at) === index
+  )
   const rank = { ReadOnly: 0, Link: 0, Mask: 1, ReadWrite: 2 } as const
-  return [...mounts, ...masks].toSorted(
+  return [...once, ...masks].toSorted(
     (left, right) => depth(left.at) - depth(right.at) || rank[left._tag] - rank[right._tag]
   )
 }

@@ -1,6 +1,6 @@
 import { Effect, type FileSystem, Option, Path, Result, Stream } from "effect"
 import { isWithin, type Mount } from "./mounts.ts"
-import { nodeMount, SYSTEM } from "./systemMounts.ts"
+import { nodeMounts, SYSTEM } from "./systemMounts.ts"
 
 /** A package with what it depends on lies below the first of these: everything of that is shown. */
 const PACKAGES = /^.*?\/(node_modules|\.pnpm)(?=\/)/
@@ -56,6 +56,6 @@ export const programMounts = Effect.fnUntraced(function* (
   const interpreter = Option.isNone(name) ? null : yield* find(name.value)
   return [
     ...show(found),
-    ...(interpreter === null ? [] : [...show(interpreter), ...(yield* nodeMount(fs, interpreter.real))])
+    ...(interpreter === null ? [] : [...show(interpreter), ...(yield* nodeMounts(fs, interpreter.real))])
   ]
 })

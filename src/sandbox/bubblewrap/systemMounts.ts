@@ -46,17 +46,27 @@ export const readOnlyMount = Effect.fnUntraced(function* (fs: FileSystem.FileSys
 })
 
 /**
- * The installation that `node` belongs to, so that the guest runs the same one: its prefix with the libraries,
- * or the program alone where the prefix would show too much.
+ * The installation that `node` belongs to, so that the guest runs the same one: the program, the packages of its
+ * prefix and the commands that lead into them. Never the prefix itself: `~/.local` may be one.
  */
-export const nodeMount = Effect.fnUntraced(function* (fs: FileSystem.FileSystem, node: string) {
+export const nodeMounts = Effect.fnUntraced(function* (fs: FileSystem.FileSystem, node: string) {
   const path = yield* Path.Path
   const real = yield* Effect.orDie(fs.realPath(node))
   if (isWithin(real, "/usr")) return []
+  const program: Mount = { _tag: "ReadOnly", source: real, at: real }
   const folder = path.dirname(real)
-  const prefix = path.dirname(folder)
-  const isInstallation =
-    path.basename(folder) === "bin" && (yield* Effect.orDie(fs.exists(path.join(prefix, "lib/node_modules"))))
-  const source = isInstallation ? prefix : real
-  return [{ _tag: "ReadOnly", source, at: source } satisfies Mount]
+  const packages = yield* readOnlyMount(fs, path.join(path.dirname(folder), "lib/node_modules"))
+  if (path.basename(folder) !== "bin" || packages === null) return [program]
+  const names = yield* Effect.orElseSucceed(fs.readDirectory(folder), () => [])
+  const commands = yield* Effect.forEach(names, (name) =>
+    linkInto(fs, path.join(folder, name), packages.source)
+  )
+  return [program, packages, ...commands.filter((link) => link !== null)]
+})
+
+/** Null when what is there is no link, or leads elsewhere. */
+const linkInto = Effect.fnUntraced(function* (fs: FileSystem.FileSystem, at: string, folder: string) {
+  const target = yield* Effect.result(fs.realPath(at))
+  if (Result.isFailure(target) || target.success === at || !isWithin(target.success, folder)) return null
+  return { _tag: "Link", target: target.success, at } satisfies Mount
 })
