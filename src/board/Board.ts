@@ -1,14 +1,26 @@
-import { Context, type Effect, type Stream } from "effect"
+import { Context, type Effect, Schema, type Stream } from "effect"
 import type { Identifier, IssueId, QuestionId, RunId } from "../domain/ids.ts"
 import type { Blocker } from "../domain/Issue.ts"
+import type { CancelReason } from "../domain/Outcome.ts"
 import type { Problem } from "../domain/Problem.ts"
 import type { StateRole } from "../domain/State.ts"
 import type { Tokens } from "../domain/Tokens.ts"
 import type { HandoffRecord } from "../scheduler/events.ts"
 import type { Attempt, Mode, RunStage } from "../scheduler/state.ts"
 
-/** The words for issues, the same on every surface. */
-export type Status = "working" | "needs you" | "ready for review" | "waiting" | "stopped"
+/**
+ * The words for issues, the same on every surface, in the order in which a person wants to see them. `closed`: it is
+ * finished, and nobody needs to look at it any more.
+ */
+export const Status = Schema.Literals([
+  "needs you",
+  "working",
+  "ready for review",
+  "stopped",
+  "waiting",
+  "closed"
+])
+export type Status = typeof Status.Type
 
 export interface BoardRun {
   readonly run: RunId
@@ -26,6 +38,8 @@ export interface BoardRun {
   readonly lastEventAt: number
   readonly sandbox: string | null
   readonly markedDone: boolean
+  /** Why it is being ended from our side; null while it goes on. */
+  readonly stopping: CancelReason | null
 }
 
 export interface BoardIssue {
@@ -65,11 +79,15 @@ export interface BoardIssue {
   /** The newest last. */
   readonly history: ReadonlyArray<Attempt>
   readonly handoff: HandoffRecord | null
+  /** What the agent of that handoff said when it was done. Untrusted. */
+  readonly account: { readonly title: string; readonly summary: string } | null
   readonly pullRequest: string | null
   readonly workspace: string | null
   readonly branch: string
   readonly tokens: Tokens
   readonly seconds: number
+  /** Epoch milliseconds of the last that is known to have happened to it; null when nothing is. */
+  readonly changedAt: number | null
 }
 
 export interface BoardSnapshot {
@@ -78,9 +96,9 @@ export interface BoardSnapshot {
   readonly workflow: string
   readonly trackerRoot: string
   readonly mode: Mode
-  /** `attention` when a person is needed, `working` when something runs, else `idle`. */
+  /** `attention` when a person is needed or a run is to be tried again, `working` when something runs, else `idle`. */
   readonly badge: "working" | "attention" | "idle"
-  /** Every issue of the tracker; those that need a person first, oldest first. */
+  /** Every issue of the tracker, by status; the oldest first, but the newest of what is finished. */
   readonly issues: ReadonlyArray<BoardIssue>
   /** Declared states in order, for forms. */
   readonly states: ReadonlyArray<{ readonly name: string; readonly role: StateRole }>

@@ -1,4 +1,4 @@
-import { Clock, Effect, Layer, Stream } from "effect"
+import { Clock, DateTime, Effect, Layer, Option, Stream } from "effect"
 import { printableLine } from "../domain/printable.ts"
 import type { Issue } from "../domain/Issue.ts"
 import { roleOf } from "../domain/State.ts"
@@ -7,9 +7,15 @@ import { agentBranch } from "../domain/workspaceKey.ts"
 import { capacityOf, explain, type Observation, observed } from "../scheduler/eligibility.ts"
 import { Runs, type RunProgress } from "../scheduler/Runs.ts"
 import { Scheduler, type SchedulerView } from "../scheduler/Scheduler.ts"
-import { issueOf, liveRunOf, type RunRecord, type SchedulerState } from "../scheduler/state.ts"
+import {
+  type IssueRecord,
+  issueOf,
+  liveRunOf,
+  type RunRecord,
+  type SchedulerState
+} from "../scheduler/state.ts"
 import { Workflow } from "../workflow/Workflow.ts"
-import { Board, type BoardIssue, type BoardRun, type BoardSnapshot, type Status } from "./Board.ts"
+import { Board, type BoardIssue, type BoardRun, type BoardSnapshot, Status } from "./Board.ts"
 import { statusOf, textOf } from "./explanations.ts"
 
 const boardRun = (run: RunRecord, progress: RunProgress | undefined): BoardRun => ({
@@ -25,8 +31,29 @@ const boardRun = (run: RunRecord, progress: RunProgress | undefined): BoardRun =
   lastMessage: progress === undefined ? null : printableLine(progress.lastMessage),
   lastEventAt: progress?.lastEventAt ?? run.startedAt,
   sandbox: progress?.sandbox ?? null,
-  markedDone: run.done !== null
+  markedDone: run.done !== null,
+  stopping: run.conclusion === null ? run.cancel : null
 })
+
+/** The newest of what is on record; of an issue that nothing was done about yet, what its file says. */
+const changedAt = (
+  issue: Issue,
+  record: IssueRecord | undefined,
+  run: RunRecord | undefined,
+  progress: RunProgress | undefined
+): number | null => {
+  const known = [
+    progress?.lastEventAt,
+    run?.startedAt,
+    record?.steering?.answeredAt,
+    record?.steering?.askedAt,
+    record?.hold?.at,
+    record?.history.at(-1)?.endedAt
+  ].filter((at) => at != null)
+  if (known.length > 0) return Math.max(...known)
+  const written = DateTime.make(issue.updatedAt ?? issue.createdAt ?? "")
+  return Option.isSome(written) ? DateTime.toEpochMillis(written.value) : null
+}
 
 const boardIssue = (
   state: SchedulerState,
@@ -74,29 +101,35 @@ const boardIssue = (
     attempts: record?.attempts ?? 0,
     history: record?.history ?? [],
     handoff: record?.handoff ?? null,
+    account: record?.handoff == null ? null : record.account,
     pullRequest: record?.pullRequest ?? null,
     workspace: record?.workspace ?? null,
     branch: agentBranch(issue.identifier),
     tokens: record?.tokens ?? noTokens,
-    seconds: (record?.seconds ?? 0) + (run === undefined ? 0 : Math.max(0, now - run.startedAt) / 1000)
+    seconds: (record?.seconds ?? 0) + (run === undefined ? 0 : Math.max(0, now - run.startedAt) / 1000),
+    changedAt: changedAt(issue, record, run, progress)
   }
 }
 
-const urgency: Record<Status, number> = {
-  "needs you": 0,
-  working: 1,
-  stopped: 2,
-  waiting: 3,
-  "ready for review": 4
-}
+const urgency = (status: Status): number => Status.literals.indexOf(status)
 
+/** Epoch milliseconds: since when it is as it is. What is finished counts from its end, the newest first. */
 const since = (issue: BoardIssue): number =>
-  issue.question?.askedAt ?? issue.run?.startedAt ?? issue.hold?.at ?? Number.MAX_SAFE_INTEGER
+  issue.status === "ready for review" || issue.status === "closed"
+    ? -(issue.changedAt ?? 0)
+    : (issue.question?.askedAt ?? issue.run?.startedAt ?? issue.hold?.at ?? Number.MAX_SAFE_INTEGER)
 
 const byUrgency = (left: BoardIssue, right: BoardIssue): number =>
-  urgency[left.status] - urgency[right.status] ||
+  urgency(left.status) - urgency(right.status) ||
   since(left) - since(right) ||
   (left.identifier < right.identifier ? -1 : left.identifier > right.identifier ? 1 : 0)
+
+const badgeOf = (state: SchedulerState, issues: ReadonlyArray<BoardIssue>): BoardSnapshot["badge"] => {
+  const isWanted = ({ retry, status }: BoardIssue): boolean =>
+    status === "needs you" || (status === "waiting" && retry?.kind === "retry")
+  if (issues.some(isWanted)) return "attention"
+  return Object.keys(state.runs).length > 0 ? "working" : "idle"
+}
 
 const make = Effect.gen(function* () {
   const scheduler = yield* Scheduler
@@ -120,11 +153,7 @@ const make = Effect.gen(function* () {
     return {
       generatedAt: now,
       mode: state.mode,
-      badge: issues.some((issue) => issue.status === "needs you")
-        ? "attention"
-        : Object.keys(state.runs).length > 0
-          ? "working"
-          : "idle",
+      badge: badgeOf(state, issues),
       issues: issues.sort(byUrgency),
       states: observation.policy.states.map(({ name, role }) => ({ name, role })),
       slots: {

@@ -1,17 +1,27 @@
 import { DateTime } from "effect"
+import type { CancelReason } from "../domain/Outcome.ts"
 import type { Explanation } from "../scheduler/eligibility.ts"
 import type { IssueRecord } from "../scheduler/state.ts"
 import type { Status } from "./Board.ts"
 
 const clock = (at: number): string => `${DateTime.formatIso(DateTime.makeUnsafe(at)).slice(0, 19)}Z`
 
+const cancelText = (reason: CancelReason): string =>
+  reason === "operator_stop" ? "an operator asked for it" : reason.replaceAll("_", " ")
+
 /** The sentence for the one reason. The same on page, API and command line. */
 export const textOf = (why: Explanation): string => {
   switch (why._tag) {
     case "Running":
-      return `${why.run.stage}, run ${why.run.attempt}`
+      return why.run.cancel === null || why.run.conclusion !== null
+        ? `${why.run.stage}, run ${why.run.attempt}`
+        : `stopping: ${cancelText(why.run.cancel)}`
     case "Finished":
-      return `finished: it is in ${why.state}`
+      return `closed: it is in ${why.state}`
+    case "ForReview":
+      return `handed over: it is in ${why.state}`
+    case "Proposed":
+      return `proposed by the agent of ${why.by}: approve or discard it`
     case "NotActive":
       return `${why.state} is not a state that issues are started from`
     case "Held":
@@ -29,7 +39,7 @@ export const textOf = (why: Explanation): string => {
     case "AdapterBlocked":
       return `the adapter ${why.adapter} cannot work: ${why.message}`
     case "Backoff":
-      return `tried again at ${clock(why.until)}${why.error === null ? "" : `: ${why.error}`}`
+      return `next try at ${clock(why.until)}${why.error === null ? "" : `, after: ${why.error}`}`
     case "RateLimited":
       return `rate limit: waits until ${clock(why.until)}`
     case "Obstacle":
@@ -47,7 +57,7 @@ export const textOf = (why: Explanation): string => {
   }
 }
 
-/** The word for an issue. What was handed over waits for a person to look at it. */
+/** The word for an issue. */
 export const statusOf = (why: Explanation, record: IssueRecord | undefined): Status => {
   switch (why._tag) {
     case "Running":
@@ -60,7 +70,11 @@ export const statusOf = (why: Explanation, record: IssueRecord | undefined): Sta
     case "NotActive":
       return "stopped"
     case "Finished":
+      return "closed"
+    case "ForReview":
       return "ready for review"
+    case "Proposed":
+      return "needs you"
     case "Moving":
       return "working"
     default:

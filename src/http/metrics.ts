@@ -1,9 +1,7 @@
 import { Effect, Metric } from "effect"
 import { HttpRouter, HttpServerResponse } from "effect/http"
 import { PrometheusMetrics } from "effect/observability"
-import { Board, type BoardSnapshot, type Status } from "../board/Board.ts"
-
-const STATUSES: ReadonlyArray<Status> = ["working", "needs you", "ready for review", "waiting", "stopped"]
+import { Board, type BoardSnapshot, Status } from "../board/Board.ts"
 
 const issues = Metric.gauge("symphony_issues", { description: "Issues by the word for what they are at" })
 const slotsUsed = Metric.gauge("symphony_slots_used", { description: "Runs that hold a slot" })
@@ -16,7 +14,7 @@ const completed = Metric.gauge("symphony_runs_completed_total", { description: "
 
 const observe = (board: BoardSnapshot) =>
   Effect.all([
-    ...STATUSES.map((status) =>
+    ...Status.literals.map((status) =>
       Metric.update(
         Metric.withAttributes(issues, { status }),
         board.issues.filter((issue) => issue.status === status).length

@@ -23,6 +23,8 @@ export type OperatorCommand =
       readonly text: string
     }
   | { readonly _tag: "Move"; readonly issue: IssueId; readonly to: string }
+  /** A person has looked at what the issue's last run handed over: nobody needs to any more. */
+  | { readonly _tag: "Review"; readonly issue: IssueId }
 
 export class CommandRefused extends Schema.TaggedError<CommandRefused>()("CommandRefused", {
   reason: Schema.Literals([
@@ -30,6 +32,7 @@ export class CommandRefused extends Schema.TaggedError<CommandRefused>()("Comman
     "no_pending_steering",
     "already_answered",
     "not_running",
+    "nothing_to_review",
     "unknown_state",
     "name_taken",
     "run_active",

@@ -1,10 +1,17 @@
-import type { IssueId } from "../domain/ids.ts"
+import type { IssueId, RunId } from "../domain/ids.ts"
 import { Issue } from "../domain/Issue.ts"
-import { policyOf, roleOf, stateKey } from "../domain/State.ts"
+import { policyOf, roleOf, sameState, stateKey } from "../domain/State.ts"
 import type { TrackerSnapshot } from "../tracker/Tracker.ts"
 import type { RunKind } from "./events.ts"
 import { adapterFor, type Policy, workingState } from "./policy.ts"
-import { holdsSlot, issueOf, liveRunOf, type RunRecord, type SchedulerState } from "./state.ts"
+import {
+  holdsSlot,
+  type IssueRecord,
+  issueOf,
+  liveRunOf,
+  type RunRecord,
+  type SchedulerState
+} from "./state.ts"
 
 /** What the rules look at beside the scheduler's own memory. */
 export interface Observation {
@@ -25,6 +32,10 @@ export type Explanation =
   | { readonly _tag: "Running"; readonly run: RunRecord }
   | { readonly _tag: "Finished"; readonly state: string }
   | { readonly _tag: "NotActive"; readonly state: string }
+  /** Its last run handed it over here, and nobody has looked at it yet. */
+  | { readonly _tag: "ForReview"; readonly state: string }
+  /** An agent filed it; a person approves or discards it. */
+  | { readonly _tag: "Proposed"; readonly by: string }
   | { readonly _tag: "Held"; readonly reason: string; readonly message: string }
   | { readonly _tag: "WaitingForHuman"; readonly question: string }
   | { readonly _tag: "Moving"; readonly to: string }
@@ -69,6 +80,20 @@ const isInCycle = (observation: Observation, start: Issue): boolean => {
   return false
 }
 
+/** The run whose work waits where it was handed over to, for a person to look at it; null when none does. */
+export const awaitingReview = (record: IssueRecord | undefined, issue: Issue): RunId | null => {
+  const last = record?.history.at(-1)
+  return last?.outcome._tag === "Completed" &&
+    sameState(last.outcome.state, issue.state) &&
+    record?.reviewed !== last.run
+    ? last.run
+    : null
+}
+
+/** Why nothing is started on an issue where it lies, in a holding or a terminal state. */
+const restsBecause = (record: IssueRecord | undefined, issue: Issue, otherwise: Explanation): Explanation =>
+  awaitingReview(record, issue) === null ? otherwise : { _tag: "ForReview", state: issue.state }
+
 /** Why the issue may not be claimed, whatever the capacity; `Ready` when it may. */
 export const claimability = (
   state: SchedulerState,
@@ -82,13 +107,20 @@ export const claimability = (
   if (live !== undefined) return { _tag: "Running", run: live }
   const role = roleOf(policy.states, issue.state)
   if (role === "terminal" && record?.hold?.reason !== "handoff") {
-    return { _tag: "Finished", state: issue.state }
+    return restsBecause(record, issue, { _tag: "Finished", state: issue.state })
   }
   if (record?.hold != null) return { _tag: "Held", reason: record.hold.reason, message: record.hold.message }
   const steering = record?.steering ?? null
   if (steering !== null && steering.reply === null)
     return { _tag: "WaitingForHuman", question: steering.text }
-  if (role === "holding") return { _tag: "NotActive", state: issue.state }
+  if (role === "holding") {
+    const by = (record?.attempts ?? 0) === 0 ? issue.proposedBy : null
+    return restsBecause(
+      record,
+      issue,
+      by === null ? { _tag: "NotActive", state: issue.state } : { _tag: "Proposed", by }
+    )
+  }
   if (record?.relocation != null) return { _tag: "Moving", to: record.relocation.to }
   if (observation.busy.has(issue.id)) return { _tag: "Moving", to: issue.state }
   const missing = policy.requiredLabels.filter((label) => !issue.labels.includes(label))

@@ -159,6 +159,8 @@ export const SchedulerEvent = Schema.TaggedUnion({
   RetryDropped: { at, issue: IssueId, why: Schema.String },
   RetryNow: { at, issue: IssueId },
   OperatorStopped: { at, issue: IssueId, contentHash: Schema.NullOr(Schema.String) },
+  /** A person has looked at what this run of the issue handed over. */
+  Reviewed: { at, issue: IssueId, run },
   WorkspaceRemoved: { at, issue: IssueId },
   AdapterBlocked: { at, adapter: Schema.String, message: Schema.String },
   AdapterUnblocked: { at, adapter: Schema.String },

@@ -2,7 +2,7 @@ import { Duration } from "effect"
 import type { IssueId, RunId } from "../domain/ids.ts"
 import type { Issue } from "../domain/Issue.ts"
 import { doneState, policyOf, roleOf, sameState, statesWithRole } from "../domain/State.ts"
-import { type Observation, observed } from "./eligibility.ts"
+import { awaitingReview, type Observation, observed } from "./eligibility.ts"
 import type { DoneClaim, SchedulerEvent } from "./events.ts"
 import type { Policy } from "./policy.ts"
 import { afterRun, CONTINUATION_DELAY } from "./retry.ts"
@@ -262,6 +262,22 @@ export const reactToCommand = (
       return reactToAnswer(state, command, at)
     case "Move":
       return reactToMove(state, observation, command, at)
+    case "Review": {
+      const issue = observed(state, observation, command.issue)
+      if (issue === undefined) return refused(notFound(command.issue))
+      const record = issueOf(state, command.issue)
+      const run = awaitingReview(record, issue)
+      if (run !== null) return accepted([{ _tag: "Reviewed", at, issue: command.issue, run }], undefined)
+      const last = record?.history.at(-1)
+      return last !== undefined && last.run === record?.reviewed
+        ? accepted([], undefined)
+        : refused(
+            new CommandRefused({
+              reason: "nothing_to_review",
+              message: "no run has handed this issue over where it lies"
+            })
+          )
+    }
     case "Stop": {
       const run = liveRunOf(state, command.issue)
       const issue = observation.tracker.byId.get(command.issue)

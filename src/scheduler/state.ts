@@ -140,7 +140,11 @@ export const IssueRecord = Schema.Struct({
   session: Schema.NullOr(Schema.String),
   workspace: Schema.NullOr(Schema.String),
   handoff: Schema.NullOr(HandoffRecord),
+  /** What the agent of that handoff said when it was done. Untrusted. */
+  account: nullUnlessWritten(Schema.Struct({ title: Schema.String, summary: Schema.String })),
   pullRequest: Schema.NullOr(Schema.String),
+  /** The newest run whose work a person has looked at. */
+  reviewed: nullUnlessWritten(RunId),
   /** A move of ours that is under way while no run is. */
   relocation: Schema.NullOr(Relocation),
   /** Where we last put it, and when: holds against any scan that began before. */
@@ -184,8 +188,17 @@ const KEPT_ATTEMPTS = 20
 /** Holds that move the issue to a holding state, with the reason written into it. */
 export const parks = (reason: Hold["reason"]): boolean => reason === "breaker" || reason === "sessions"
 
-/** Stages in which a run has, or may have, a sandbox; each such run holds a slot. */
-export const holdsSlot = (run: RunRecord): boolean => run.conclusion === null
+/** Whether the issue goes on in another run as soon as this one, whose sandbox is dead, has ended. */
+const isContinued = ({ conclusion }: RunRecord): boolean =>
+  conclusion?._tag === "Ended" &&
+  (conclusion.outcome._tag === "Continue" ||
+    (conclusion.outcome._tag === "Cancelled" && conclusion.outcome.reason === "shutdown"))
+
+/**
+ * A run holds a slot while it has, or may have, a sandbox; one that is continued keeps it for the run after it, so
+ * that nobody is put in between.
+ */
+export const holdsSlot = (run: RunRecord): boolean => run.conclusion === null || isContinued(run)
 
 /** What is remembered of an issue. Its id is untrusted: `constructor` is an id like any other. */
 export const issueOf = (state: SchedulerState, id: IssueId): IssueRecord | undefined =>
@@ -223,7 +236,9 @@ const newIssueRecord = (id: IssueId, identifier: Identifier, title: string): Iss
   session: null,
   workspace: null,
   handoff: null,
+  account: null,
   pullRequest: null,
+  reviewed: null,
   relocation: null,
   lastMove: null,
   tokens: noTokens,
@@ -503,7 +518,10 @@ export const evolve = (state: SchedulerState, event: SchedulerEvent): SchedulerS
       return patchIssueOf(
         patchRun(state, event.run, { handoff: event.handoff, stage: "moving" }),
         event.run,
-        () => ({ handoff: event.handoff })
+        (_, { done }) => ({
+          handoff: event.handoff,
+          account: done === null ? null : { title: done.title, summary: done.summary }
+        })
       )
     case "MoveIntended": {
       const { from, to, fileName, inode } = event
@@ -537,6 +555,8 @@ export const evolve = (state: SchedulerState, event: SchedulerEvent): SchedulerS
       )
     case "RunEnded":
       return runEnded(state, event)
+    case "Reviewed":
+      return patchIssue(state, event.issue, { reviewed: event.run })
     case "HoldLifted":
       return patchIssue(state, event.issue, { hold: null, failures: 0, sessions: 0 })
     case "RelocationIntended": {

@@ -4,7 +4,7 @@ import { Board, type BoardSnapshot } from "../../src/board/Board.ts"
 
 /**
  * A board with two slots on which ASKS waits for an answer in a live run, WORKS runs, FREE waits for a slot, HELD was
- * stopped by a person and FINISHED lies in Done.
+ * stopped by a person, PROPOSED was filed by an agent, HANDED_OVER was done by one and CLOSED was put into Done by hand.
  */
 export interface Bench {
   /** Runs an effect of the program to its end, without real time. */
@@ -24,10 +24,12 @@ export const boardContract = (title: string, makeBench: () => Bench) =>
         issues.map(({ identifier, role, status, why }) => [identifier, role, status, why.code]),
         [
           ["ASKS", "active", "needs you", "Running"],
+          ["PROPOSED", "holding", "needs you", "Proposed"],
           ["WORKS", "active", "working", "Running"],
+          ["HANDED_OVER", "terminal", "ready for review", "ForReview"],
           ["HELD", "active", "stopped", "Held"],
           ["FREE", "active", "waiting", "GlobalCap"],
-          ["FINISHED", "terminal", "ready for review", "Finished"]
+          ["CLOSED", "terminal", "closed", "Finished"]
         ]
       )
     })

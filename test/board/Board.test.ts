@@ -2,7 +2,17 @@ import { Context, Effect, Exit, Layer } from "effect"
 import type { Board } from "../../src/board/Board.ts"
 import * as MemoryBoard from "../../src/board/MemoryBoard.ts"
 import { IssueId } from "../../src/domain/ids.ts"
-import { askingIssue, board, boardIssue, finishedIssue, heldIssue, workingIssue } from "../http/boards.ts"
+import {
+  askingIssue,
+  board,
+  boardIssue,
+  closedIssue,
+  finishedIssue,
+  heldIssue,
+  proposedIssue,
+  workingIssue
+} from "../http/boards.ts"
+import { diligent } from "../support/house.ts"
 import { makeHousehold } from "../support/household.ts"
 import { makeMachine, tellExit } from "../support/Machine.ts"
 import { asking, busy } from "../support/scripts.ts"
@@ -11,12 +21,20 @@ import { type Bench, boardContract } from "./Board.contract.ts"
 const liveBench = (): Bench => {
   const house = makeHousehold({
     config: { agent: { maxConcurrentAgents: 2 } },
-    issues: { "Todo/HELD.md": {}, "Done/FINISHED.md": {} },
+    issues: {
+      "Todo/HELD.md": {},
+      "Todo/HANDED_OVER.md": {},
+      "Parked/PROPOSED.md": { proposedBy: "WORKS" },
+      "Done/CLOSED.md": {}
+    },
     behaviour: {
-      prompt: (turn) => (turn.identifier === "ASKS" ? asking("Which colour?")(turn) : busy(turn))
+      prompt: (turn) => {
+        if (turn.identifier === "ASKS") return asking("Which colour?")(turn)
+        return turn.identifier === "HANDED_OVER" ? diligent(turn) : busy(turn)
+      }
     }
   })
-  house.advance("1 second")
+  house.advance("1 minute")
   house.command({ _tag: "Stop", issue: IssueId.make("HELD") })
   for (const name of ["ASKS", "WORKS"]) {
     house.put(`Todo/${name}.md`)
@@ -37,10 +55,12 @@ const memoryBench = (): Bench => {
   const machine = makeMachine()
   const issues = [
     askingIssue("ASKS"),
+    proposedIssue("PROPOSED", "WORKS"),
     workingIssue("WORKS", 2),
+    finishedIssue("HANDED_OVER"),
     heldIssue("HELD"),
     boardIssue("FREE"),
-    finishedIssue("FINISHED")
+    closedIssue("CLOSED")
   ]
   const life = machine.start(
     Effect.flatMap(Effect.scope, (scope) =>

@@ -48,7 +48,15 @@ describe("GET /api/v1/state", () => {
           badge: "attention",
           rate_limits: null,
           problems: [PROBLEM],
-          counts: { running: 2, retrying: 1, needs_you: 1, ready_for_review: 0, waiting: 1, parked: 1 },
+          counts: {
+            running: 2,
+            retrying: 1,
+            needs_you: 1,
+            ready_for_review: 0,
+            waiting: 1,
+            parked: 1,
+            closed: 0
+          },
           codex_totals: {
             input_tokens: 4999,
             output_tokens: 1,
@@ -73,7 +81,8 @@ describe("GET /api/v1/state", () => {
               issue_title: "Title of DEMO-3",
               state: "Todo",
               status: "waiting",
-              reason: { code: "GlobalCap", text: "all 2 slots are in use" }
+              reason: { code: "GlobalCap", text: "all 2 slots are in use" },
+              changed_at: "2026-11-22T10:00:00.000Z"
             }
           ]
         })
@@ -270,6 +279,7 @@ describe("what is refused", () => {
     no_pending_steering: 409,
     already_answered: 409,
     not_running: 409,
+    nothing_to_review: 409,
     unknown_state: 400,
     name_taken: 409,
     run_active: 409,

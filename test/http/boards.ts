@@ -21,6 +21,7 @@ export const boardRun = (overrides: Partial<BoardRun> = {}): BoardRun => ({
   lastEventAt: NOON - 4000,
   sandbox: "host",
   markedDone: false,
+  stopping: null,
   ...overrides
 })
 
@@ -48,11 +49,13 @@ export const boardIssue = (identifier: string, overrides: Partial<BoardIssue> = 
   attempts: 0,
   history: [],
   handoff: null,
+  account: null,
   pullRequest: null,
   workspace: null,
   branch: agentBranch(identifier),
   tokens: { input: 0, output: 0, total: 0, source: "unknown" },
   seconds: 0,
+  changedAt: NOON - 7_200_000,
   ...overrides
 })
 
@@ -95,7 +98,30 @@ export const finishedIssue = (identifier: string, overrides: Partial<BoardIssue>
     state: "Done",
     role: "terminal",
     status: "ready for review",
-    why: { code: "Finished", text: "finished: it is in Done" },
+    why: { code: "ForReview", text: "handed over: it is in Done" },
+    ...overrides
+  })
+
+/** Finished, and nobody needs to look at it. */
+export const closedIssue = (identifier: string, overrides: Partial<BoardIssue> = {}): BoardIssue =>
+  finishedIssue(identifier, {
+    status: "closed",
+    why: { code: "Finished", text: "closed: it is in Done" },
+    ...overrides
+  })
+
+/** Filed by the agent of another issue. */
+export const proposedIssue = (
+  identifier: string,
+  by: string,
+  overrides: Partial<BoardIssue> = {}
+): BoardIssue =>
+  boardIssue(identifier, {
+    state: "Triage",
+    role: "holding",
+    status: "needs you",
+    why: { code: "Proposed", text: `proposed by the agent of ${by}: approve or discard it` },
+    proposedBy: by,
     ...overrides
   })
 

@@ -3,7 +3,7 @@ import { Duration, Effect, Fiber, Latch, Ref, Stream, SubscriptionRef } from "ef
 import { HttpClient, HttpClientRequest } from "effect/http"
 import { BoardEditor } from "../../src/board/MemoryBoard.ts"
 import { loginDiff, LOGIN, talk } from "../browser/scenes.ts"
-import { askingIssue, board, boardIssue, workingIssue } from "./boards.ts"
+import { askingIssue, board, boardIssue, proposedIssue, workingIssue } from "./boards.ts"
 import { Asked, form, operatorToken, origin, sendAuthorized, server } from "./support.ts"
 
 const HOSTILE = `<img src=x onerror=alert(1)>"'><script>alert(1)</script>\u202Eevil\u001b[2J`
@@ -11,7 +11,7 @@ const HOSTILE = `<img src=x onerror=alert(1)>"'><script>alert(1)</script>\u202Ee
 const BOARD = board([
   askingIssue("DEMO-1"),
   workingIssue("DEMO-2", 2),
-  boardIssue("DEMO-3", { state: "Triage", role: "holding", status: "stopped", proposedBy: "DEMO-2" }),
+  proposedIssue("DEMO-3", "DEMO-2"),
   boardIssue("DEMO-4", { state: "Triage", role: "holding", status: "stopped" }),
   LOGIN
 ])
@@ -40,6 +40,8 @@ describe("pages", () => {
     ],
     ["/issues/DEMO-2/move", 400, "names no state"],
     ["/issues/DEMO-3", 200, "Approve: move to Todo"],
+    ["/", 200, "Approve: move to Todo"],
+    ["/", 200, "proposed by the agent of DEMO-2: approve or discard it"],
     ["/do/drain", 200, "to wait for; nothing is lost"],
     ["/issues/WEB-7/diff", 200, "npm run check"],
     ["/issues/WEB-7/diff", 200, "continuous integration: .github/workflows/test.yml"],
@@ -292,7 +294,7 @@ describe("for programs", () => {
     run(
       Effect.gen(function* () {
         const text = yield* (yield* sendAuthorized("GET", "/metrics")).text
-        assert.include(text, 'symphony_issues{status="needs you"} 2')
+        assert.include(text, 'symphony_issues{status="needs you"} 3')
         assert.include(text, "symphony_slots_limit 10")
         assert.include(text, "symphony_runs_completed_total 2")
       })

@@ -3,7 +3,7 @@ import { Effect } from "effect"
 import { IssueId } from "../../src/domain/ids.ts"
 import { Scheduler } from "../../src/scheduler/Scheduler.ts"
 import { makeHousehold } from "../support/household.ts"
-import { busy, failing, inTurn } from "../support/scripts.ts"
+import { busy, failing, inTurn, only } from "../support/scripts.ts"
 import { testState } from "../support/workflow.ts"
 
 const A = IssueId.make("A")
@@ -74,6 +74,42 @@ describe("the operator", () => {
     house.advance("10 seconds")
     assert.deepStrictEqual(house.files(), ["Done/A.md"])
     assert.deepInclude(house.record("A").history[0]?.outcome, { reason: "moved_to_terminal" })
+  })
+
+  it("says that work has been looked at, once for each time that it is handed over", () => {
+    const house = makeHousehold({ issues: { "Todo/A.md": {}, "Done/B.md": {} } })
+    house.advance("10 seconds")
+    assert.deepStrictEqual(house.why("A"), { _tag: "ForReview", state: "Done" })
+    house.command({ _tag: "Review", issue: A })
+    house.command({ _tag: "Review", issue: A })
+    house.restart("power")
+    house.advance("10 seconds")
+    assert.strictEqual(house.why("A")._tag, "Finished")
+    house.command({ _tag: "Move", issue: A, to: "Todo" })
+    house.advance("10 seconds")
+    assert.strictEqual(house.why("A")._tag, "ForReview")
+    assert.strictEqual(house.refused({ _tag: "Review", issue: IssueId.make("B") }), "nothing_to_review")
+  })
+
+  it("has nothing to look at where a person finished the issue, or moved it on", () => {
+    const house = makeHousehold({
+      issues: { "Todo/A.md": {}, "Todo/B.md": {} },
+      behaviour: { prompt: only("A", busy) }
+    })
+    house.advance("10 seconds")
+    house.command({ _tag: "Move", issue: A, to: "Done" })
+    house.command({ _tag: "Move", issue: IssueId.make("B"), to: "Cancelled" })
+    house.advance("10 seconds")
+    assert.deepStrictEqual([house.why("A")._tag, house.why("B")._tag], ["Finished", "Finished"])
+  })
+
+  it("is asked about what an agent proposes, until it is taken up", () => {
+    const house = makeHousehold({ issues: { "Parked/P.md": { proposedBy: "A" }, "Parked/Q.md": {} } })
+    assert.deepStrictEqual(house.why("P"), { _tag: "Proposed", by: "A" })
+    assert.strictEqual(house.why("Q")._tag, "NotActive")
+    house.command({ _tag: "Move", issue: IssueId.make("P"), to: "Todo" })
+    house.advance("10 seconds")
+    assert.strictEqual(house.why("P")._tag, "ForReview")
   })
 
   it("is told why a command does not apply", () => {

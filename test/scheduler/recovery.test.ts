@@ -279,6 +279,24 @@ describe("stopping", () => {
     assert.deepStrictEqual(house.files(), ["Done/A.md"])
   })
 
+  it("goes on first with what it interrupted: nobody is put in between while its hook still runs", () => {
+    const house = makeHousehold({
+      config: { agent: { maxConcurrentAgents: 1 }, hooks: { after_run: ":" } },
+      issues: { "Todo/A.md": {} },
+      behaviour: { prompt: busy, hook: () => Effect.never }
+    })
+    house.advance("1 second")
+    house.put("Todo/B.md", { priority: 1 })
+    house.stop("5 seconds")
+    house.world.behaviour.hook = () => Effect.sleep("5 seconds")
+    house.start()
+    for (let second = 0; second < 10; second++) {
+      house.advance("1 second")
+      assert.isUndefined(house.runOf("B"))
+    }
+    assert.strictEqual(house.runOf("A")?.kind, "continuation")
+  })
+
   it("starts nothing new, whatever becomes free or due", () => {
     const house = makeHousehold({
       config: { agent: { maxConcurrentAgents: 1 } },

@@ -376,6 +376,7 @@ export const makeLedger = (facts: Facts) => {
         return
       case "Booted":
       case "WorkspaceRemoved":
+      case "Reviewed":
       case "AdapterBlocked":
       case "AdapterUnblocked":
         return

@@ -46,6 +46,7 @@ export const FAULTS = [
   "operator moves",
   "operator pauses",
   "operator retries",
+  "operator reviews",
   "operator stops an issue",
   "person blocks",
   "person blocks in a circle",

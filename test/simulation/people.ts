@@ -200,6 +200,8 @@ export const makePeople = (world: World) => {
         (record) => record.hold !== null || record.retry !== null
       )
       order({ _tag: "RetryNow", issue: held?.id ?? id }, "operator retries")
+    } else if (roll < 75) {
+      order({ _tag: "Review", issue: id }, "operator reviews")
     } else {
       order({ _tag: "Move", issue: dice.chance(0.5) ? live : id, to: dice.pick(STATES) }, "operator moves")
     }

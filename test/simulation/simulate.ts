@@ -711,7 +711,7 @@ export const simulate = (plan: Plan): Outcome => {
       if (issue === undefined) continue
       const why = explain(now.state, now.observation, issue, machine.now())
       // What blocks has to come to rest itself.
-      const rests = ["Finished", "NotActive", "Held", "Blocked"].includes(why._tag)
+      const rests = ["Finished", "ForReview", "NotActive", "Proposed", "Held", "Blocked"].includes(why._tag)
       if (!rests) found.push(`${id} in ${issue.state}: ${why._tag} ${JSON.stringify(why).slice(0, 200)}`)
     }
     for (const record of Object.values(now.state.issues)) {

@@ -44,6 +44,7 @@ export class Conflict extends Schema.Error<Conflict>("Conflict")(
     "no_pending_steering",
     "already_answered",
     "not_running",
+    "nothing_to_review",
     "name_taken",
     "run_active"
   ]),
@@ -131,6 +132,11 @@ const issues = HttpApiGroup.make("issues").add(
     success: Accepted.pipe(accepted),
     error: commandErrors
   }).annotate(OpenApi.Summary, "Comment on what was handed over, all in one message"),
+  HttpApiEndpoint.post("reviewed", "/issues/:identifier/reviewed", {
+    ...issue,
+    success: Accepted.pipe(accepted),
+    error: commandErrors
+  }).annotate(OpenApi.Summary, "Say that what was handed over has been looked at"),
   HttpApiEndpoint.get("diff", "/issues/:identifier/diff", {
     ...issue,
     success: DiffResponse,

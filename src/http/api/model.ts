@@ -1,5 +1,7 @@
 import { Schema } from "effect"
+import { Status } from "../../board/Board.ts"
 import { Blocker } from "../../domain/Issue.ts"
+import { CancelReason } from "../../domain/Outcome.ts"
 import { Problem } from "../../domain/Problem.ts"
 import { StateRole } from "../../domain/State.ts"
 import { Exported } from "../../handoff/Handoff.ts"
@@ -20,8 +22,6 @@ export const TokenCount = Schema.Struct({
 
 /** A stable code and a sentence. */
 export const Reason = Schema.Struct({ code: Schema.String, text: Schema.String })
-
-export const Status = Schema.Literals(["working", "needs you", "ready for review", "waiting", "stopped"])
 
 export const RunningIssue = Schema.Struct({
   issue_id: Schema.String,
@@ -44,7 +44,9 @@ export const RunningIssue = Schema.Struct({
   steering_requested: Schema.Boolean,
   steering_question: Schema.NullOr(Schema.String),
   steering_context: Schema.NullOr(Schema.String),
-  marked_done: Schema.Boolean
+  marked_done: Schema.Boolean,
+  /** Why it is being ended from our side. */
+  stopping: Schema.NullOr(CancelReason)
 })
 
 export const RetryingIssue = Schema.Struct({
@@ -63,7 +65,8 @@ export const IdleIssue = Schema.Struct({
   issue_title: Schema.String,
   state: Schema.String,
   status: Status,
-  reason: Reason
+  reason: Reason,
+  changed_at: Schema.NullOr(Time)
 })
 
 export const Question = Schema.Struct({
@@ -90,7 +93,8 @@ export const StateResponse = Schema.Struct({
     needs_you: Schema.Int,
     ready_for_review: Schema.Int,
     waiting: Schema.Int,
-    parked: Schema.Int
+    parked: Schema.Int,
+    closed: Schema.Int
   }),
   problems: Schema.Array(Problem),
   running: Schema.Array(RunningIssue),
@@ -163,6 +167,8 @@ export const IssueDetail = Schema.Struct({
   question: Schema.NullOr(Question),
   attempts: Schema.Array(AttemptResponse),
   handoff: Schema.NullOr(HandoffRecord),
+  /** What the agent of that handoff said when it was done. */
+  account: Schema.NullOr(Schema.Struct({ title: Schema.String, summary: Schema.String })),
   pull_request: Schema.NullOr(Schema.String),
   workspace: Schema.NullOr(Schema.String),
   branch: Schema.String,

@@ -28,9 +28,6 @@ const tokenCount = (tokens: Tokens): typeof TokenCount.Type => ({
 export const isAsking = (issue: BoardIssue): boolean =>
   issue.question !== null && issue.question.reply === null
 
-export const isParked = (issue: BoardIssue): boolean =>
-  issue.status === "stopped" && issue.role !== "terminal"
-
 const running = (issue: BoardIssue, run: BoardRun): typeof RunningIssue.Type => ({
   issue_id: issue.id,
   issue_identifier: issue.identifier,
@@ -52,7 +49,8 @@ const running = (issue: BoardIssue, run: BoardRun): typeof RunningIssue.Type => 
   steering_requested: isAsking(issue),
   steering_question: issue.question?.text ?? null,
   steering_context: issue.question?.context ?? null,
-  marked_done: run.markedDone
+  marked_done: run.markedDone,
+  stopping: run.stopping
 })
 
 const retrying = (issue: BoardIssue, retry: NonNullable<BoardIssue["retry"]>): typeof RetryingIssue.Type => ({
@@ -80,7 +78,8 @@ const idle = (issue: BoardIssue): typeof IdleIssue.Type => ({
   issue_title: issue.title,
   state: issue.state,
   status: issue.status,
-  reason: issue.why
+  reason: issue.why,
+  changed_at: issue.changedAt === null ? null : isoTime(issue.changedAt)
 })
 
 export const stateResponse = (board: BoardSnapshot): typeof StateResponse.Type => {
@@ -89,7 +88,7 @@ export const stateResponse = (board: BoardSnapshot): typeof StateResponse.Type =
     issue.retry === null ? [] : [retrying(issue, issue.retry)]
   )
   const waiting = board.issues.filter((issue) => issue.status === "waiting")
-  const parked = board.issues.filter(isParked)
+  const parked = board.issues.filter((issue) => issue.status === "stopped")
   const counted = (status: BoardIssue["status"]): number =>
     board.issues.filter((issue) => issue.status === status).length
   return {
@@ -105,7 +104,8 @@ export const stateResponse = (board: BoardSnapshot): typeof StateResponse.Type =
       needs_you: counted("needs you"),
       ready_for_review: counted("ready for review"),
       waiting: waiting.length,
-      parked: parked.length
+      parked: parked.length,
+      closed: counted("closed")
     },
     problems: board.problems,
     running: runs,
@@ -193,6 +193,7 @@ export const issueDetail = (
   question: issue.question === null ? null : question(issue, issue.question),
   attempts: issue.history.map(attempt),
   handoff: issue.handoff,
+  account: issue.account,
   pull_request: issue.pullRequest,
   workspace: issue.workspace,
   branch: issue.branch,

@@ -2,11 +2,18 @@ import { HttpServerResponse } from "effect/http"
 import type { BoardIssue, BoardSnapshot } from "../../board/Board.ts"
 import type { Problem } from "../../domain/Problem.ts"
 import { printableLine } from "../../domain/printable.ts"
-import { duration } from "./format.ts"
-import { Act, Ago, IssueLink, issuePath, type RegionProps, Untrusted } from "./pieces.tsx"
+import { Ago, IssueLink, issuePath, type RegionProps, Until, Untrusted } from "./pieces.tsx"
+import { Proposal, RetryNow } from "./issueActions.tsx"
 import { fragmentResponse } from "./render.ts"
 
 const LONGEST_ERROR = 200
+/** Of a text that stands on the issue's own page, too; the home page is fetched anew with each change. */
+const LONGEST_EXCERPT = 2000
+
+const excerpt = (text: string): string =>
+  text.length <= LONGEST_EXCERPT
+    ? text
+    : `${text.slice(0, LONGEST_EXCERPT)}… (the rest is on the issue's page)`
 
 const ProblemLine = ({ problem }: { readonly problem: Problem }) => (
   <li class={problem.severity === "warning" ? "warning" : ""}>
@@ -91,15 +98,41 @@ export const Ask = ({
         {question.context === null ? null : (
           <>
             <h4>The agent's context</h4>
-            <Untrusted text={question.context} />
+            <Untrusted text={excerpt(question.context)} />
           </>
         )}
         <h4>The issue</h4>
-        <Untrusted text={issue.description ?? "The issue has no text."} />
+        <Untrusted text={excerpt(issue.description ?? "The issue has no text.")} />
       </details>
     </article>
   )
 }
+
+/** What a person decides about a proposal or a failed handoff, by the same buttons as on the issue's own page. */
+const Decide = ({ board, issue }: RegionProps & { readonly issue: BoardIssue }) => (
+  <article class="ask" id={`decide-${issue.id}`}>
+    <h3>
+      <IssueLink issue={issue} /> <span class="title">{printableLine(issue.title, 120)}</span>{" "}
+      <span class="dim">
+        {issue.changedAt === null ? null : (
+          <>
+            <Ago at={issue.changedAt} now={board.generatedAt} /> ago
+          </>
+        )}
+      </span>
+    </h3>
+    <p>{printableLine(issue.why.text)}</p>
+    <div class="acts">
+      {issue.hold === null ? <Proposal board={board} issue={issue} /> : <RetryNow issue={issue} />}
+    </div>
+    {issue.description === null ? null : (
+      <details id={`text-${issue.id}`}>
+        <summary>The issue</summary>
+        <Untrusted text={excerpt(issue.description)} />
+      </details>
+    )}
+  </article>
+)
 
 const Retries = ({ board }: RegionProps) => {
   const retries = board.issues.flatMap((issue) =>
@@ -112,16 +145,14 @@ const Retries = ({ board }: RegionProps) => {
       </h2>
       <ul class="rows">
         {retries.map(({ issue, retry }) => (
-          <li class="retry">
+          <li class="retry" id={`retry-${issue.id}`}>
             <IssueLink issue={issue} />
             <span>attempt {retry.attempt}</span>
             <span class="dim">
-              {retry.dueAt <= board.generatedAt
-                ? "due now"
-                : `due in ${duration((retry.dueAt - board.generatedAt) / 1000)}`}
+              due <Until at={retry.dueAt} now={board.generatedAt} />
             </span>
             <span class="error">{retry.error === null ? "" : printableLine(retry.error, LONGEST_ERROR)}</span>
-            <Act action={`${issuePath(issue.identifier)}/retry`} label="Retry now" />
+            <RetryNow issue={issue} />
           </li>
         ))}
       </ul>
@@ -147,12 +178,7 @@ export const Attention = ({ board, problem }: RegionProps & { readonly problem?:
           </h2>
           {needing.map((issue) =>
             issue.question === null ? (
-              <article class="ask">
-                <h3>
-                  <IssueLink issue={issue} /> <span class="title">{printableLine(issue.title, 120)}</span>
-                </h3>
-                <p>{printableLine(issue.why.text)}</p>
-              </article>
+              <Decide board={board} issue={issue} />
             ) : (
               <Ask board={board} issue={issue} inQueue />
             )

@@ -1,82 +1,12 @@
-import type { BoardIssue, BoardSnapshot } from "../../board/Board.ts"
+import type { BoardIssue } from "../../board/Board.ts"
 import { printableLine } from "../../domain/printable.ts"
 import { outcomeDetail } from "../api/view.ts"
 import { Bar } from "./bar.tsx"
 import { clockTime, duration, plural, tokenText } from "./format.ts"
 import { Document } from "./layout.tsx"
 import { Ask } from "./attention.tsx"
-import { Act, Ago, issuePath, runPath, StatusMark, Untrusted } from "./pieces.tsx"
-
-export interface IssueProps {
-  readonly board: BoardSnapshot
-  readonly issue: BoardIssue
-}
-
-const statesWithRole = (board: BoardSnapshot, role: BoardIssue["role"]): ReadonlyArray<string> =>
-  board.states.filter((state) => state.role === role).map((state) => state.name)
-
-/** Where a proposal that nobody wants goes. */
-export const discardState = (board: BoardSnapshot): string | undefined => {
-  const terminal = statesWithRole(board, "terminal")
-  return terminal.find((name) => /^cancell?ed$/i.test(name)) ?? terminal.at(-1)
-}
-
-const MoveForm = ({ board, issue }: IssueProps) => (
-  <form method="get" action={`${issuePath(issue.identifier)}/move`} class="inline">
-    <label for="move-to">Move to</label>
-    <select id="move-to" name="to">
-      {board.states
-        .filter(({ name }) => name !== issue.state)
-        .map(({ name }) => (
-          <option value={name}>{name}</option>
-        ))}
-    </select>
-    <button type="submit">Move…</button>
-  </form>
-)
-
-const Proposal = ({ board, issue }: IssueProps) => {
-  const first = statesWithRole(board, "active")[0]
-  const discard = discardState(board)
-  const path = `${issuePath(issue.identifier)}/move`
-  return (
-    <>
-      {first === undefined ? null : (
-        <form method="post" action={path} hx-post={path} hx-swap="none" class="act">
-          <input type="hidden" name="to" value={first} />
-          <button type="submit" class="primary">
-            Approve: move to {first}
-          </button>
-        </form>
-      )}
-      {discard === undefined ? null : (
-        <a class="button" href={`${path}?to=${encodeURIComponent(discard)}`}>
-          Discard…
-        </a>
-      )}
-    </>
-  )
-}
-
-const Actions = ({ board, issue }: IssueProps) => {
-  const path = issuePath(issue.identifier)
-  return (
-    <div class="acts">
-      {issue.run === null ? null : (
-        <a class="button danger" href={`${path}/stop`}>
-          Stop…
-        </a>
-      )}
-      {issue.hold !== null || issue.retry !== null ? (
-        <Act action={`${path}/retry`} label="Retry now" />
-      ) : null}
-      {issue.role === "holding" && issue.hold === null && issue.proposedBy !== null ? (
-        <Proposal board={board} issue={issue} />
-      ) : null}
-      <MoveForm board={board} issue={issue} />
-    </div>
-  )
-}
+import { Actions, type IssueProps } from "./issueActions.tsx"
+import { Ago, issuePath, runPath, StatusMark, Untrusted } from "./pieces.tsx"
 
 const Fact = ({ name, value }: { readonly name: string; readonly value: string | null }) =>
   value === null || value === "" ? null : (
@@ -126,9 +56,22 @@ const Blockers = ({ issue }: { readonly issue: BoardIssue }) =>
     </section>
   )
 
+/** What the agent says of its work, the tests that it ran included; that nothing was said is said. */
+const Account = ({ issue: { account } }: { readonly issue: BoardIssue }) =>
+  account === null ? (
+    <p class="dim">No account of the agent: its commits were taken over when the issue ended without it.</p>
+  ) : (
+    <>
+      <h3>{printableLine(account.title, 200)}</h3>
+      <p class="dim">In the agent's own words, the tests it says it ran included:</p>
+      <Untrusted text={account.summary} />
+    </>
+  )
+
 const Handoff = ({ issue }: { readonly issue: BoardIssue }) => {
   const { handoff } = issue
   if (handoff === null) return null
+  const last = issue.history.at(-1)
   return (
     <section aria-label="Handoff">
       <h2>
@@ -144,14 +87,26 @@ const Handoff = ({ issue }: { readonly issue: BoardIssue }) => {
           ))}
         </ul>
       )}
-      <p>
-        {handoff.commits === 0
-          ? "No commit: the summary is the result."
-          : `${plural(handoff.commits, "commit")}, ${plural(handoff.files, "file")} · `}
-        {handoff.commits === 0 ? null : <a href={`${issuePath(issue.identifier)}/diff`}>look at the diff</a>}
-      </p>
+      <Account issue={issue} />
+      <div class="acts evidence">
+        {handoff.commits === 0 ? null : (
+          <a class="button" href={`${issuePath(issue.identifier)}/diff`} data-key="d">
+            Look at the diff
+          </a>
+        )}
+        <span>
+          {handoff.commits === 0
+            ? "No commit: the summary is the result."
+            : `${plural(handoff.commits, "commit")}, ${plural(handoff.files, "file")}`}
+        </span>
+        {last === undefined ? null : (
+          <span class="dim">
+            {tokenText(last.tokens)} tokens, {duration((last.endedAt - last.startedAt) / 1000)}
+          </span>
+        )}
+      </div>
       <dl class="where">
-        <Fact name="patch" value={handoff.patch} />
+        <Fact name="apply" value={handoff.patch === null ? null : `git am ${handoff.patch}`} />
         <Fact name="report" value={handoff.report} />
         <Fact name="head" value={handoff.head} />
       </dl>

@@ -1,12 +1,10 @@
-import type { BoardIssue, BoardSnapshot, Status } from "../../board/Board.ts"
+import { type BoardIssue, type BoardSnapshot, Status } from "../../board/Board.ts"
 import { printableLine } from "../../domain/printable.ts"
 import { Bar } from "./bar.tsx"
 import { Document } from "./layout.tsx"
-import { IssueLink, StatusMark } from "./pieces.tsx"
+import { Age, IssueLink, StatusMark } from "./pieces.tsx"
 
 const SHOWN = 200
-
-const STATUSES: ReadonlyArray<Status> = ["needs you", "working", "waiting", "ready for review", "stopped"]
 
 export interface IssuesQuery {
   readonly status: string
@@ -43,7 +41,7 @@ export const IssuesPage = ({
             <label for="filter-status">Status</label>
             <select id="filter-status" name="status">
               <option value="">all</option>
-              {STATUSES.map((status) => (
+              {Status.literals.map((status) => (
                 <option value={status} selected={status === query.status}>
                   {status}
                 </option>
@@ -66,11 +64,14 @@ export const IssuesPage = ({
           {found.length === 0 ? <p class="dim">None.</p> : null}
           <ul class="rows">
             {found.slice(0, SHOWN).map((issue) => (
-              <li class="idle">
+              <li class="idle" id={`row-${issue.id}`}>
                 <IssueLink issue={issue} />
                 <span class="title">{printableLine(issue.title, 120)}</span>
                 <StatusMark status={issue.status} />
-                <span class="why dim">{printableLine(issue.why.text, 300)}</span>
+                <span class="why dim" title={printableLine(issue.why.text, 300)}>
+                  {printableLine(issue.why.text, 300)}
+                </span>
+                <Age board={board} issue={issue} />
               </li>
             ))}
           </ul>

@@ -3,7 +3,7 @@ import { printableLine } from "../../domain/printable.ts"
 import { isAsking } from "../api/view.ts"
 import { Attention } from "./attention.tsx"
 import { duration, plural, tokenText } from "./format.ts"
-import { Act, Ago, IssueLink, type RegionProps, StatusMark } from "./pieces.tsx"
+import { Act, Age, Ago, IssueLink, runPath, type RegionProps, StatusMark } from "./pieces.tsx"
 
 const LONGEST_MESSAGE = 140
 const SHOWN_IDLE = 50
@@ -61,12 +61,14 @@ const Session = ({
   issue,
   run
 }: RegionProps & { readonly issue: BoardIssue; readonly run: NonNullable<BoardIssue["run"]> }) => (
-  <li class="session">
+  <li class="session" id={`session-${issue.id}`}>
     <IssueLink issue={issue} />
     <span class="title">{printableLine(issue.title, 120)}</span>
     <StatusMark status={isAsking(issue) ? "needs you" : issue.status} />
-    <span class="num">{run.stage}</span>
-    <span class="num">turn {run.turn}</span>
+    <span class="num">{run.stopping === null ? run.stage : "stopping"}</span>
+    <a class="num" href={runPath(issue.identifier, run.run)} title="the transcript of this run">
+      turn {run.turn}
+    </a>
     <span class="num">{tokenText(run.tokens)}</span>
     <span class="num age" title="since the last sign of life">
       <Ago at={run.lastEventAt} now={board.generatedAt} />
@@ -99,20 +101,24 @@ export const Sessions = ({ board }: RegionProps) => {
   )
 }
 
-const Idle = ({ issue }: { readonly issue: BoardIssue }) => (
-  <li class="idle">
+const Idle = ({ board, issue }: RegionProps & { readonly issue: BoardIssue }) => (
+  <li class="idle" id={`idle-${issue.id}`}>
     <IssueLink issue={issue} />
     <span class="title">{printableLine(issue.title, 120)}</span>
     <span class="dim">{printableLine(issue.state, 40)}</span>
-    <span class="why">{printableLine(issue.why.text)}</span>
+    <span class="why" title={printableLine(issue.why.text)}>
+      {printableLine(issue.why.text)}
+    </span>
+    <Age board={board} issue={issue} />
   </li>
 )
 
 const IdleList = ({
+  board,
   issues,
   name,
   status
-}: {
+}: RegionProps & {
   readonly name: string
   readonly status: BoardIssue["status"]
   readonly issues: ReadonlyArray<BoardIssue>
@@ -124,7 +130,7 @@ const IdleList = ({
       </h2>
       <ul class="rows">
         {issues.slice(0, SHOWN_IDLE).map((issue) => (
-          <Idle issue={issue} />
+          <Idle board={board} issue={issue} />
         ))}
       </ul>
       {issues.length > SHOWN_IDLE ? (
@@ -135,22 +141,25 @@ const IdleList = ({
     </section>
   )
 
+const IDLE = [
+  ["Ready for review", "ready for review"],
+  ["Stopped", "stopped"],
+  ["Waiting", "waiting"]
+] as const
+
 /** Issues on disk that no run works on, each with the one reason why. */
 export const Disk = ({ board }: RegionProps) => {
   const idle = board.issues.filter((issue) => issue.run === null)
   return (
     <>
-      <IdleList name="Waiting" status="waiting" issues={idle.filter((issue) => issue.status === "waiting")} />
-      <IdleList
-        name="Ready for review"
-        status="ready for review"
-        issues={idle.filter((issue) => issue.status === "ready for review")}
-      />
-      <IdleList
-        name="Stopped"
-        status="stopped"
-        issues={idle.filter((issue) => issue.status === "stopped" && issue.role !== "terminal")}
-      />
+      {IDLE.map(([name, status]) => (
+        <IdleList
+          board={board}
+          name={name}
+          status={status}
+          issues={idle.filter((issue) => issue.status === status)}
+        />
+      ))}
     </>
   )
 }

@@ -12,7 +12,8 @@ const GLYPHS: Record<Status, string> = {
   "needs you": "▲",
   "ready for review": "✓",
   waiting: "○",
-  stopped: "■"
+  stopped: "■",
+  closed: "–"
 }
 
 /** A status in its word, its mark and its colour. */
@@ -28,6 +29,20 @@ export const Ago = ({ at, now }: { readonly at: number; readonly now: number }) 
   <time datetime={isoTime(at)} title={clockTime(at)} data-since={at}>
     {duration((now - at) / 1000)}
   </time>
+)
+
+/** How long until; counts down between refreshes, and says so when it is time. */
+export const Until = ({ at, now }: { readonly at: number; readonly now: number }) => (
+  <time datetime={isoTime(at)} title={clockTime(at)} data-until={at}>
+    {at <= now ? "now" : `in ${duration((at - now) / 1000)}`}
+  </time>
+)
+
+/** The age of the last evidence of an issue on its row; nothing where there is none. */
+export const Age = ({ board, issue }: RegionProps & { readonly issue: BoardIssue }) => (
+  <span class="num age" title="since the last that is known to have happened to it">
+    {issue.changedAt === null ? null : <Ago at={issue.changedAt} now={board.generatedAt} />}
+  </span>
 )
 
 export const issuePath = (identifier: string): string => `/issues/${encodeURIComponent(identifier)}`

@@ -95,6 +95,10 @@
     for (const time of document.querySelectorAll("time[data-since]")) {
       time.textContent = words((Date.now() - skew - Number(time.dataset.since)) / 1000)
     }
+    for (const time of document.querySelectorAll("time[data-until]")) {
+      const left = (Number(time.dataset.until) - Date.now() + skew) / 1000
+      time.textContent = left <= 0 ? "now" : `in ${words(left)}`
+    }
   }, 1000)
 
   connect()

@@ -1,0 +1,84 @@
+import type { BoardIssue, BoardSnapshot } from "../../board/Board.ts"
+import { Act, issuePath } from "./pieces.tsx"
+
+export interface IssueProps {
+  readonly board: BoardSnapshot
+  readonly issue: BoardIssue
+}
+
+const statesWithRole = (board: BoardSnapshot, role: BoardIssue["role"]): ReadonlyArray<string> =>
+  board.states.filter((state) => state.role === role).map((state) => state.name)
+
+/** Where a proposal that nobody wants goes. */
+const discardState = (board: BoardSnapshot): string | undefined => {
+  const terminal = statesWithRole(board, "terminal")
+  return terminal.find((name) => /^cancell?ed$/i.test(name)) ?? terminal.at(-1)
+}
+
+export const RetryNow = ({ issue }: { readonly issue: BoardIssue }) => (
+  <Act action={`${issuePath(issue.identifier)}/retry`} label="Retry now" />
+)
+
+/** Approve or discard what an agent proposed. */
+export const Proposal = ({ board, issue }: IssueProps) => {
+  const first = statesWithRole(board, "active")[0]
+  const discard = discardState(board)
+  const path = `${issuePath(issue.identifier)}/move`
+  return (
+    <>
+      {first === undefined ? null : (
+        <form method="post" action={path} hx-post={path} hx-swap="none" class="act">
+          <input type="hidden" name="to" value={first} />
+          <button type="submit" class="primary">
+            Approve: move to {first}
+          </button>
+        </form>
+      )}
+      {discard === undefined ? null : (
+        <a class="button" href={`${path}?to=${encodeURIComponent(discard)}`}>
+          Discard…
+        </a>
+      )}
+    </>
+  )
+}
+
+const MoveForm = ({ board, issue }: IssueProps) => (
+  <form method="get" action={`${issuePath(issue.identifier)}/move`} class="inline">
+    <label for="move-to">Move to</label>
+    <select id="move-to" name="to">
+      {board.states
+        .filter(({ name }) => name !== issue.state)
+        .map(({ name }) => (
+          <option value={name}>{name}</option>
+        ))}
+    </select>
+    <button type="submit">Move…</button>
+  </form>
+)
+
+/** Whether there is anything to stop: what runs, or would run again by itself. */
+const isStoppable = ({ hold, question, retry, run }: BoardIssue): boolean =>
+  run === null ? hold === null && (retry !== null || question !== null) : run.stopping === null
+
+/** All that a person can do about an issue, where it makes sense. */
+export const Actions = ({ board, issue }: IssueProps) => {
+  const path = issuePath(issue.identifier)
+  return (
+    <div class="acts">
+      {issue.status === "ready for review" ? (
+        <Act action={`${path}/reviewed`} label="Reviewed" kind="primary" />
+      ) : null}
+      {isStoppable(issue) ? (
+        <a class="button danger" href={`${path}/stop`} data-key="s">
+          Stop…
+        </a>
+      ) : null}
+      {issue.run === null && (issue.hold !== null || issue.retry !== null) ? (
+        <RetryNow issue={issue} />
+      ) : null}
+      {issue.why.code === "Proposed" ? <Proposal board={board} issue={issue} /> : null}
+      <MoveForm board={board} issue={issue} />
+    </div>
+  )
+}
