@@ -50,8 +50,8 @@ export interface ConnectionHandlers {
 
 /**
  * Joins a process to the SDK's client. Bytes are cut, checked and sorted by us before the SDK sees them:
- * requests of the agent and answers to ours go on, notifications and everything odd stay here. So no line can
- * break the connection, and the SDK has nothing to complain about on the console.
+ * requests of the agent and answers to ours go on, notifications and everything odd stay here. So the SDK sees
+ * nothing that it would answer for us, drop unheard or complain about on the console.
  */
 export const connect = Effect.fnUntraced(function* (
   process: SandboxProcess,
@@ -72,6 +72,7 @@ export const connect = Effect.fnUntraced(function* (
   const inbound = makeInbound({
     onUpdate: handlers.onUpdate,
     notice,
+    onMalformed: (what) => stop(agentFailure("protocol", `${launch.name} sent ${what}`)),
     maxUnanswered: MAX_UNANSWERED,
     onFlood: () =>
       stop(
@@ -129,10 +130,10 @@ export const connect = Effect.fnUntraced(function* (
           stop(agentFailure("flood", `${launch.name} sent a line of over ${MAX_LINE_BYTES} bytes`))
         // One chunk, one turn of the event loop: a burst of one agent does not starve the others.
         yield* Effect.yieldNow
-        return !overflow && !inbound.flooded()
+        return !overflow && !inbound.over()
       })
     ),
-    Effect.andThen(Effect.sync(() => inbound.line(splitter.rest()))),
+    Effect.andThen(Effect.sync(() => inbound.rest(splitter.rest()))),
     Effect.catchTag("SandboxError", (error) => Effect.logDebug("agent stdout ended", error))
   )
 

@@ -22,8 +22,9 @@ export type AgentEvent = typeof AgentEvent.Type
 
 export class AgentError extends Schema.TaggedError<AgentError>()("AgentError", {
   /**
-   * `not_found`: its command is not there; `launch`: ended before `initialize` was answered; `protocol`: an answer we cannot use; `auth`: a
-   * credential is missing or refused; `rate_limit`: see `resetAt`; `read_timeout`, `prompt_timeout`, `stall_timeout`;
+   * `not_found`: its command is not there; `launch`: ended before `initialize` was answered; `protocol`: a line
+   * that is no message, or an answer that we cannot use; `auth`: a credential is missing or refused;
+   * `rate_limit`: see `resetAt`; `read_timeout`, `prompt_timeout`, `stall_timeout`;
    * `exit`: the process ended within a turn; `turn`: the agent ended its turn without success; `system`: the
    * model or the adapter failed; `input_required`: a request for a person's input that is not a permission;
    * `flood`: a line over the size cap or more updates than can be taken; `capability`: the agent lacks MCP over HTTP.

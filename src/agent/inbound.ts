@@ -1,27 +1,42 @@
 import type { AnyMessage } from "@agentclientprotocol/sdk"
 import { Option, Schema } from "effect"
 import { MAX_DEPTH, nestsDeeperThan } from "./lines.ts"
-import { oneLine } from "./text.ts"
+import { printableLine } from "../domain/printable.ts"
 import { readUpdate, type ReadUpdate } from "./updates.ts"
 
-const Id = Schema.Union([Schema.String, Schema.Finite])
-const Incoming = Schema.Struct({
-  jsonrpc: Schema.Literal("2.0"),
-  // Agents number their requests from 0 or name them by strings.
-  id: Schema.optionalKey(Id),
-  method: Schema.optionalKey(Schema.String),
-  params: Schema.optionalKey(Schema.Unknown),
-  result: Schema.optionalKey(Schema.Unknown),
-  error: Schema.optionalKey(
-    Schema.Struct({ code: Schema.Int, message: Schema.String, data: Schema.optionalKey(Schema.Unknown) })
-  )
-})
+// Agents number their requests from 0 or name them by strings; `null` stands for a message nobody could read.
+const Id = Schema.NullOr(Schema.Union([Schema.String, Schema.Finite]))
+const Incoming = Schema.Union([
+  Schema.Struct({
+    jsonrpc: Schema.Literal("2.0"),
+    id: Schema.optionalKey(Id),
+    method: Schema.String,
+    params: Schema.optionalKey(Schema.Unknown)
+  }),
+  Schema.Struct({
+    jsonrpc: Schema.Literal("2.0"),
+    id: Id,
+    error: Schema.Struct({
+      code: Schema.Int,
+      message: Schema.String,
+      data: Schema.optionalKey(Schema.Unknown)
+    })
+  }),
+  Schema.Struct({
+    jsonrpc: Schema.Literal("2.0"),
+    id: Id,
+    result: Schema.Unknown,
+    error: Schema.optionalKey(Schema.Null)
+  })
+])
 const decodeLine = Schema.decodeUnknownOption(Schema.fromJsonString(Incoming))
 
 export interface InboundOptions {
   readonly onUpdate: (update: ReadUpdate) => void
-  /** A line that we refused, for people. */
+  /** What we took no notice of, for people. */
   readonly notice: (text: string) => void
+  /** A line that is no message: what it is instead, and how it begins. */
+  readonly onMalformed: (what: string) => void
   /** The agent has more than `maxUnanswered` requests whose answers it has not taken. */
   readonly onFlood: () => void
   readonly maxUnanswered: number
@@ -31,18 +46,28 @@ export interface Inbound {
   /** What the SDK may see: requests of the agent, and answers to requests that we sent. */
   readonly messages: ReadableStream<AnyMessage>
   readonly line: (line: string) => void
+  /** What came after the last line end. It may have been broken off with the process. */
+  readonly rest: (line: string) => void
   /** To be told of every message on its way out, and once it is out. */
   readonly sent: (message: AnyMessage) => void
   readonly written: (message: AnyMessage) => void
-  readonly flooded: () => boolean
+  /** Nothing more is taken: a line was malformed, or there were too many. */
+  readonly over: () => boolean
   readonly end: () => void
 }
 
-/** Sorts the lines of an agent. Never throws: what is odd becomes a notice. */
+const quote = (line: string): string => printableLine(line, 200)
+
+/**
+ * Sorts the lines of an agent. Never throws. What is no message ends the session, for the answer that somebody
+ * waits for may be in it; what is one, but means nothing to us, does not.
+ */
 export const makeInbound = (options: InboundOptions): Inbound => {
   const waiting = new Set<string | number>()
   let unanswered = 0
   let open = true
+  let spoken = false
+  let malformed = false
   let controller: ReadableStreamDefaultController<AnyMessage> | undefined
   const messages = new ReadableStream<AnyMessage>({
     start: (given) => {
@@ -55,32 +80,50 @@ export const makeInbound = (options: InboundOptions): Inbound => {
   const pass = (message: AnyMessage): void => {
     if (open) controller?.enqueue(message)
   }
-  const refuse = (why: string, line: string): void =>
-    options.notice(`${why}: ${oneLine(line.slice(0, 400), 200)}`)
   const isFlooded = (): boolean => unanswered > options.maxUnanswered
+
+  const take = (message: typeof Incoming.Type, line: string): void => {
+    spoken = true
+    if ("method" in message) {
+      const { id, method, params } = message
+      if (id === undefined) {
+        if (method === "session/update") options.onUpdate(readUpdate(params))
+        return
+      }
+      unanswered++
+      return isFlooded() ? options.onFlood() : pass({ jsonrpc: "2.0", id, method, params })
+    }
+    const { id } = message
+    if (id === null || !waiting.delete(id))
+      return options.notice(`an answer to nothing we asked was ignored: ${quote(line)}`)
+    pass(
+      "result" in message
+        ? { jsonrpc: "2.0", id, result: message.result }
+        : { jsonrpc: "2.0", id, error: { ...message.error } }
+    )
+  }
+  const refuse = (what: string): void => {
+    malformed = true
+    options.onMalformed(what)
+  }
 
   return {
     messages,
-    flooded: isFlooded,
+    over: () => malformed || isFlooded(),
     line: (line) => {
-      if (line.trim() === "") return
+      if (malformed || line.trim() === "") return
       if (nestsDeeperThan(line, MAX_DEPTH))
-        return refuse(`a line nested over ${MAX_DEPTH} deep was ignored`, line)
+        return refuse(`a line nested over ${MAX_DEPTH} deep: ${quote(line)}`)
       const decoded = decodeLine(line)
-      if (Option.isNone(decoded)) return refuse("a line that is not JSON-RPC was ignored", line)
-      const { id, method, params, result, error } = decoded.value
-      if (method !== undefined) {
-        if (id === undefined) {
-          if (method === "session/update") options.onUpdate(readUpdate(params))
-          return
-        }
-        unanswered++
-        if (isFlooded()) return options.onFlood()
-        return pass({ jsonrpc: "2.0", id, method, params })
-      }
-      if (id === undefined || !waiting.delete(id))
-        return refuse("an answer to nothing we asked was ignored", line)
-      pass(error === undefined ? { jsonrpc: "2.0", id, result } : { jsonrpc: "2.0", id, error: { ...error } })
+      if (Option.isSome(decoded)) return take(decoded.value, line)
+      // A login shell reads its profile first, and some of these print.
+      if (!spoken && !/^\s*[{[]/.test(line))
+        return options.notice(`a line before the agent's first message was ignored: ${quote(line)}`)
+      refuse(`a line that is no JSON-RPC 2.0 message: ${quote(line)}`)
+    },
+    rest: (line) => {
+      const decoded = nestsDeeperThan(line, MAX_DEPTH) ? Option.none() : decodeLine(line)
+      if (!malformed && Option.isSome(decoded)) take(decoded.value, line)
     },
     sent: (message) => {
       if ("method" in message && "id" in message && message.id !== null) waiting.add(message.id)

@@ -325,7 +325,7 @@ describe("a turn", () => {
       const session = yield* openWith(peer, "demo", { stallTimeoutMs: 4000 })
       const { turn } = yield* prompting(session, peer)
       yield* TestClock.adjust("3 seconds")
-      yield* peer.raw("an unreadable line\n")
+      yield* peer.send({ id: 999, result: {} })
       yield* until(session, (event) => event._tag === "Notice")
       yield* TestClock.adjust("3 seconds")
       assert.isUndefined(turn.pollUnsafe())
@@ -460,21 +460,71 @@ describe("a turn that ends well without a model", () => {
 })
 
 describe("lines of an agent", () => {
-  it.effect("survive being malformed, with a notice for each, and the console stays quiet", () =>
+  const malformed = [
+    ["not JSON", "not json at all \u001b[2J", "not json at all ␛[2J"],
+    ["no object", "42", "42"],
+    ["a batch, which ACP does not have", "[1,2]", "[1,2]"],
+    ["of another version of JSON-RPC", `{"jsonrpc":"1.0","method":"x"}`, `"jsonrpc":"1.0"`],
+    ["neither request nor answer", `{"jsonrpc":"2.0"}`, `{"jsonrpc":"2.0"}`],
+    ["an answer with neither result nor error", `{"jsonrpc":"2.0","id":3}`, `"id":3`],
+    ["an answer with an error of no form", `{"jsonrpc":"2.0","id":3,"error":"it broke"}`, "it broke"],
+    ["nested without end", "[".repeat(10_000), "[[[["]
+  ] as const
+  for (const [what, line, quoted] of malformed)
+    it.effect(`that are malformed fail the run at once, quoted so that they can be read: ${what}`, () =>
+      Effect.gen(function* () {
+        const noise = vi.spyOn(console, "error").mockImplementation(() => {})
+        const peer = yield* makePeer
+        const session = yield* openWith(peer)
+        const { turn } = yield* prompting(session, peer)
+        yield* peer.raw(`${line}\n`)
+        const error = yield* failureOf(turn)
+        assert.strictEqual(error.reason, "protocol")
+        assert.include(error.message, quoted)
+        assert.isBelow(error.message.length, 400)
+        assert.strictEqual(noise.mock.calls.length, 0)
+        noise.mockRestore()
+      }).pipe(Effect.provide(layer))
+    )
+
+  it.effect("of a shell's profile, before the agent has spoken, are shown and go by", () =>
+    Effect.gen(function* () {
+      const peer = yield* makePeer
+      const sessions = yield* AgentSessions
+      const opening = yield* Effect.forkScoped(sessions.open(optionsFor(peer.sandbox)))
+      yield* peer.raw("Now using node v24.21.0\n")
+      yield* peer.answer("initialize", capable)
+      yield* peer.answer("session/new", newSession.demo)
+      const session = yield* Fiber.join(opening)
+      const events = yield* until(session, (event) => event._tag === "Notice")
+      assert.include(JSON.stringify(events), "Now using node")
+    }).pipe(Effect.provide(layer))
+  )
+
+  it.effect("that were broken off by the end of the process are told as that end", () =>
+    Effect.gen(function* () {
+      const peer = yield* makePeer
+      const session = yield* openWith(peer)
+      const { turn } = yield* prompting(session, peer)
+      yield* peer.raw(`{"jsonrpc":"2.0","method":"session/up`)
+      yield* peer.exit(9)
+      assert.strictEqual((yield* failureOf(turn)).reason, "exit")
+    }).pipe(Effect.provide(layer))
+  )
+
+  it.effect("that are well-formed but strange go by, with a notice for each answer to nothing", () =>
     Effect.gen(function* () {
       const noise = vi.spyOn(console, "error").mockImplementation(() => {})
       const peer = yield* makePeer
       const session = yield* openWith(peer)
       const { turn, id } = yield* prompting(session, peer)
       const odd = [
-        "not json at all",
-        "[1,2]",
-        "42",
-        `{"jsonrpc":"2.0","id":999,"result":{}}`,
-        `{"jsonrpc":"1.0","method":"x"}`,
-        `${"[".repeat(10_000)}${"]".repeat(10_000)}`
+        { id: 999, result: {} },
+        { id: 999, error: { code: 1, message: "x" } },
+        { id: null, error: { code: -32_700, message: "Parse error" } },
+        { id: "unheard-of", result: null, error: null }
       ]
-      for (const line of odd) yield* peer.raw(`${line}\n`)
+      for (const message of odd) yield* peer.send(message)
       yield* peer.update({ sessionUpdate: "a_kind_of_the_future", anything: 1 })
       yield* peer.update({ sessionUpdate: "agent_message_chunk" })
       yield* peer.send({ method: "_vendor/status", params: {} })

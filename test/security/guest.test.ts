@@ -62,16 +62,40 @@ describe("the agent's protocol", () => {
     ))
 
   it.effect(
-    "18. deep JSON, answers to nothing, doubled ids, half characters, unknown requests: the turn goes on",
+    "18. deep JSON, half characters, control characters, no message at all: the run fails, at once",
+    () =>
+      Effect.gen(function* () {
+        const lines = [
+          "[".repeat(1_000_000),
+          `${'{"a":'.repeat(100_000)}1${"}".repeat(100_000)}`,
+          Uint8Array.of(0xf0, 0x9f),
+          Uint8Array.of(0xff, 0xfe),
+          "\u0000\u001b[2J",
+          "{}",
+          "null"
+        ]
+        for (const line of lines) {
+          const { peer, turn } = yield* prompted
+          yield* typeof line === "string" ? peer.raw(line) : peer.bytes(line)
+          yield* peer.raw("\n")
+          const error = yield* Effect.flip(Fiber.join(turn))
+          assert.strictEqual(error.reason, "protocol")
+          assert.isBelow(error.message.length, 400)
+          // oxlint-disable-next-line no-control-regex -- what must not reach a terminal
+          assert.notMatch(error.message, /[\u0000-\u001f]/)
+        }
+      }).pipe(Effect.provide(sessions))
+  )
+
+  it.effect(
+    "18. answers to nothing, doubled ids, unknown kinds, notifications and requests: the turn goes on",
     () =>
       Effect.gen(function* () {
         const { finish, peer, turn } = yield* prompted
-        yield* peer.raw(`${"[".repeat(1_000_000)}\n`)
-        yield* peer.raw(`${'{"a":'.repeat(100_000)}1${"}".repeat(100_000)}\n`)
         yield* peer.send({ id: 4711, result: {} })
         yield* peer.send({ id: 4711, error: { code: 1, message: "x" } })
-        yield* peer.bytes(Uint8Array.of(0xf0, 0x9f, 0x0a, 0xff, 0xfe, 0x0a))
-        yield* peer.raw("\u0000\u001b[2J\n{}\nnull\n")
+        yield* peer.update({ sessionUpdate: "of the future", content: [[[]]] })
+        yield* peer.send({ method: "host/told", params: { command: "id" } })
         for (const id of [7, 7]) {
           yield* peer.send({ id, method: "host/run", params: { command: "id" } })
           assert.deepInclude((yield* peer.next).error, { code: -32_601 })
