@@ -46,6 +46,8 @@ export interface ConnectionHandlers {
   readonly emit: (event: AgentEvent) => void
   /** Title of a tool call that the agent announced before. */
   readonly toolTitle: (id: string) => string | undefined
+  /** Whether a turn is open that was not cancelled. */
+  readonly inTurn: () => boolean
 }
 
 /**
@@ -82,7 +84,7 @@ export const connect = Effect.fnUntraced(function* (
 
   const sdk = client({ name: "symphony" })
     .onRequest(methods.client.session.requestPermission, ({ params }) => {
-      const { response, answer } = answerPermission(params.options)
+      const { response, answer } = answerPermission(params.options, handlers.inTurn())
       const title = params.toolCall.title ?? handlers.toolTitle(params.toolCall.toolCallId) ?? "a tool call"
       handlers.emit({ _tag: "Permission", title: oneLine(title, 500), answer })
       return response

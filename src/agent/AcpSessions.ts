@@ -29,7 +29,8 @@ const open = Effect.fn("AgentSessions.open")(function* (options: AgentSessionOpt
   const connection = yield* connect(process, launch, {
     emit: buffer.offer,
     onUpdate: observer.onUpdate,
-    toolTitle: observer.toolTitle
+    toolTitle: observer.toolTitle,
+    inTurn: () => observer.turnState() === "open"
   })
   // The gentle end, before the sandbox's own ladder: many agents leave when their input ends.
   yield* Effect.addFinalizer(() => process.closeStdin)

@@ -4,13 +4,17 @@ import type { ReadUpdate } from "./updates.ts"
 const MAX_TITLES = 1000
 const MAX_REMEMBERED = 2000
 
-/** What a session has to remember of its agent's updates. */
+export type TurnState = "idle" | "open" | "cancelled"
+
+/** What a session has to remember of its turns and of its agent's updates. */
 export interface Observer {
   readonly onUpdate: (update: ReadUpdate) => void
   readonly toolTitle: (id: string) => string | undefined
   /** While an agent replays an old session, its updates are no news. */
   readonly mute: (muted: boolean) => void
-  readonly startTurn: () => void
+  /** `cancelled`: by us, and not yet answered. */
+  readonly turnState: () => TurnState
+  readonly setTurnState: (state: TurnState) => void
   /** Of the present turn: the end of what the agent said, and whether it called itself broken. */
   readonly turn: () => { readonly said: string; readonly systemError: boolean }
 }
@@ -18,6 +22,7 @@ export interface Observer {
 export const makeObserver = (emit: (event: AgentEvent) => void): Observer => {
   const titles = new Map<string, string>()
   let muted = false
+  let state: TurnState = "idle"
   let said = ""
   let systemError = false
 
@@ -41,9 +46,13 @@ export const makeObserver = (emit: (event: AgentEvent) => void): Observer => {
     mute: (value) => {
       muted = value
     },
-    startTurn: () => {
-      said = ""
-      systemError = false
+    turnState: () => state,
+    setTurnState: (next) => {
+      if (next === "open") {
+        said = ""
+        systemError = false
+      }
+      state = next
     },
     turn: () => ({ said, systemError })
   }

@@ -10,11 +10,15 @@ export interface PermissionAnswer {
 }
 
 /**
- * The sandbox is the boundary, so what an agent asks leave for is granted, once rather than for ever. Chosen
- * by kind: the ids differ between agents, and two options may share a kind.
+ * The sandbox is the boundary, so what an agent asks leave for in its turn is granted, once rather than for ever.
+ * Chosen by kind: the ids differ between agents, and two options may share a kind. Outside of a turn, and in one
+ * that was cancelled, it is told so, as ACP asks.
  */
-export const answerPermission = (options: RequestPermissionRequest["options"]): PermissionAnswer => {
-  for (const kind of preference) {
+export const answerPermission = (
+  options: RequestPermissionRequest["options"],
+  inTurn: boolean
+): PermissionAnswer => {
+  for (const kind of inTurn ? preference : []) {
     const option = options.find((candidate) => candidate.kind === kind)
     if (option !== undefined)
       return { response: { outcome: { outcome: "selected", optionId: option.optionId } }, answer: kind }

@@ -20,30 +20,31 @@ export const makeTurns = (
   sessionId: string,
   limits: TurnLimits
 ): Pick<AgentSession, "prompt" | "cancel"> => {
-  let state: "idle" | "open" | "cancelling" = "idle"
-
   const sendCancel = connection.notify((agent) => agent.notify(methods.agent.session.cancel, { sessionId }))
 
   const cancel = Effect.suspend(() => {
-    if (state !== "open") return Effect.void
-    state = "cancelling"
+    if (observer.turnState() !== "open") return Effect.void
+    observer.setTurnState("cancelled")
     return sendCancel
   })
 
   const judge = Effect.fnUntraced(function* (answer: PromptAnswer) {
     const tokens = tokensOf(answer.usage, launch.usage)
     const { said, systemError } = observer.turn()
-    if (answer.stopReason === "cancelled" && state === "cancelling")
+    const wasCancelled = observer.turnState() === "cancelled"
+    if (answer.stopReason === "cancelled" && wasCancelled)
       return { stopReason: "cancelled", tokens } satisfies TurnResult
     if (answer.stopReason !== "end_turn")
       return yield* agentFailure(
         "turn",
         `${launch.name} ended its turn with ${oneLine(answer.stopReason, 60)}; it said last: ${oneLine(said, 300)}`
       )
-    if (state !== "cancelling" && (systemError || nothingUsed(answer.usage, launch)))
+    if (!wasCancelled && (systemError || nothingUsed(answer.usage, launch)))
       return yield* fromEmptyTurn(launch, said, yield* Clock.currentTimeMillis)
     return { stopReason: "end_turn", tokens } satisfies TurnResult
   })
+
+  const over = Effect.sync(() => observer.setTurnState("idle"))
 
   const turn = (text: string) =>
     connection
@@ -65,16 +66,16 @@ export const makeTurns = (
             Effect.fail(fromPeer(launch, "its prompt", error, now))
           )
         ),
-        Effect.tap(Effect.sync(() => (state = "idle"))),
-        Effect.tapError(() => Effect.sync(() => (state = "idle")))
+        Effect.tap(over),
+        Effect.tapError(() => over)
       )
 
   return {
     cancel,
     prompt: Effect.fn("AgentSession.prompt")(function* (text: string) {
-      if (state !== "idle") return yield* Effect.die(new Error("a session takes one prompt at a time"))
-      state = "open"
-      observer.startTurn()
+      if (observer.turnState() !== "idle")
+        return yield* Effect.die(new Error("a session takes one prompt at a time"))
+      observer.setTurnState("open")
       yield* connection.touch
       return yield* withTurnLimits(turn(text), launch, limits, connection.lastActivityAt).pipe(
         // Still open: a clock struck or the caller went away. The agent is told; its answer no longer counts.

@@ -649,6 +649,7 @@ describe("requests of an agent", () => {
     Effect.gen(function* () {
       const peer = yield* makePeer
       const session = yield* openWith(peer)
+      yield* prompting(session, peer)
       yield* peer.update({
         sessionUpdate: "tool_call",
         toolCallId: "t-7",
@@ -667,6 +668,36 @@ describe("requests of an agent", () => {
         answer: "allow_always"
       })
     }).pipe(Effect.provide(layer))
+  )
+
+  it.effect(
+    "for leave are granted in an open turn only: not before it, after our cancel, or after its end",
+    () =>
+      Effect.gen(function* () {
+        const peer = yield* makePeer
+        const session = yield* openWith(peer)
+        const ask = Effect.gen(function* () {
+          yield* peer.send({
+            id: 0,
+            method: "session/request_permission",
+            params: permission(shapes.codex, { toolCallId: "t-1", title: "rm -rf" })
+          })
+          return (yield* peer.next).result
+        })
+        const refusal = { outcome: { outcome: "cancelled" } }
+        const leave = { outcome: { outcome: "selected", optionId: "approved" } }
+        assert.deepStrictEqual(yield* ask, refusal)
+        const { turn, id } = yield* prompting(session, peer)
+        assert.deepStrictEqual(yield* ask, leave)
+        yield* session.cancel
+        assert.strictEqual((yield* peer.next).method, "session/cancel")
+        assert.deepStrictEqual(yield* ask, refusal)
+        yield* peer.send({ id, result: { stopReason: "cancelled" } })
+        yield* Fiber.join(turn)
+        assert.deepStrictEqual(yield* ask, refusal)
+        yield* prompting(session, peer)
+        assert.deepStrictEqual(yield* ask, leave)
+      }).pipe(Effect.provide(layer))
   )
 
   for (const method of ["fs/read_text_file", "fs/write_text_file", "terminal/create", "vendor/anything"])
