@@ -1,8 +1,8 @@
 import { Clock, Effect, Schema } from "effect"
 import type { AcpConnection, PeerRefused } from "./AcpConnection.ts"
-import type { Adapter } from "./adapters.ts"
 import type { AgentError } from "./AgentSessions.ts"
 import { agentFailure, fromPeer, timedOut } from "./failures.ts"
+import type { Launch } from "./launch.ts"
 
 /** Sends one request, waits for at most the read timeout and decodes the answer. `doing` is for messages. */
 export type Ask = <S extends Schema.ConstraintDecoder<unknown>>(
@@ -12,23 +12,23 @@ export type Ask = <S extends Schema.ConstraintDecoder<unknown>>(
 ) => Effect.Effect<S["Type"], AgentError | PeerRefused>
 
 export const makeAsk =
-  (connection: AcpConnection, adapter: Adapter, readTimeoutMs: number): Ask =>
+  (connection: AcpConnection, launch: Launch, readTimeoutMs: number): Ask =>
   (doing, answer, send) =>
     connection.call(send).pipe(
       Effect.flatMap((value) =>
         Effect.mapError(Schema.decodeUnknownEffect(answer)(value), (error) =>
           agentFailure(
             "protocol",
-            `${adapter.name} answered ${doing} in a way we cannot use: ${error.message}`
+            `${launch.name} answered ${doing} in a way we cannot use: ${error.message}`
           )
         )
       ),
       Effect.timeoutOrElse({
         duration: readTimeoutMs,
-        orElse: () => Effect.fail(timedOut("read_timeout", adapter, readTimeoutMs, doing))
+        orElse: () => Effect.fail(timedOut("read_timeout", launch, readTimeoutMs, doing))
       })
     )
 
 /** What it means that the agent refused a request. */
-export const refusal = (adapter: Adapter) => (doing: string) => (error: PeerRefused) =>
-  Effect.flatMap(Clock.currentTimeMillis, (now) => Effect.fail(fromPeer(adapter, doing, error, now)))
+export const refusal = (launch: Launch) => (doing: string) => (error: PeerRefused) =>
+  Effect.flatMap(Clock.currentTimeMillis, (now) => Effect.fail(fromPeer(launch, doing, error, now)))

@@ -73,15 +73,20 @@ const classifyText = (text: string, now: number): Pick<AgentError, "reason" | "r
     ? { reason: "rate_limit", resetAt: resetTime(text, now) }
     : { reason: AUTH.test(text) ? "auth" : "system", resetAt: null }
 
-const credentialHint = (adapter: Adapter): string => {
-  const keys = adapter.apiKeys === "any" ? "a key of its provider" : adapter.apiKeys.join(" or ")
-  return adapter.offline
-    ? ""
-    : ` - sign in on the host (~/${adapter.credentialFile ?? ""}) or set ${keys} and list it in sandbox.forward_env`
+/** What to do about a credential that is missing or refused. */
+const credentialHint = (launch: Launch): string => {
+  const { apiKeys, credentialFile, proxied } = launch
+  if (launch.offline) return ""
+  if (launch.credentials === "proxy" && proxied !== null)
+    return ` - its key is the ${proxied.api.keyVariable} that symphony itself was started with: start symphony with one that is good at its address`
+  if (launch.own)
+    return " - acp.command starts it, so no file is put in place for it: let the line sign in, or list the variable with its key in sandbox.forward_env"
+  const keys = apiKeys === "any" ? "a key of its provider" : apiKeys.join(" or ")
+  return ` - sign in on the host (~/${credentialFile ?? ""}) or set ${keys} and list it in sandbox.forward_env`
 }
 
 /** An error that the agent answered a request with. */
-export const fromPeer = (adapter: Adapter, doing: string, error: PeerError, now: number): AgentError => {
+export const fromPeer = (launch: Launch, doing: string, error: PeerError, now: number): AgentError => {
   const text = describe(error)
   const found =
     error.code === AUTH_REQUIRED
@@ -91,18 +96,18 @@ export const fromPeer = (adapter: Adapter, doing: string, error: PeerError, now:
         : error.code === 401
           ? ({ reason: "auth", resetAt: null } as const)
           : classifyText(text, now)
-  const hint = found.reason === "auth" ? credentialHint(adapter) : ""
-  return new AgentError({ ...found, detail: `${adapter.name} refused ${doing}: ${text}${hint}` })
+  const hint = found.reason === "auth" ? credentialHint(launch) : ""
+  return new AgentError({ ...found, detail: `${launch.name} refused ${doing}: ${text}${hint}` })
 }
 
 /** A turn that "ended well" without having reached a model. */
-export const fromEmptyTurn = (adapter: Adapter, lastMessage: string, now: number): AgentError => {
+export const fromEmptyTurn = (launch: Launch, lastMessage: string, now: number): AgentError => {
   const found = classifyText(lastMessage, now)
   const said = lastMessage.trim() === "" ? "it said nothing" : `it said: ${oneLine(lastMessage, 500)}`
-  const hint = found.reason === "auth" ? credentialHint(adapter) : ""
+  const hint = found.reason === "auth" ? credentialHint(launch) : ""
   return new AgentError({
     ...found,
-    detail: `${adapter.name} ended its turn without using its model; ${said}${hint}`
+    detail: `${launch.name} ended its turn without using its model; ${said}${hint}`
   })
 }
 

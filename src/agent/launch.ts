@@ -9,9 +9,19 @@ export interface Launch extends Adapter {
    * a credential's place are what it says of itself, and what it does not say is not held against it.
    */
   readonly own: boolean
+  /** How it comes by its credential. */
+  readonly credentials: WorkflowConfig["acp"]["credentials"]
 }
 
-export const launchOf = (name: AdapterName, acp: Pick<WorkflowConfig["acp"], "command">): Launch => {
+export const launchOf = (
+  name: AdapterName,
+  acp: Pick<WorkflowConfig["acp"], "command" | "credentials">
+): Launch => {
   const adapter = adapterOf(name)
-  return { ...adapter, command: acp.command ?? adapter.command, own: acp.command !== null }
+  return {
+    ...adapter,
+    command: acp.command ?? adapter.command,
+    own: acp.command !== null,
+    credentials: acp.credentials
+  }
 }

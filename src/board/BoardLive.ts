@@ -16,7 +16,7 @@ import {
 } from "../scheduler/state.ts"
 import { Workflow } from "../workflow/Workflow.ts"
 import { Board, type BoardIssue, type BoardRun, type BoardSnapshot, Status } from "./Board.ts"
-import { statusOf, textOf } from "./explanations.ts"
+import { statusOf, textOf, UNBLOCKING } from "./explanations.ts"
 
 const boardRun = (run: RunRecord, progress: RunProgress | undefined): BoardRun => ({
   run: run.run,
@@ -180,7 +180,7 @@ const make = Effect.gen(function* () {
           severity: "error" as const,
           where: adapter,
           message,
-          hint: "no issue is started with it until the settings change, or an issue is retried by hand"
+          hint: `no issue is started with it until the settings change or symphony is started anew; or mend it, ${UNBLOCKING}`
         }))
       ]
     }

@@ -9,6 +9,10 @@ const clock = (at: number): string => `${DateTime.formatIso(DateTime.makeUnsafe(
 const cancelText = (reason: CancelReason): string =>
   reason === "operator_stop" ? "an operator asked for it" : reason.replaceAll("_", " ")
 
+/** How an adapter that was stopped is started again, after what stopped it was mended. */
+export const UNBLOCKING =
+  "then retry an issue of it (on its page, or POST /api/v1/issues/<identifier>/retry), or POST /api/v1/resume"
+
 /** The sentence for the one reason. The same on page, API and command line. */
 export const textOf = (why: Explanation): string => {
   switch (why._tag) {
@@ -37,7 +41,7 @@ export const textOf = (why: Explanation): string => {
         ? `blocked by ${why.by.join(", ")}, and these block each other in a circle: break it by hand`
         : `blocked by ${why.by.join(", ")}`
     case "AdapterBlocked":
-      return `the adapter ${why.adapter} cannot work: ${why.message}`
+      return `the adapter ${why.adapter} cannot work: ${why.message}; ${UNBLOCKING}`
     case "Backoff":
       return `next try at ${clock(why.until)}${why.error === null ? "" : `, after: ${why.error}`}`
     case "RateLimited":

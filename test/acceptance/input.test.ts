@@ -168,7 +168,10 @@ describe("what is wrong while it runs harms nothing else", { timeout: BUSY_MACHI
     assert.match(problem?.message ?? "", /no-such-agent/)
     const told = lines(symphony.stderr()).filter((line) => line.includes("no-such-agent"))
     assert.lengthOf(told, 1, symphony.stderr())
-    assert.match((await symphony.issue("A-1"))?.reason.text ?? "", /the adapter demo cannot work/)
+    assert.match(
+      (await symphony.issue("A-1"))?.reason.text ?? "",
+      /the adapter demo cannot work: .*; then retry an issue of it .*\/retry/
+    )
     assert.deepStrictEqual(project.whereIs("A-1"), ["Todo"])
     assert.strictEqual(fs.readFileSync(file, "utf8"), before)
   })

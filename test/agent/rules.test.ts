@@ -1,7 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as fc from "fast-check"
-import { adapterOf } from "../../src/agent/adapters.ts"
+import type { AdapterName } from "../../src/domain/AdapterName.ts"
 import { fromPeer, resetTime } from "../../src/agent/failures.ts"
+import { launchOf } from "../../src/agent/launch.ts"
 import { makeLineSplitter, nestsDeeperThan } from "../../src/agent/lines.ts"
 import { capped } from "../../src/agent/text.ts"
 import { tokensOf } from "../../src/agent/usage.ts"
@@ -75,6 +76,7 @@ describe("texts", () => {
 
 describe("failures", () => {
   const now = 1_700_000_000_000
+  const staged = (name: AdapterName) => launchOf(name, { command: null, credentials: "staged" })
   const reasons = [
     [{ code: -32_000, message: "Authentication required", data: undefined }, "auth"],
     [
@@ -97,7 +99,27 @@ describe("failures", () => {
   ] as const
   for (const [error, reason] of reasons)
     it(`${error.code} ${error.message} ${JSON.stringify(error.data) ?? ""} is ${reason}`, () => {
-      assert.strictEqual(fromPeer(adapterOf("claude"), "its prompt", error, now).reason, reason)
+      assert.strictEqual(fromPeer(staged("claude"), "its prompt", error, now).reason, reason)
+    })
+
+  const refused = { code: -32_000, message: "Authentication required", data: undefined }
+  const signIns = [
+    [
+      staged("claude"),
+      /sign in on the host \(~\/\.claude\/\.credentials\.json\) or set ANTHROPIC_API_KEY.*forward_env/
+    ],
+    [staged("demo"), /Authentication required$/],
+    [
+      launchOf("codex", { command: null, credentials: "proxy" }),
+      /OPENAI_API_KEY that symphony itself was started with/
+    ],
+    [launchOf("claude", { command: "mine", credentials: "staged" }), /acp\.command.*forward_env/]
+  ] as const
+  for (const [launch, hint] of signIns)
+    it(`of a sign-in say where ${launch.command} with ${launch.credentials} credentials has it from`, () => {
+      const { message } = fromPeer(launch, "its prompt", refused, now)
+      assert.match(message, hint)
+      if (launch.own || launch.credentials === "proxy") assert.notInclude(message, "sign in on the host")
     })
 
   const resets = [
