@@ -24,6 +24,7 @@ export class AgentError extends Schema.TaggedError<AgentError>()("AgentError", {
   /**
    * `not_found`: its command is not there; `launch`: ended before `initialize` was answered; `protocol`: a line
    * that is no message, or an answer that we cannot use; `auth`: a credential is missing or refused;
+   * `billing`: the account that pays for the model cannot;
    * `rate_limit`: see `resetAt`; `read_timeout`, `prompt_timeout`, `stall_timeout`;
    * `exit`: the process ended within a turn; `turn`: the agent ended its turn without success; `system`: the
    * model or the adapter failed; `input_required`: a request for a person's input that is not a permission;
@@ -34,6 +35,7 @@ export class AgentError extends Schema.TaggedError<AgentError>()("AgentError", {
     "launch",
     "protocol",
     "auth",
+    "billing",
     "rate_limit",
     "read_timeout",
     "prompt_timeout",

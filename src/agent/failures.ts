@@ -1,7 +1,8 @@
-import { DateTime, Option, Schema } from "effect"
+import { Option, Schema } from "effect"
 import type { Adapter } from "./adapters.ts"
 import { AgentError } from "./AgentSessions.ts"
 import type { Launch } from "./launch.ts"
+import { resetTime } from "./resetTime.ts"
 import { oneLine } from "./text.ts"
 
 /** A JSON-RPC error that an agent answered with. */
@@ -14,7 +15,10 @@ export interface PeerError {
 /** ACP: sign in first. */
 export const AUTH_REQUIRED = -32_000
 
-const RATE_LIMIT = /\b429\b|rate.?limit|too many requests|usage limit|quota/i
+const RATE_LIMIT = /\b429\b|rate.?limit|too many requests|usage limit|(?<!disk.)quota/i
+/** No waiting helps: the account is out of money. Some vendors say it of a limit by the minute, with a time. */
+const BILLING =
+  /insufficient.quota|exceeded your current quota|credit balance is too low|payment required|billing (?:details|limit|hard limit)|billing_/i
 const AUTH =
   /\b401\b|unauthori[sz]ed|authentication required|invalid (x-)?api.?key|incorrect api key|missing environment variable|please run \/login|not logged in/i
 
@@ -25,53 +29,14 @@ const describe = (error: PeerError): string => {
   return oneLine([error.message, ...Option.toArray(data)].join(" "), 1000)
 }
 
-const unit = (name: string | undefined): number =>
-  name === undefined || name === "s" || name.startsWith("sec")
-    ? 1000
-    : name === "ms" || name.startsWith("milli")
-      ? 1
-      : name.startsWith("m")
-        ? 60_000
-        : 3_600_000
-
-/** `1m3.5s`, `20 seconds`, `90`: milliseconds. */
-const durationIn = (text: string): number | null => {
-  let total: number | null = null
-  for (const [, amount, name] of text.matchAll(
-    /(\d+(?:\.\d+)?)\s*(ms|milli\w*|s(?:ec\w*)?|m(?:in\w*)?|h(?:ours?)?)?\s*/gi
-  ))
-    total = (total ?? 0) + Number(amount) * unit(name?.toLowerCase())
-  return total
-}
-
-/** Seconds and milliseconds since the epoch are told apart by their size. */
-const epoch = (value: number): number => (value < 100_000_000_000 ? value * 1000 : value)
-
-/** When a rate limit ends, in epoch milliseconds, from what agents are known to write; `null` if they do not say. */
-export const resetTime = (text: string, now: number): number | null => {
-  const wait =
-    /(?:try again|retry|resets?) in ((?:\d+(?:\.\d+)?\s*(?:ms|milli\w*|s(?:ec\w*)?|m(?:in\w*)?|h(?:ours?)?)?\s*)+)/i.exec(
-      text
-    ) ?? /retry.?after(?:_?(?:seconds|s))?["']?\s*[:=]?\s*["']?(\d+(?:\.\d+)?)/i.exec(text)
-  if (wait?.[1] !== undefined) {
-    const duration = durationIn(wait[1])
-    if (duration !== null) return now + duration
-  }
-  const stamp = /(?:reset\w*["']?\s*[:=]?\s*["']?|limit reached\s*\|\s*)(\d{10,13})\b/i.exec(text)
-  if (stamp?.[1] !== undefined) return epoch(Number(stamp[1]))
-  const iso = /reset\w*["']?\s*(?:at|on)?\s*[:=]?\s*["']?(\d{4}-\d\d-\d\dT[\d:.]+(?:Z|[+-]\d\d:?\d\d))/i.exec(
-    text
-  )
-  return iso?.[1] === undefined
-    ? null
-    : Option.getOrNull(Option.map(DateTime.make(iso[1]), DateTime.toEpochMillis))
-}
-
 /** What a text about a failed turn tells of its reason. */
-const classifyText = (text: string, now: number): Pick<AgentError, "reason" | "resetAt"> =>
-  RATE_LIMIT.test(text)
-    ? { reason: "rate_limit", resetAt: resetTime(text, now) }
-    : { reason: AUTH.test(text) ? "auth" : "system", resetAt: null }
+const classify = (text: string, code: number | null, now: number): Pick<AgentError, "reason" | "resetAt"> => {
+  if (code === AUTH_REQUIRED || code === 401) return { reason: "auth", resetAt: null }
+  const resetAt = resetTime(text, now)
+  if (code === 402 || (resetAt === null && BILLING.test(text))) return { reason: "billing", resetAt: null }
+  if (code === 429 || RATE_LIMIT.test(text)) return { reason: "rate_limit", resetAt }
+  return { reason: AUTH.test(text) ? "auth" : "system", resetAt: null }
+}
 
 /** What to do about a credential that is missing or refused. */
 const credentialHint = (launch: Launch): string => {
@@ -85,26 +50,26 @@ const credentialHint = (launch: Launch): string => {
   return ` - sign in on the host (~/${credentialFile ?? ""}) or set ${keys} and list it in sandbox.forward_env`
 }
 
+const hintFor = (reason: AgentError["reason"], launch: Launch): string =>
+  reason === "auth"
+    ? credentialHint(launch)
+    : reason === "billing"
+      ? " - its account cannot pay for the model: mend that at the vendor, or use another credential"
+      : ""
+
 /** An error that the agent answered a request with. */
 export const fromPeer = (launch: Launch, doing: string, error: PeerError, now: number): AgentError => {
   const text = describe(error)
-  const found =
-    error.code === AUTH_REQUIRED
-      ? ({ reason: "auth", resetAt: null } as const)
-      : error.code === 429
-        ? ({ reason: "rate_limit", resetAt: resetTime(text, now) } as const)
-        : error.code === 401
-          ? ({ reason: "auth", resetAt: null } as const)
-          : classifyText(text, now)
-  const hint = found.reason === "auth" ? credentialHint(launch) : ""
+  const found = classify(text, error.code, now)
+  const hint = hintFor(found.reason, launch)
   return new AgentError({ ...found, detail: `${launch.name} refused ${doing}: ${text}${hint}` })
 }
 
 /** A turn that "ended well" without having reached a model. */
 export const fromEmptyTurn = (launch: Launch, lastMessage: string, now: number): AgentError => {
-  const found = classifyText(lastMessage, now)
+  const found = classify(lastMessage, null, now)
   const said = lastMessage.trim() === "" ? "it said nothing" : `it said: ${oneLine(lastMessage, 500)}`
-  const hint = found.reason === "auth" ? credentialHint(launch) : ""
+  const hint = hintFor(found.reason, launch)
   return new AgentError({
     ...found,
     detail: `${launch.name} ended its turn without using its model; ${said}${hint}`

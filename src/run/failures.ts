@@ -23,6 +23,7 @@ const classOfAgent: Record<AgentError["reason"], FailureClass> = {
   launch: "infrastructure",
   protocol: "agent",
   auth: "configuration",
+  billing: "configuration",
   rate_limit: "rate_limit",
   read_timeout: "infrastructure",
   prompt_timeout: "agent",

@@ -129,7 +129,9 @@ export const reactToSignal = (
 
 /** Failures that every issue of the adapter would meet: they stop the adapter and are not the issue's fault. */
 const blocksAdapter = (reason: string): boolean =>
-  ["agent_auth", "agent_not_found", "credential_missing", "sandbox_unavailable"].includes(reason)
+  ["agent_auth", "agent_billing", "agent_not_found", "credential_missing", "sandbox_unavailable"].includes(
+    reason
+  )
 
 /**
  * A report of a run. A run that the state does not know is fenced. `outdated`: the run had other settings than

@@ -2,13 +2,15 @@ import { Duration } from "effect"
 import type { FailedOutcome, RunOutcome } from "../domain/Outcome.ts"
 import { roleOf } from "../domain/State.ts"
 import type { NextStep } from "./events.ts"
+import { countsAsFailure, rateLimitsInARow, statesReset } from "./failures.ts"
 import type { Policy } from "./policy.ts"
 import type { IssueRecord, RunRecord } from "./state.ts"
 
 export const CONTINUATION_DELAY = Duration.seconds(1)
 export const FIRST_BACKOFF = Duration.seconds(10)
-/** Waiting for a rate limit without a stated reset. */
+/** Waiting for a rate limit without a stated reset: twice as long each time. */
 export const RATE_LIMIT_DELAY = Duration.minutes(1)
+export const LONGEST_UNSTATED_WAIT = Duration.hours(1)
 /** A stated reset further away than this is not believed at once: look again after it. */
 export const LONGEST_RATE_LIMIT_WAIT = Duration.hours(6)
 
@@ -19,11 +21,16 @@ export const HANDOFF_FAILED = "handoff_failed"
 export const backoff = (n: number, capMs: number): number =>
   Math.min(Duration.toMillis(FIRST_BACKOFF) * 2 ** Math.min(Math.max(n, 1) - 1, 30), capMs)
 
-const rateLimitsInARow = ({ history }: IssueRecord): number => {
-  const other = history.findLastIndex(
-    ({ outcome }) => outcome._tag !== "Failed" || outcome.class !== "rate_limit"
+const rateLimitWait = (issue: IssueRecord, outcome: FailedOutcome, policy: Policy, now: number): number => {
+  if (outcome.resetAt !== null && statesReset(outcome, now)) {
+    // A reset that is always just ahead must not start a run each second.
+    const soonest = backoff(rateLimitsInARow(issue.history, true) + 1, policy.maxRetryBackoffMs)
+    return Math.min(Math.max(outcome.resetAt - now, soonest), Duration.toMillis(LONGEST_RATE_LIMIT_WAIT))
+  }
+  return Math.min(
+    Duration.toMillis(RATE_LIMIT_DELAY) * 2 ** rateLimitsInARow(issue.history, false),
+    Duration.toMillis(LONGEST_UNSTATED_WAIT)
   )
-  return history.length - 1 - other
 }
 
 const failed = (
@@ -44,27 +51,23 @@ const failed = (
   if (outcome.reason === HANDOFF_FAILED) {
     return { _tag: "Hold", reason: "handoff", message: outcome.message }
   }
-  switch (outcome.class) {
-    case "configuration":
-      return { _tag: "Hold", reason: "configuration", message: outcome.message }
-    case "rate_limit": {
-      // A reset that keeps lying in the past must not start a run each second.
-      const soonest = now + backoff(rateLimitsInARow(issue) + 1, policy.maxRetryBackoffMs)
-      const reset = outcome.resetAt ?? now + Duration.toMillis(RATE_LIMIT_DELAY)
-      return again(Math.min(Math.max(reset, soonest), now + Duration.toMillis(LONGEST_RATE_LIMIT_WAIT)))
-    }
-    case "agent":
-    case "infrastructure": {
-      const failures = issue.failures + 1
-      return policy.breakerThreshold > 0 && failures >= policy.breakerThreshold
-        ? {
-            _tag: "Hold",
-            reason: "breaker",
-            message: `${failures} runs failed in a row; the last one: ${outcome.message}`
-          }
-        : again(now + backoff(failures, policy.maxRetryBackoffMs))
-    }
+  if (outcome.class === "configuration")
+    return { _tag: "Hold", reason: "configuration", message: outcome.message }
+  const failures = issue.failures + 1
+  if (
+    countsAsFailure(issue.history, outcome, now) &&
+    policy.breakerThreshold > 0 &&
+    failures >= policy.breakerThreshold
+  ) {
+    const message = `${failures} runs failed in a row; the last one: ${outcome.message}`
+    return { _tag: "Hold", reason: "breaker", message }
   }
+  return again(
+    now +
+      (outcome.class === "rate_limit"
+        ? rateLimitWait(issue, outcome, policy, now)
+        : backoff(failures, policy.maxRetryBackoffMs))
+  )
 }
 
 const tooManySessions = (issue: IssueRecord): NextStep => ({

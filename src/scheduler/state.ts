@@ -11,6 +11,7 @@ import {
   RunKind,
   SchedulerEvent
 } from "./events.ts"
+import { countsAsFailure } from "./failures.ts"
 
 /** How far a run has come. From `exporting` on it has no sandbox and holds no slot. */
 export const RunStage = Schema.Literals([
@@ -341,7 +342,8 @@ const runStarted = (state: SchedulerState, event: EventOf<"RunStarted">): Schedu
 const counters = (
   issue: IssueRecord,
   run: RunRecord,
-  outcome: RunOutcome
+  outcome: RunOutcome,
+  endedAt: number
 ): Pick<IssueRecord, "failures" | "sessions"> => {
   switch (outcome._tag) {
     case "Completed":
@@ -352,9 +354,10 @@ const counters = (
     case "Waiting":
       return { failures: 0, sessions: issue.sessions }
     case "Failed":
-      return outcome.class === "agent" || outcome.class === "infrastructure"
-        ? { failures: issue.failures + 1, sessions: issue.sessions }
-        : { failures: issue.failures, sessions: issue.sessions }
+      return {
+        failures: issue.failures + (countsAsFailure(issue.history, outcome, endedAt) ? 1 : 0),
+        sessions: issue.sessions
+      }
     case "Cancelled":
       return { failures: issue.failures, sessions: issue.sessions }
   }
@@ -404,7 +407,7 @@ const runEnded = (before: SchedulerState, event: EventOf<"RunEnded">): Scheduler
       ...state.issues,
       [run.issue]: {
         ...issue,
-        ...counters(issue, run, event.outcome),
+        ...counters(issue, run, event.outcome, event.at),
         retry,
         hold,
         session: run.session ?? issue.session,

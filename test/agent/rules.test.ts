@@ -1,7 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as fc from "fast-check"
 import type { AdapterName } from "../../src/domain/AdapterName.ts"
-import { fromPeer, resetTime } from "../../src/agent/failures.ts"
+import { fromPeer } from "../../src/agent/failures.ts"
+import { resetTime } from "../../src/agent/resetTime.ts"
 import { launchOf } from "../../src/agent/launch.ts"
 import { makeLineSplitter, nestsDeeperThan } from "../../src/agent/lines.ts"
 import { capped } from "../../src/agent/text.ts"
@@ -94,6 +95,30 @@ describe("failures", () => {
       { code: -32_603, message: "exceeded retry limit, last status: 429 Too Many Requests", data: null },
       "rate_limit"
     ],
+    [
+      {
+        code: 429,
+        message: "You exceeded your current quota, please check your plan and billing details.",
+        data: { code: "insufficient_quota" }
+      },
+      "billing"
+    ],
+    [
+      { code: -32_603, message: "Your credit balance is too low to access the Anthropic API.", data: null },
+      "billing"
+    ],
+    [{ code: -32_603, message: "unexpected status 402 Payment Required", data: null }, "billing"],
+    [
+      {
+        code: 429,
+        message: "You exceeded your current quota, check your billing details. Please retry in 33s.",
+        data: null
+      },
+      "rate_limit"
+    ],
+    [{ code: -32_603, message: "Quota exceeded for requests per minute", data: null }, "rate_limit"],
+    [{ code: -32_603, message: "EDQUOT: disk quota exceeded, write", data: null }, "system"],
+    [{ code: -32_603, message: "tests of the billing module broke", data: null }, "system"],
     [{ code: -32_603, message: "Internal error", data: { codex_error_info: "other" } }, "system"],
     [{ code: 500, message: "Internal Server Error", data: undefined }, "system"]
   ] as const
@@ -132,12 +157,62 @@ describe("failures", () => {
     ["Claude AI usage limit reached|1700003600", 1_700_003_600_000],
     ['{"resets_at":1700003600}', 1_700_003_600_000],
     ['{"resetAt":"2023-11-14T23:13:20Z"}', 1_700_003_600_000],
+    ["Please retry after 5 minutes.", now + 300_000],
+    ["retry-after: 20", now + 20_000],
+    ['{"retry-after-ms":"1500"}', now + 1500],
+    ["You've hit your usage limit. Try again in 3 days 4 hours 9 minutes.", now + 274_140_000],
+    ["try again in 1 week, 2 days and 1 hour", now + (9 * 24 + 1) * 3_600_000],
+    ["resets at 3pm (America/New_York)", Date.UTC(2023, 10, 15, 20)],
+    ["resets 11:30pm (UTC)", Date.UTC(2023, 10, 14, 23, 30)],
+    ["resets 22:13 UTC", Date.UTC(2023, 10, 15, 22, 13)],
+    ["try again at Nov 27th, 2026 3:04 PM (Europe/Berlin)", Date.UTC(2026, 10, 27, 14, 4)],
+    ["resets Jan 9, 10am (Europe/Berlin)", Date.UTC(2024, 0, 9, 9)],
+    ["resets at 3pm", null],
+    ["try again at Nov 27th, 2026 3:04 PM", null],
+    ["try again in 3 business days", null],
+    ["try again in 5-10 minutes", null],
+    ["try again in 10:30", null],
+    ["retry in 2 fortnights", null],
+    ["resets at 3 UTC", null],
+    ["resets at 25:00 UTC", null],
+    ["resets at 3pm (Nowhere/Land)", null],
     ["Too many requests", null]
   ] as const
   for (const [text, at] of resets)
     it(`"${text}" ${at === null ? "does not say when to come back" : `says ${at - now} ms`}`, () => {
       assert.strictEqual(resetTime(text, now), at)
     })
+
+  it("say a time to come back for every duration, however it is written, and for no number alone with a strange word", () => {
+    const units = {
+      ms: 1,
+      s: 1000,
+      sec: 1000,
+      minutes: 60_000,
+      h: 3_600_000,
+      hours: 3_600_000,
+      day: 86_400_000,
+      weeks: 604_800_000
+    }
+    const part = fc.tuple(fc.integer({ min: 1, max: 99 }), fc.constantFrom(...Object.entries(units)))
+    fc.assert(
+      fc.property(
+        fc.array(part, { minLength: 1, maxLength: 4 }),
+        fc.constantFrom(" ", ", ", " and ", ", and "),
+        fc.constantFrom("", " "),
+        (parts, between, gap) => {
+          const text = parts.map(([amount, [unit]]) => `${amount}${gap}${unit}`).join(between)
+          const total = parts.reduce((sum, [amount, [, size]]) => sum + amount * size, 0)
+          assert.strictEqual(resetTime(`Limit reached, try again in ${text}.`, now), now + total)
+        }
+      )
+    )
+    fc.assert(
+      fc.property(fc.integer({ min: 0 }), fc.stringMatching(/^(?:mo|q|x|y)[a-z]{0,8}$/), (amount, word) => {
+        assert.isNull(resetTime(`try again in ${amount} ${word}`, now))
+      })
+    )
+  })
 })
 
 describe("tokens of a turn", () => {

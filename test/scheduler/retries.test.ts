@@ -117,6 +117,47 @@ describe("retries", () => {
     assert.deepStrictEqual(house.files(), ["Done/A.md"])
   })
 
+  it("waits for a rate limit that does not say when it ends, longer each time, and counts it in the end", () => {
+    const house = makeHousehold({
+      config: { agent: { circuitBreakerThreshold: 2 } },
+      issues: { "Todo/A.md": {} },
+      behaviour: { prompt: failing("rate_limit") }
+    })
+    house.advance("4 hours")
+    assert.strictEqual(house.record("A").failures, 0)
+    assert.deepStrictEqual(
+      gaps(startsOf(house)).map((gap) => gap / 60_000),
+      [1, 2, 4, 8, 16, 32, 60, 60]
+    )
+    house.advance("20 hours")
+    assert.deepInclude(house.why("A"), { _tag: "Held", reason: "breaker" })
+    assert.strictEqual(startsOf(house).length, 12)
+    assert.deepStrictEqual(house.files(), ["Parked/A.md"])
+  })
+
+  it("counts a reset that was over before it was stated as none", () => {
+    const house = makeHousehold({
+      config: { agent: { circuitBreakerThreshold: 2 } },
+      issues: { "Todo/A.md": {} },
+      behaviour: { prompt: failing("rate_limit", 0) }
+    })
+    house.advance("24 hours")
+    assert.deepInclude(house.why("A"), { _tag: "Held", reason: "breaker" })
+  })
+
+  it("waits for stated resets for ever", () => {
+    const house = makeHousehold({
+      started: false,
+      config: { agent: { circuitBreakerThreshold: 2 } },
+      issues: { "Todo/A.md": {} }
+    })
+    house.world.behaviour.prompt = (turn) => failing("rate_limit", house.machine.now() + 3_600_000)(turn)
+    house.start()
+    house.advance("48 hours")
+    assert.strictEqual(house.why("A")._tag, "RateLimited")
+    assert.strictEqual(house.record("A").failures, 0)
+  })
+
   it("does not retry a fault of the settings until they change", () => {
     const house = makeHousehold({
       prompt: "{{ issue.no_such_field }}",

@@ -1,0 +1,36 @@
+import type { FailedOutcome, RunOutcome } from "../domain/Outcome.ts"
+
+/** What an ended run left, oldest first. */
+type History = ReadonlyArray<{ readonly endedAt: number; readonly outcome: RunOutcome }>
+
+/**
+ * Rate limits in a row without a stated reset that are waited for. With their waits that is five hours, the window
+ * of the plans that agents are used with; what lasts longer is as likely no limit at all, and counts as failures do.
+ */
+export const PATIENT_RATE_LIMITS = 10
+
+/** A reset that is over when it is stated says nothing. */
+export const statesReset = (outcome: FailedOutcome, endedAt: number): boolean =>
+  outcome.resetAt !== null && outcome.resetAt > endedAt
+
+/** The newest attempts in a row that ended by rate limits, stated or not. */
+export const rateLimitsInARow = (history: History, stated: boolean): number => {
+  const other = history.findLastIndex(
+    ({ endedAt, outcome }) =>
+      outcome._tag !== "Failed" || outcome.class !== "rate_limit" || statesReset(outcome, endedAt) !== stated
+  )
+  return history.length - 1 - other
+}
+
+/** Whether a failed run counts towards the breaker. */
+export const countsAsFailure = (history: History, outcome: FailedOutcome, now: number): boolean => {
+  switch (outcome.class) {
+    case "configuration":
+      return false
+    case "rate_limit":
+      return !statesReset(outcome, now) && rateLimitsInARow(history, false) >= PATIENT_RATE_LIMITS
+    case "agent":
+    case "infrastructure":
+      return true
+  }
+}
