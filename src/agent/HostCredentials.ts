@@ -98,6 +98,23 @@ export const layer = Layer.effect(
       return guest
     })
 
+    /** The adapter's file, unless a forwarded variable stands for it. */
+    const staged = Effect.fnUntraced(function* (
+      adapter: Adapter,
+      path: string,
+      names: ReadonlyArray<string>
+    ) {
+      const file = Effect.map(readFile(adapter, path), (content) => [{ path, content }])
+      const { apiKeys } = adapter
+      if (apiKeys !== "any") return names.some((name) => apiKeys.includes(name)) ? [] : yield* file
+      // Whether one of the variables is the key of its provider, nobody here knows.
+      return names.length === 0
+        ? yield* file
+        : yield* Effect.catch(file, (error) =>
+            Effect.as(Effect.logDebug("no credential file goes with the variables", error), [])
+          )
+    })
+
     const forRun = Effect.fn("Credentials.forRun")(function* (
       workflow: WorkflowDefinition,
       name: AdapterName
@@ -106,18 +123,12 @@ export const layer = Layer.effect(
       const { acp, sandbox } = workflow.config
       if (acp.credentials === "proxy" && !adapter.offline) return yield* proxied(workflow, adapter)
       const env = yield* forwarded(sandbox.forwardEnv)
-      const names = Object.keys(env)
-      const hasKey =
-        adapter.apiKeys === "any"
-          ? names.length > 0
-          : names.some((forwardedName) => adapter.apiKeys.includes(forwardedName))
-      // Who replaces the launch line signs in as the line says; the seed stages nothing then.
-      const path = adapter.offline || hasKey || acp.command !== null ? null : adapter.credentialFile
-      const guest: GuestCredentials = {
-        upstream: null,
-        env,
-        homeFiles: path === null ? [] : [{ path, content: yield* readFile(adapter, path) }]
-      }
+      const homeFiles =
+        // Who replaces the launch line signs in as the line says; the seed stages nothing then.
+        adapter.offline || acp.command !== null || adapter.credentialFile === null
+          ? []
+          : yield* staged(adapter, adapter.credentialFile, Object.keys(env))
+      const guest: GuestCredentials = { upstream: null, env, homeFiles }
       return guest
     })
 

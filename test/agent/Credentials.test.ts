@@ -64,6 +64,25 @@ describe("credentials of the host", () => {
     })
   )
 
+  it.effect(
+    "are both where nobody knows whose key a variable is: the file when it is there, the variables always",
+    () =>
+      Effect.gen(function* () {
+        const env = { OPENCODE_CONFIG_CONTENT: "{}" }
+        const workflow = { config: { sandbox: { forwardEnv: ["OPENCODE_CONFIG_CONTENT"] } } }
+        const file = ".local/share/opencode/auth.json"
+        const signedIn = yield* onHost("opencode", { env, workflow, files: { [file]: "opencode's" } })
+        assert.deepStrictEqual(values(signedIn.env), env)
+        assert.deepStrictEqual(
+          signedIn.homeFiles.map(({ path }) => path),
+          [file]
+        )
+        assert.deepStrictEqual((yield* onHost("opencode", { env, workflow })).homeFiles, [])
+        const nothing = yield* Effect.flip(onHost("opencode", { workflow }))
+        assert.include(nothing.message, `~/${file}`)
+      })
+  )
+
   it.effect("are not another provider's key", () =>
     Effect.gen(function* () {
       const error = yield* Effect.flip(onHost("codex", { env: { ANTHROPIC_API_KEY: "sk-1" } }))
