@@ -1,5 +1,5 @@
 import { Clock, DateTime, Effect, Layer, Option, Stream } from "effect"
-import { printableLine } from "../domain/printable.ts"
+import { joinedLines, printableLine } from "../domain/printable.ts"
 import type { Issue } from "../domain/Issue.ts"
 import { roleOf } from "../domain/State.ts"
 import { noTokens } from "../domain/Tokens.ts"
@@ -28,7 +28,7 @@ const boardRun = (run: RunRecord, progress: RunProgress | undefined): BoardRun =
   tokens: run.tokens,
   startedAt: run.startedAt,
   lastEvent: progress?.lastEvent ?? null,
-  lastMessage: progress === undefined ? null : printableLine(progress.lastMessage),
+  lastMessage: progress === undefined ? null : printableLine(joinedLines(progress.lastMessage)),
   lastEventAt: progress?.lastEventAt ?? run.startedAt,
   sandbox: progress?.sandbox ?? null,
   markedDone: run.done !== null,
@@ -66,6 +66,7 @@ const boardIssue = (
   const run = liveRunOf(state, issue.id)
   const why = explain(state, observation, issue, now)
   const steering = record?.steering ?? null
+  const status = statusOf(why, record)
   return {
     id: issue.id,
     identifier: issue.identifier,
@@ -73,8 +74,8 @@ const boardIssue = (
     description: issue.description,
     state: issue.state,
     role: roleOf(observation.policy.states, issue.state),
-    status: statusOf(why, record),
-    why: { code: why._tag, text: textOf(why) },
+    status,
+    why: { code: why._tag, text: status === "needs you" && steering !== null ? steering.text : textOf(why) },
     priority: issue.priority,
     labels: issue.labels,
     blockedBy: issue.blockedBy,

@@ -30,6 +30,9 @@ export const printableLine = (text: string, limit = 400): string => {
   return `${characters.slice(0, limit).join("").replaceAll(INVISIBLE, reveal)}${cut ? "…" : ""}`
 }
 
+/** Text of several lines as one, with one space for all white space between two words. Not yet `printable`. */
+export const joinedLines = (text: string): string => text.trim().replaceAll(/\s+/gu, " ")
+
 /** The end of a long text, as `printable`, with a mark where something was left out. */
 export const printableTail = (text: string, limit = 2000): string => {
   if (text.length <= limit) return printable(text)

@@ -14,7 +14,7 @@ import { pageRoutes } from "./dashboard/pages.tsx"
 import { Draining } from "./Draining.ts"
 import { eventRoute } from "./events.ts"
 import { guard } from "./guard.ts"
-import { apiMethods, methodNotAllowed } from "./methods.ts"
+import { knownMethods, methodNotAllowed } from "./methods.ts"
 import { metricsRoute } from "./metrics.ts"
 import { Operations } from "./operations.ts"
 import { OperatorAuth } from "./OperatorAuth.ts"
@@ -62,7 +62,7 @@ export const routes = allHandled(
     apiRoutes,
     eventRoute,
     metricsRoute,
-    methodNotAllowed(apiMethods()),
+    methodNotAllowed(knownMethods()),
     McpEndpoint.routes,
     modelRoutes,
     guard

@@ -1,4 +1,4 @@
-import { printableLine } from "../domain/printable.ts"
+import { joinedLines, printableLine } from "../domain/printable.ts"
 import type { TranscriptEvent } from "../journal/Transcripts.ts"
 
 /** What happened, in one line for people. */
@@ -10,11 +10,11 @@ export const eventLine = (event: TranscriptEvent): string => {
     case "Plan":
     case "Stderr":
     case "Notice":
-      return printableLine(event.text.trim())
+      return printableLine(joinedLines(event.text))
     case "ToolCall":
       return printableLine(`${event.title} (${event.status})`)
     case "ToolUpdate":
-      return printableLine(event.text === "" ? event.status : `${event.status}: ${event.text.trim()}`)
+      return printableLine(event.text === "" ? event.status : `${event.status}: ${joinedLines(event.text)}`)
     case "Context":
       return `${event.used} of ${event.size} tokens of context in use`
     case "Permission":

@@ -2,6 +2,7 @@ import { ByteSize, Effect, Option } from "effect"
 import { HttpRouter, HttpServerError, HttpServerRequest, HttpServerResponse } from "effect/http"
 import { MAX_REQUEST_BYTES } from "../proxy/ModelProxy.ts"
 import { Workflow } from "../workflow/Workflow.ts"
+import { messagePage } from "./dashboard/messagePage.tsx"
 import { failure } from "./failures.ts"
 import { OperatorAuth } from "./OperatorAuth.ts"
 import {
@@ -99,10 +100,15 @@ const bearerOf = (request: RequestFacts): Option.Option<string> =>
 const wantsPage = (request: RequestFacts): boolean =>
   request.method === "GET" && (request.headers["accept"] ?? "").includes("text/html")
 
-const parseFailure = (error: HttpServerError.HttpServerError): HttpServerResponse.HttpServerResponse => {
+const parseFailure = (
+  error: HttpServerError.HttpServerError,
+  request: RequestFacts
+): HttpServerResponse.HttpServerResponse => {
   switch (error.reason._tag) {
     case "RouteNotFound":
-      return failure(404, "not_found", "There is nothing at this address.")
+      return wantsPage(request)
+        ? messagePage(404, "Nothing here", "There is nothing at this address.", "/")
+        : failure(404, "not_found", "There is nothing at this address.")
     case "RequestParseError":
       return error.reason.reason === "BodyTooLarge"
         ? failure(413, "payload_too_large", `A body may have ${MAX_BODY_BYTES} bytes.`, {
@@ -134,9 +140,11 @@ export const guard = HttpRouter.middleware(
       return session !== undefined && (yield* auth.isSession(session))
     })
 
-    return (handle) =>
+    const answer = <E, R>(
+      handle: Effect.Effect<HttpServerResponse.HttpServerResponse, E, R>,
+      request: HttpServerRequest.HttpServerRequest
+    ) =>
       Effect.gen(function* () {
-        const request = yield* HttpServerRequest.HttpServerRequest
         const { config } = yield* workflow.current
         const refusal = refusalOf(request, allowedHosts(config))
         if (refusal !== undefined) return refusal
@@ -160,11 +168,13 @@ export const guard = HttpRouter.middleware(
         return yield* handle
       }).pipe(
         Effect.catch((error) =>
-          HttpServerError.isHttpServerError(error) ? Effect.succeed(parseFailure(error)) : Effect.fail(error)
+          HttpServerError.isHttpServerError(error)
+            ? Effect.succeed(parseFailure(error, request))
+            : Effect.fail(error)
         ),
         Effect.catchDefect((defect) =>
           HttpServerError.isHttpServerError(defect)
-            ? Effect.succeed(parseFailure(defect))
+            ? Effect.succeed(parseFailure(defect, request))
             : Effect.as(
                 Effect.logError("a request failed", defect),
                 failure(500, "internal_error", "Symphony failed to answer. Its log says why.")
@@ -173,6 +183,9 @@ export const guard = HttpRouter.middleware(
         Effect.map(secured),
         Effect.provideService(HttpServerRequest.MaxBodySize, ByteSize.fromInputUnsafe(MAX_BODY_BYTES))
       )
+
+    return (handle) =>
+      Effect.flatMap(HttpServerRequest.HttpServerRequest, (request) => answer(handle, request))
   }),
   { global: true }
 )

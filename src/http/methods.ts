@@ -2,6 +2,7 @@ import { Effect, Layer } from "effect"
 import { HttpRouter } from "effect/http"
 import { HttpApi } from "effect/http-api"
 import { Api } from "./api/Api.ts"
+import { regions } from "./dashboard/partials.tsx"
 import { failure } from "./failures.ts"
 
 const METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"] as const
@@ -24,8 +25,20 @@ export const methodNotAllowed = (paths: ReadonlyMap<HttpRouter.PathInput, Readon
 
 const isPath = (path: string): path is `/${string}` => path.startsWith("/")
 
-/** Paths of the API with their methods, as declared. */
-export const apiMethods = (): ReadonlyMap<HttpRouter.PathInput, ReadonlySet<string>> => {
+const READ = new Set(["GET"])
+
+/** Paths that only show something, beside the API's own. */
+const SHOWN: ReadonlyArray<HttpRouter.PathInput> = [
+  "/",
+  "/healthz",
+  "/metrics",
+  "/issues/:identifier",
+  "/api/v1/events",
+  ...Object.keys(regions).map((name): HttpRouter.PathInput => `/api/v1/partials/${name}`)
+]
+
+/** Paths with their methods: those of the API as declared, and those that only show something. */
+export const knownMethods = (): ReadonlyMap<HttpRouter.PathInput, ReadonlySet<string>> => {
   const methods = new Map<HttpRouter.PathInput, Set<string>>()
   HttpApi.reflect(Api, {
     onGroup: () => {},
@@ -35,5 +48,8 @@ export const apiMethods = (): ReadonlyMap<HttpRouter.PathInput, ReadonlySet<stri
       methods.set(endpoint.path, known.add(endpoint.method))
     }
   })
-  return methods
+  return new Map<HttpRouter.PathInput, ReadonlySet<string>>([
+    ...SHOWN.map((path): [HttpRouter.PathInput, ReadonlySet<string>] => [path, READ]),
+    ...methods
+  ])
 }

@@ -25,6 +25,12 @@ const lineOf = (event: AgentEvent): string => {
   }
 }
 
+/** The last line that says something, whole words of it. */
+const lastWords = (text: string): string => {
+  const line = text.trimEnd().split("\n").at(-1) ?? ""
+  return line.length <= LONGEST_EXCERPT ? line : `… ${line.slice(-LONGEST_EXCERPT).replace(/^\S*\s/, "")}`
+}
+
 /** What an agent says, put together: its messages come in chunks of a few letters. */
 export interface Narration {
   /** Takes one event; answers what can be read of it at once, the end of the message included. */
@@ -56,7 +62,7 @@ export const makeNarration = (write: (event: AgentEvent) => Effect.Effect<void>)
       if (!joins) yield* finish
       const message = joins ? { ...event, text: before.text + event.text } : event
       yield* Ref.set(open, message)
-      return message.text.slice(-LONGEST_EXCERPT)
+      return lastWords(message.text)
     })
     return { take, finish }
   })

@@ -2,8 +2,18 @@ import { assert, describe, layer } from "@effect/vitest"
 import { Effect, Ref } from "effect"
 import type { BoardIssue } from "../../src/board/Board.ts"
 import { BoardEditor } from "../../src/board/MemoryBoard.ts"
-import { makeQuestionId, makeRunId } from "../../src/domain/ids.ts"
-import { askingIssue, board, boardIssue, NOON, workingIssue } from "../http/boards.ts"
+import { Identifier, makeQuestionId, makeRunId } from "../../src/domain/ids.ts"
+import { Transcripts } from "../../src/journal/Transcripts.ts"
+import {
+  askingIssue,
+  board,
+  boardIssue,
+  closedIssue,
+  finishedIssue,
+  NOON,
+  proposedIssue,
+  workingIssue
+} from "../http/boards.ts"
 import { Asked, server } from "../http/support.ts"
 import { hasChromium } from "../support/capabilities.ts"
 import { Chromium, DESKTOP, openWindow, PHONE, quickest, run, until, visit } from "./browser.ts"
@@ -178,6 +188,173 @@ describe.skipIf(!hasChromium("the dashboard in a browser"))("the dashboard", () 
       }).pipe(Effect.provide(server({ board: calm })))
     )
 
+    it.effect("what is being filed is not filed twice, and where it went is said in sight", () =>
+      Effect.gen(function* () {
+        const { page } = yield* visit("/")
+        yield* run(async () => {
+          await page.click("#new-issue summary")
+          await page.fill("#new-title", "Mend it")
+          await page.evaluate(`(() => {
+            const form = document.querySelector("form[data-json]")
+            form.requestSubmit()
+            form.requestSubmit()
+          })()`)
+          await page.waitForSelector("#notice a[href='/issues/DEMO-7']")
+        })
+        assert.strictEqual((yield* Ref.get((yield* Asked).created)).length, 1)
+        const box = yield* run(() => page.locator("#notice").boundingBox())
+        assert.isAtLeast(box?.y ?? -1, 0)
+        assert.isAtMost((box?.y ?? Infinity) + (box?.height ?? 0), DESKTOP.height)
+      }).pipe(Effect.provide(server({ board: board(crowd) })))
+    )
+
+    it.effect("a title that was begun survives a reload", () =>
+      Effect.gen(function* () {
+        const { page } = yield* visit("/")
+        yield* run(async () => {
+          await page.click("#new-issue summary")
+          await page.locator("#new-title").pressSequentially("Half a ti")
+          await page.reload()
+        })
+        assert.strictEqual(yield* run(() => page.inputValue("#new-title")), "Half a ti")
+      }).pipe(Effect.provide(server({ board: calm })))
+    )
+
+    it.effect("words for a question that is answered elsewhere meanwhile are not taken away", () =>
+      Effect.gen(function* () {
+        const { page } = yield* visit("/")
+        const editor = yield* BoardEditor
+        yield* run(() => page.locator("#reply-q-r1-1-1").pressSequentially("Because of the"))
+        yield* editor.set(board([workingIssue("DEMO-1"), workingIssue("DEMO-2", 2)]))
+        yield* run(() => page.waitForSelector("text=answered or withdrawn meanwhile"))
+        assert.strictEqual(yield* run(() => page.inputValue("#reply-q-r1-1-1")), "Because of the")
+        assert.isTrue(yield* run(() => page.locator(".answer button").isDisabled()))
+      }).pipe(Effect.provide(server({ board: asking })))
+    )
+
+    it.effect("the focus stays on its issue when the rows above it go", () =>
+      Effect.gen(function* () {
+        const rows = ["IDLE-1", "IDLE-2", "IDLE-3"].map((name) => boardIssue(name))
+        const { page } = yield* visit("/")
+        const editor = yield* BoardEditor
+        yield* editor.set(board(rows))
+        yield* run(async () => {
+          await page.waitForSelector("#idle-id-IDLE-3")
+          await page.focus("#idle-id-IDLE-2 a")
+        })
+        yield* editor.set(board(rows.slice(1)))
+        yield* run(() => page.waitForSelector("#idle-id-IDLE-1", { state: "detached" }))
+        assert.strictEqual(
+          yield* run(() => page.evaluate<string>("document.activeElement.textContent")),
+          "IDLE-2"
+        )
+      }).pipe(Effect.provide(server({ board: calm })))
+    )
+
+    it.effect("an issue that is gone is said to be gone, and the page stays live", () =>
+      Effect.gen(function* () {
+        const { page } = yield* visit("/issues/DEMO-1")
+        const editor = yield* BoardEditor
+        yield* editor.set(board([workingIssue("DEMO-2", 2)]))
+        yield* run(() => page.waitForSelector("text=no longer there"))
+        assert.isTrue(yield* run(() => page.locator("#stale").isHidden()))
+      }).pipe(Effect.provide(server({ board: asking })))
+    )
+
+    it.effect("where the stream of changes is cut, the page asks every two seconds", () =>
+      Effect.gen(function* () {
+        const { page } = yield* visit("/sign-in")
+        const editor = yield* BoardEditor
+        yield* run(async () => {
+          await page.route("**/api/v1/events", (route) => route.abort())
+          await page.goto(`${new URL(page.url()).origin}/`)
+        })
+        yield* editor.set(asking)
+        yield* run(() => page.waitForSelector(".ask"))
+        assert.isTrue(yield* run(() => page.locator("#stale").isHidden()))
+      }).pipe(Effect.provide(server({ board: calm })))
+    )
+
+    it.effect("the regions of the seed: header, attention with retries, sessions, on disk, totals", () =>
+      Effect.gen(function* () {
+        const { page } = yield* visit("/")
+        const text = (selector: string) => run(() => page.locator(selector).innerText())
+        const header = yield* text("#header")
+        for (const fact of ["attention", "/project/WORKFLOW.md", "/project/issues", "1/10"])
+          assert.include(header, fact)
+        assert.match(yield* text(".retry"), /LATE-1\s+attempt 3\s+due in \d+m?s?\s+stalled for 5 minutes/)
+        assert.match(
+          yield* text(".session"),
+          /DEMO-2[\s\S]+working[\s\S]+turn 2[\s\S]+1\.2k[\s\S]+running the tests/
+        )
+        assert.match(yield* text("#waiting"), /FREE-1[\s\S]+all 2 slots are in use/)
+        assert.match(yield* text("#ready-for-review"), /DONE-1/)
+        assert.match(
+          yield* text("#attention"),
+          /NEW-1[\s\S]+proposed by the agent of DEMO-2[\s\S]+Approve: move to Todo/
+        )
+        assert.include(yield* text("#totals"), "5.0k tokens")
+        assert.notInclude(yield* text("main"), "OLD-1")
+      }).pipe(
+        Effect.provide(
+          server({
+            board: board(
+              [
+                proposedIssue("NEW-1", "DEMO-2"),
+                workingIssue("DEMO-2", 2),
+                finishedIssue("DONE-1"),
+                boardIssue("FREE-1"),
+                boardIssue("LATE-1", {
+                  why: { code: "Backoff", text: "next try at noon" },
+                  retry: { attempt: 3, dueAt: NOON + 90_000, kind: "retry", error: "stalled for 5 minutes" }
+                }),
+                closedIssue("OLD-1")
+              ],
+              { badge: "attention" }
+            )
+          })
+        )
+      )
+    )
+
+    it.effect("s stops and v reviews what one is at; a key with nothing to do says so", () =>
+      Effect.gen(function* () {
+        const { page } = yield* visit("/issues/DONE-1")
+        yield* run(async () => {
+          await page.keyboard.press("s")
+          await page.waitForSelector("text=There is nothing here to stop.")
+          await page.keyboard.press("v")
+          await page.waitForSelector("text=DONE-1 is closed.")
+        })
+        assert.strictEqual((yield* Ref.get((yield* Asked).commands))[0]?._tag, "Review")
+        yield* run(async () => {
+          await page.goto(`${new URL(page.url()).origin}/issues/DEMO-2`)
+          await page.keyboard.press("s")
+          await page.waitForURL("**/issues/DEMO-2/stop")
+          await page.keyboard.press("/")
+          await page.waitForURL("**/issues#filter")
+        })
+        assert.strictEqual(yield* run(() => page.evaluate("document.activeElement.id")), "filter")
+      }).pipe(Effect.provide(server({ board: board([finishedIssue("DONE-1"), workingIssue("DEMO-2", 2)]) })))
+    )
+
+    it.effect(
+      "the lines of a transcript cover the whole run, each leads to its steps, e to the last error",
+      () =>
+        Effect.gen(function* () {
+          yield* talk(3000)
+          const { page } = yield* visit("/issues/WEB-7/runs/r1-7?depth=line")
+          assert.strictEqual(yield* run(() => page.locator("#log > li").count()), 50)
+          yield* run(async () => {
+            await page.click("#log > li:first-child a")
+            await page.waitForSelector("#e-0")
+            await page.keyboard.press("e")
+            await page.waitForURL("**/runs/r1-7#e-*")
+          })
+          assert.include(yield* run(() => page.locator(".step:target").innerText()), "failed")
+        }).pipe(Effect.provide(server({ board: board([LOGIN]) })))
+    )
+
     it.effect("without script everything can be read, and a question answered", () =>
       Effect.gen(function* () {
         const { page } = yield* visit("/", DESKTOP, { javaScriptEnabled: false })
@@ -236,7 +413,7 @@ describe.skipIf(!hasChromium("the dashboard in a browser"))("the dashboard", () 
       }).pipe(Effect.provide(server({ board: asking })))
     )
 
-    it.effect("comments on lines of a diff become one message", () =>
+    it.effect("comments on lines of a diff become one message, and are kept until it has arrived", () =>
       Effect.gen(function* () {
         const { page } = yield* visit("/issues/WEB-7/diff")
         yield* run(async () => {
@@ -247,9 +424,20 @@ describe.skipIf(!hasChromium("the dashboard in a browser"))("the dashboard", () 
           await remark("src/login.ts:13", "Hash it first.")
           await remark("src/login.ts:15", "And set Secure.")
           await page.reload()
-          await page.click("text=Answer with this")
-          await page.waitForURL("**/issues/WEB-7")
         })
+        yield* Ref.set((yield* Asked).refusal, "not_durable")
+        yield* run(async () => {
+          await page.click("text=Answer with this")
+          await page.waitForSelector("#notice.error >> text=not_durable")
+        })
+        assert.strictEqual(yield* run(() => page.locator("#comments textarea").count()), 2)
+        yield* Ref.set((yield* Asked).refusal, null)
+        yield* run(async () => {
+          await page.click("text=Answer with this")
+          await page.waitForSelector("text=Your comments are on their way.")
+          await page.reload()
+        })
+        assert.strictEqual(yield* run(() => page.locator("#comments textarea").count()), 0)
         const [command, ...more] = yield* Ref.get((yield* Asked).commands)
         assert.deepStrictEqual(more, [])
         assert.include(command?._tag === "Answer" ? command.text : "", "Hash it first.")
@@ -286,7 +474,22 @@ describe.skipIf(!hasChromium("the dashboard in a browser"))("the dashboard", () 
 
     it.effect("nothing an agent says runs, loads or hides", () =>
       Effect.gen(function* () {
-        for (const path of ["/", "/issues", "/issues/EVIL", "/issues/EVIL/diff", "/issues/EVIL/stop"]) {
+        yield* (yield* Transcripts).append(Identifier.make("EVIL"), makeRunId(1, 7), 1, {
+          _tag: "ToolCall",
+          id: "1",
+          title: HOSTILE,
+          status: HOSTILE
+        })
+        for (const path of [
+          "/",
+          "/issues",
+          "/issues/EVIL",
+          "/issues/EVIL/diff",
+          "/issues/EVIL/stop",
+          "/issues/EVIL/runs/r1-7",
+          "/issues/EVIL/runs/r1-7?depth=raw",
+          "/issues/EVIL/runs/r1-7?depth=line"
+        ]) {
           const { foreign, page } = yield* visit(path)
           yield* run(async () => {
             for (const details of await page.locator("details").all()) {

@@ -259,7 +259,11 @@ describe("what is refused", () => {
     ["GET", "/api/v1/pause", "POST"],
     ["DELETE", "/api/v1/issues", "GET, HEAD, POST"],
     ["PUT", "/api/v1/DEMO-1", "GET, HEAD"],
-    ["GET", "/api/v1/issues/DEMO-1/steering-reply", "POST"]
+    ["GET", "/api/v1/issues/DEMO-1/steering-reply", "POST"],
+    ["POST", "/api/v1/partials/header", "GET, HEAD"],
+    ["POST", "/metrics", "GET, HEAD"],
+    ["DELETE", "/issues/DEMO-1", "GET, HEAD"],
+    ["POST", "/", "GET, HEAD"]
   ] as const
   for (const [method, path, allow] of methods) {
     it.live(`${method} ${path}: 405, allowed is ${allow}`, () =>

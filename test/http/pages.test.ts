@@ -1,9 +1,11 @@
 import { assert, describe, it } from "@effect/vitest"
+import { Ajv2020, type AnySchemaObject } from "ajv/dist/2020.js"
 import { Duration, Effect, Fiber, Latch, Ref, Stream, SubscriptionRef } from "effect"
 import { HttpClient, HttpClientRequest } from "effect/http"
 import { BoardEditor } from "../../src/board/MemoryBoard.ts"
 import { loginDiff, LOGIN, talk } from "../browser/scenes.ts"
 import { askingIssue, board, boardIssue, proposedIssue, workingIssue } from "./boards.ts"
+import { version } from "../../src/version.ts"
 import { Asked, form, operatorToken, origin, sendAuthorized, server } from "./support.ts"
 
 const HOSTILE = `<img src=x onerror=alert(1)>"'><script>alert(1)</script>\u202Eevil\u001b[2J`
@@ -45,7 +47,10 @@ describe("pages", () => {
     ["/do/drain", 200, "to wait for; nothing is lost"],
     ["/issues/WEB-7/diff", 200, "npm run check"],
     ["/issues/WEB-7/diff", 200, "continuous integration: .github/workflows/test.yml"],
-    ["/issues/WEB-7/runs/nonsense", 404, "names no run"]
+    ["/issues/WEB-7/runs/nonsense", 404, "names no run"],
+    ["/issues/WEB-7/runs/r9-99", 404, "names no run of WEB-7"],
+    ["/issues/WEB-7/runs/r1-7/last-error", 404, "Nothing has failed"],
+    ["/nowhere", 404, "There is nothing at this address."]
   ] as const) {
     it.live(`${path} is ${status} and says ${text}`, () =>
       run(
@@ -237,6 +242,33 @@ describe("forms, without script", () => {
 })
 
 describe("for programs", () => {
+  it.live("what the API answers is what its document says", () =>
+    run(
+      Effect.gen(function* () {
+        const json = (path: string) => Effect.flatMap(sendAuthorized("GET", path), ({ json }) => json)
+        const document = (yield* json("/api/v1/openapi.json")) as AnySchemaObject
+        assert.strictEqual(document["info"].version, version)
+        const ajv = new Ajv2020({ strict: false, validateFormats: false })
+        ajv.addSchema(document, "document")
+        for (const [path, template] of [
+          ["/api/v1/state", "/api/v1/state"],
+          ["/api/v1/issues", "/api/v1/issues"],
+          ["/api/v1/DEMO-1", "/api/v1/{identifier}"],
+          ["/api/v1/issues/WEB-7", "/api/v1/issues/{identifier}"],
+          ["/api/v1/issues/WEB-7/diff", "/api/v1/issues/{identifier}/diff"],
+          ["/api/v1/issues/WEB-7/runs/r1-7/transcript", "/api/v1/issues/{identifier}/runs/{run}/transcript"]
+        ] as const) {
+          const pointer = template.replaceAll("/", "~1").replaceAll("{", "%7B").replaceAll("}", "%7D")
+          const validate = ajv.compile({
+            $ref: `document#/paths/${pointer}/get/responses/200/content/application~1json/schema`
+          })
+          assert.isTrue(validate(yield* json(path)), `${path}: ${ajv.errorsText(validate.errors)}`)
+        }
+      }),
+      { diff: loginDiff }
+    )
+  )
+
   it.live("the document describes every route of the API, and how to be let in", () =>
     run(
       Effect.gen(function* () {

@@ -23,7 +23,7 @@ describe("the transcript of an agent", () => {
     Effect.gen(function* () {
       const { written, seen } = yield* narrate([message("I "), message("will"), call, message("done")])
       assert.deepStrictEqual(written, [message("I will"), call, message("done")])
-      assert.deepStrictEqual(seen, ["I ", "I will", "write", "done"])
+      assert.deepStrictEqual(seen, ["I", "I will", "write", "done"])
     })
   )
 

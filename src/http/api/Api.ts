@@ -8,6 +8,7 @@ import {
   OpenApi
 } from "effect/http-api"
 import { RunId } from "../../domain/ids.ts"
+import { version } from "../../version.ts"
 import {
   Accepted,
   DiffResponse,
@@ -165,6 +166,7 @@ export class Api extends HttpApi.make("symphony")
   .annotateMerge(
     OpenApi.annotations({
       title: "smol-symphony",
+      version,
       description:
         "What the orchestrator knows, and what an operator may ask of it. Every error is `{error: {code, message}}`; " +
         "beside those listed: 401 without the token, 403 from a foreign page, 405 with Allow, 413 and 415 for bodies, " +

@@ -130,6 +130,9 @@ const issues = HttpApiBuilder.group(
       ),
       transcript: Effect.fnUntraced(function* ({ params, query }) {
         const issue = yield* operations.issue(params.identifier)
+        if (issue.run?.run !== params.run && !issue.history.some(({ run }) => run === params.run)) {
+          return yield* nothingYet(`${params.run} is no run of ${params.identifier} that is remembered.`)
+        }
         return yield* transcripts.page(issue.identifier, params.run, {
           before: query.before ?? null,
           limit: query.limit ?? TRANSCRIPT_PAGE

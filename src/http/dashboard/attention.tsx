@@ -19,7 +19,10 @@ const ProblemLine = ({ problem }: { readonly problem: Problem }) => (
   <li class={problem.severity === "warning" ? "warning" : ""}>
     <strong>{problem.severity}</strong> <code>{printableLine(problem.where)}</code>{" "}
     {printableLine(problem.message)}
-    {problem.hint === null ? null : <span class="hint"> {printableLine(problem.hint)}</span>}
+    {problem.hint === null ? null : <span class="hint"> — {printableLine(problem.hint)}</span>}
+    {problem.source === "workflow" && problem.severity === "error" ? (
+      <span class="hint"> The last good version stays in force.</span>
+    ) : null}
   </li>
 )
 
@@ -72,6 +75,7 @@ export const Ask = ({
               }
             : { "hx-post": action, "hx-swap": "none" })}
           class="answer"
+          data-done="Sent."
         >
           <input type="hidden" name="question" value={question.id} />
           <label class="sr" for={id}>

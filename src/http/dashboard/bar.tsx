@@ -1,12 +1,22 @@
 import type { ComponentChildren } from "preact"
+import { Badge } from "./pieces.tsx"
+import type { RegionProps } from "./pieces.tsx"
 
-/** The strip on top of every page but home: where one is, and the way back. */
-export const Bar = ({ children }: { readonly children?: ComponentChildren }) => (
+/** The strip on top of every page but home: where one is, the way back, and who waits there. */
+export const Bar = ({ board, children }: RegionProps & { readonly children?: ComponentChildren }) => (
   <header>
     <nav class="bar" aria-label="Where">
       <a class="brand" href="/">
         symphony
       </a>
+      <span
+        id="badge"
+        hx-get="/api/v1/partials/badge"
+        hx-trigger="refreshed from:body"
+        hx-swap="morph:innerHTML"
+      >
+        <Badge board={board} />
+      </span>
       <a href="/issues">issues</a>
       {children}
     </nav>

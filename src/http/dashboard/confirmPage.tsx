@@ -24,7 +24,7 @@ const ConfirmPage = ({
   readonly confirmation: Confirmation
 }) => (
   <Document title={`${confirmation.heading} · symphony`} now={board.generatedAt}>
-    <Bar />
+    <Bar board={board} />
     <main id="main" class="page">
       <h1>{confirmation.heading}</h1>
       <ul class="consequences">

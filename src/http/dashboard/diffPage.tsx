@@ -41,7 +41,7 @@ const Line = ({ line, path }: { readonly line: DiffLine; readonly path: string }
 
 const File = ({ budget, file }: { readonly file: DiffFile; readonly budget: number }) => (
   <details class="file" open={!FOLDED.test(file.path) && budget > 0}>
-    <summary>
+    <summary data-stop>
       <span class="mono">{printableLine(file.path, 300)}</span> <span class="go">+{file.added}</span>{" "}
       <span class="error">−{file.removed}</span>
     </summary>
@@ -78,10 +78,14 @@ const Review = ({ issue, run }: { readonly issue: BoardIssue; readonly run: stri
     id="review"
     method="post"
     action={`${issuePath(issue.identifier)}/review`}
+    hx-post={`${issuePath(issue.identifier)}/review`}
+    hx-swap="none"
+    data-done="Your comments are on their way."
     class="stack review"
     aria-label="Review"
   >
     <h2>Review</h2>
+    <p class="dim scripted">Press a line number above to comment on that line.</p>
     <p class="dim">
       {isAsking(issue)
         ? "Your comments go to the agent as the answer to its question, all in one message."
@@ -89,8 +93,8 @@ const Review = ({ issue, run }: { readonly issue: BoardIssue; readonly run: stri
     </p>
     <input type="hidden" name="run" value={run} />
     <ol id="comments" class="stack" />
-    <label for="review-text">In general</label>
-    <textarea id="review-text" name="text" rows={2} />
+    <label for={`review-text-${run}`}>In general</label>
+    <textarea id={`review-text-${run}`} name="text" rows={2} data-key="c" />
     <div class="acts">
       {isAsking(issue) ? (
         <button type="submit" name="purpose" value="answer" class="primary">
@@ -128,14 +132,13 @@ export const DiffPage = ({
       now={board.generatedAt}
       scripts={["review.js"]}
     >
-      <Bar>
+      <Bar board={board}>
         <a class="id" href={issuePath(issue.identifier)}>
           {printableLine(issue.identifier, 80)}
         </a>
         <span>diff</span>
       </Bar>
       <main id="main">
-        <p id="notice" role="status" />
         <h1 class="issue-title">{printableLine(diff.title, 200)}</h1>
         <p class="dim">
           {diff.runId} · {exported.verdict} · {plural(exported.commits, "commit")} ·{" "}

@@ -26,7 +26,7 @@ const compact = (count: number): string => {
 
 /** `—` where nobody counted; a count that is not what a model reported says so. */
 export const tokenText = (tokens: Tokens): string => {
-  if (tokens.source === "unknown") return "—"
+  if (tokens.source === "unknown" || tokens.source === "none") return "—"
   const mark = tokens.source === "scripted" ? " scripted" : tokens.source === "partial" ? "+" : ""
   return `${compact(tokens.total)}${mark}`
 }

@@ -33,7 +33,6 @@ export const Home = ({ board, open }: { readonly board: BoardSnapshot; readonly 
             server.auth is none: everybody who reaches this address may read and do everything here.
           </p>
         ) : null}
-        <p id="notice" role="status" />
         <Region board={board} name="attention" />
         <Region board={board} name="sessions" />
         <Region board={board} name="disk" />

@@ -16,7 +16,12 @@ const discardState = (board: BoardSnapshot): string | undefined => {
 }
 
 export const RetryNow = ({ issue }: { readonly issue: BoardIssue }) => (
-  <Act action={`${issuePath(issue.identifier)}/retry`} label="Retry now" />
+  <Act
+    action={`${issuePath(issue.identifier)}/retry`}
+    label="Retry now"
+    done={`${issue.identifier} is tried again as soon as a slot is free.`}
+    hotkey="t"
+  />
 )
 
 /** Approve or discard what an agent proposed. */
@@ -27,9 +32,16 @@ export const Proposal = ({ board, issue }: IssueProps) => {
   return (
     <>
       {first === undefined ? null : (
-        <form method="post" action={path} hx-post={path} hx-swap="none" class="act">
+        <form
+          method="post"
+          action={path}
+          hx-post={path}
+          hx-swap="none"
+          class="act"
+          data-done={`${issue.identifier} is approved.`}
+        >
           <input type="hidden" name="to" value={first} />
-          <button type="submit" class="primary">
+          <button type="submit" class="primary" data-stop data-key="y">
             Approve: move to {first}
           </button>
         </form>
@@ -67,7 +79,13 @@ export const Actions = ({ board, issue }: IssueProps) => {
   return (
     <div class="acts">
       {issue.status === "ready for review" ? (
-        <Act action={`${path}/reviewed`} label="Reviewed" kind="primary" />
+        <Act
+          action={`${path}/reviewed`}
+          label="Reviewed"
+          done={`${issue.identifier} is closed.`}
+          kind="primary"
+          hotkey="v"
+        />
       ) : null}
       {isStoppable(issue) ? (
         <a class="button danger" href={`${path}/stop`} data-key="s">

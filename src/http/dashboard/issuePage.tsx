@@ -189,9 +189,8 @@ export const IssuePage = ({ board, issue }: IssueProps) => {
   const path = issuePath(issue.identifier)
   return (
     <Document title={`${printableLine(issue.identifier, 80)} · symphony`} now={board.generatedAt}>
-      <Bar />
+      <Bar board={board} />
       <main id="main">
-        <p id="notice" role="status" />
         <div
           id="issue"
           class="region"

@@ -29,7 +29,7 @@ export const IssuesPage = ({
   const url = `/issues?${new URLSearchParams({ status: query.status, q: query.q }).toString()}`
   return (
     <Document title="Issues · symphony" now={board.generatedAt}>
-      <Bar />
+      <Bar board={board} />
       <main id="main">
         <h1 class="sr">Issues</h1>
         <form method="get" action="/issues" class="filter" role="search">

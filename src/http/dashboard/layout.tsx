@@ -19,7 +19,11 @@ const KEYS = [
   ["n", "new issue"],
   ["/", "filter"],
   ["r", "refresh"],
+  ["p", "pause, resume"],
   ["h i", "home, all issues"],
+  ["s t v", "of an issue: stop, retry now, reviewed"],
+  ["y d", "of an issue: approve the proposal, look at the diff"],
+  ["c", "in a diff: to the review"],
   ["e G", "in a transcript: last error, end"],
   ["Esc", "leave a field"]
 ] as const
@@ -102,6 +106,7 @@ export const Document = ({
         <span id="stale-text">Not live.</span>
       </p>
       {children}
+      <p id="notice" role="status" />
       <Keys />
     </body>
   </html>

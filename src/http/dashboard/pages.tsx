@@ -1,7 +1,7 @@
-import { Effect, Layer, Option, Schema } from "effect"
-import { HttpRouter, HttpServerRequest, type HttpServerResponse } from "effect/http"
+import { Effect, Layer, Schema } from "effect"
+import { HttpRouter, HttpServerRequest, HttpServerResponse } from "effect/http"
 import { Board, type BoardIssue, type BoardSnapshot } from "../../board/Board.ts"
-import { RunId } from "../../domain/ids.ts"
+import type { RunId } from "../../domain/ids.ts"
 import { Transcripts } from "../../journal/Transcripts.ts"
 import { OperatorAuth } from "../OperatorAuth.ts"
 import { findDiff } from "../findDiff.ts"
@@ -13,9 +13,10 @@ import { IssuePage } from "./issuePage.tsx"
 import { IssuesPage } from "./issuesPage.tsx"
 import { messagePage } from "./messagePage.tsx"
 import { regions } from "./partials.tsx"
-import { issuePath } from "./pieces.tsx"
+import { issuePath, runPath } from "./pieces.tsx"
 import { fragmentResponse, pageResponse } from "./render.ts"
-import { PAGE_SIZE, TranscriptPage } from "./transcriptPage.tsx"
+import { stepsOf } from "./steps.ts"
+import { PAGE_SIZE, pageWith, TranscriptPage } from "./transcriptPage.tsx"
 
 const partials = Object.entries(regions).map(([name, Region]) =>
   HttpRouter.add(
@@ -116,6 +117,21 @@ const move = issueRoute("/issues/:identifier/move", (board, found) =>
   )
 )
 
+/** More entries than a transcript can hold. */
+const WHOLE = 1_000_000
+
+/** The run that an address names, where it is one of the issue's. */
+const runOf = (issue: BoardIssue, run: string | undefined): RunId | null =>
+  [issue.run?.run, ...issue.history.map((ended) => ended.run)].find((known) => known === run) ?? null
+
+const noSuchRun = (issue: BoardIssue) =>
+  messagePage(
+    404,
+    "No such run",
+    `The address names no run of ${issue.identifier} that is remembered.`,
+    issuePath(issue.identifier)
+  )
+
 const TranscriptQuery = Schema.Struct({
   depth: Schema.optional(Schema.Literals(["line", "steps", "raw"])),
   before: Schema.optional(Schema.NumberFromString.pipe(Schema.check(Schema.isInt())))
@@ -125,15 +141,29 @@ const transcript = issueRoute(
   "/issues/:identifier/runs/:run",
   Effect.fnUntraced(function* (board, found, run) {
     const { before = null, depth = "steps" } = yield* query(TranscriptQuery, {})
-    const id = Schema.decodeUnknownOption(RunId)(run)
-    if (Option.isNone(id)) {
-      return messagePage(404, "No such run", "The address names no run.", issuePath(found.identifier))
-    }
+    const id = runOf(found, run)
+    if (id === null) return noSuchRun(found)
     const transcripts = yield* Transcripts
-    const page = yield* transcripts.page(found.identifier, id.value, { before, limit: PAGE_SIZE })
+    const limit = depth === "line" ? WHOLE : PAGE_SIZE
+    const page = yield* transcripts.page(found.identifier, id, { before, limit })
     return pageResponse(
-      <TranscriptPage board={board} issue={found} run={id.value} depth={depth} before={before} {...page} />
+      <TranscriptPage board={board} issue={found} run={id} depth={depth} before={before} {...page} />
     )
+  })
+)
+
+/** Leads to the page with the newest failure of a run. */
+const lastError = issueRoute(
+  "/issues/:identifier/runs/:run/last-error",
+  Effect.fnUntraced(function* (_, found, run) {
+    const id = runOf(found, run)
+    if (id === null) return noSuchRun(found)
+    const transcripts = yield* Transcripts
+    const { entries, total } = yield* transcripts.page(found.identifier, id, { before: null, limit: WHOLE })
+    const failed = stepsOf(entries).findLast((step) => step.failed)
+    return failed === undefined
+      ? messagePage(404, "No error", "Nothing has failed in this run.", runPath(found.identifier, id))
+      : HttpServerResponse.redirect(pageWith(found.identifier, id, failed.seq, total), { status: 303 })
   })
 )
 
@@ -168,6 +198,7 @@ export const pageRoutes = Layer.mergeAll(
   stop,
   move,
   transcript,
+  lastError,
   diff,
   ...partials
 )

@@ -3,10 +3,18 @@ import { printableLine } from "../../domain/printable.ts"
 import { isAsking } from "../api/view.ts"
 import { Attention } from "./attention.tsx"
 import { duration, plural, tokenText } from "./format.ts"
-import { Act, Age, Ago, IssueLink, runPath, type RegionProps, StatusMark } from "./pieces.tsx"
+import { Act, Age, Badge, Ago, IssueLink, runPath, type RegionProps, StatusMark } from "./pieces.tsx"
 
 const LONGEST_MESSAGE = 140
 const SHOWN_IDLE = 50
+
+const PLACES = [
+  ["needs you", "attention"],
+  ["working", "sessions"],
+  ["ready for review", "ready-for-review"],
+  ["stopped", "stopped"],
+  ["waiting", "waiting"]
+] as const
 
 const MODES: Record<BoardSnapshot["mode"], string> = {
   running: "dispatching",
@@ -14,12 +22,29 @@ const MODES: Record<BoardSnapshot["mode"], string> = {
   draining: "draining: nothing new is started; stop symphony when nothing runs any more"
 }
 
+/** How many issues are at what, each leading to where they stand. */
+const Counts = ({ board }: RegionProps) => (
+  <ul class="counts" aria-label="Issues by status">
+    {PLACES.map(([status, place]) => {
+      const count = board.issues.filter((issue) => issue.status === status).length
+      return count === 0 ? null : (
+        <li>
+          <a href={`/#${place}`} title={status}>
+            <StatusMark status={status} /> {count}
+          </a>
+        </li>
+      )
+    })}
+  </ul>
+)
+
 export const Header = ({ board }: RegionProps) => (
   <>
     <a class="brand" href="/">
       symphony
     </a>
     <span class={`badge ${board.badge}`}>{board.badge}</span>
+    <Counts board={board} />
     <dl class="facts">
       <div>
         <dt>slots</dt>
@@ -41,16 +66,16 @@ export const Header = ({ board }: RegionProps) => (
       </div>
     </dl>
     <div class="acts">
-      <Act action="/do/refresh" label="Refresh" />
+      <Act action="/do/refresh" label="Refresh" done="The tracker is read anew." />
       {board.mode === "running" ? (
         <>
-          <Act action="/do/pause" label="Pause" />
-          <a class="button" href="/do/drain">
+          <Act action="/do/pause" label="Pause" done="Nothing new is started." hotkey="p" />
+          <a class="button" href="/do/drain" data-stop>
             Drain…
           </a>
         </>
       ) : (
-        <Act action="/do/resume" label="Resume" kind="primary" />
+        <Act action="/do/resume" label="Resume" done="Issues are started again." kind="primary" hotkey="p" />
       )}
     </div>
   </>
@@ -124,7 +149,7 @@ const IdleList = ({
   readonly issues: ReadonlyArray<BoardIssue>
 }) =>
   issues.length === 0 ? null : (
-    <section aria-label={name}>
+    <section aria-label={name} id={status.replaceAll(" ", "-")}>
       <h2>
         <StatusMark status={status} /> <span class="count">{issues.length}</span>
       </h2>
@@ -172,11 +197,12 @@ export const Totals = ({ board: { totals } }: RegionProps) =>
     </p>
   )
 
-/** The regions of the home page that refresh by themselves; their names are part of their addresses. */
+/** Parts of pages that refresh by themselves; their names are part of their addresses. */
 export const regions = {
   header: Header,
   attention: Attention,
   sessions: Sessions,
   disk: Disk,
-  totals: Totals
+  totals: Totals,
+  badge: Badge
 } as const

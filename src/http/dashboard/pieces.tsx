@@ -24,6 +24,16 @@ export const StatusMark = ({ status }: { readonly status: Status }) => (
   </span>
 )
 
+/** What the whole is at, leading home; how many need a person where any does. */
+export const Badge = ({ board }: RegionProps) => {
+  const needing = board.issues.filter(({ status }) => status === "needs you").length
+  return (
+    <a class={`badge ${board.badge}`} href="/">
+      {needing === 0 ? board.badge : `${needing} ${needing === 1 ? "needs" : "need"} you`}
+    </a>
+  )
+}
+
 /** How long ago; the script keeps it counting between refreshes. */
 export const Ago = ({ at, now }: { readonly at: number; readonly now: number }) => (
   <time datetime={isoTime(at)} title={clockTime(at)} data-since={at}>
@@ -66,15 +76,20 @@ export const Untrusted = ({ text }: { readonly text: string }) => (
 /** A button that posts, with and without script. */
 export const Act = ({
   action,
+  done,
+  hotkey,
   kind,
   label
 }: {
   readonly action: string
   readonly label: string
+  /** What is said once it is taken. */
+  readonly done: string
+  readonly hotkey?: string
   readonly kind?: "primary" | "danger"
 }) => (
-  <form method="post" action={action} hx-post={action} hx-swap="none" class="act">
-    <button type="submit" class={kind ?? ""}>
+  <form method="post" action={action} hx-post={action} hx-swap="none" class="act" data-done={done}>
+    <button type="submit" class={kind ?? ""} data-stop data-key={hotkey}>
       {label}
     </button>
   </form>

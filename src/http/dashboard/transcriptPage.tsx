@@ -10,6 +10,13 @@ import { isFailure, type Step, stepsOf, turnsOf } from "./steps.ts"
 /** Entries on one page. */
 export const PAGE_SIZE = 200
 
+/** The address of the page with an entry on it, at the depth of steps; the newest page where it is on that. */
+export const pageWith = (identifier: string, run: string, seq: number, total: number): string => {
+  const before = seq + PAGE_SIZE
+  const query = before >= total ? "" : `?before=${before}`
+  return `${runPath(identifier, run)}${query}#e-${seq}`
+}
+
 const DEPTHS = ["line", "steps", "raw"] as const
 export type Depth = (typeof DEPTHS)[number]
 
@@ -42,6 +49,14 @@ const time = (at: number): string => clockTime(at).slice(11, 19)
 
 const took = (from: number, to: number): string => (to - from < 1000 ? "" : duration((to - from) / 1000))
 
+/** Of what a step holds; the rest is at the raw depth. A page stays a page, whatever an agent prints. */
+const LONGEST_DETAIL = 4000
+
+const shortened = (text: string): string =>
+  text.length <= LONGEST_DETAIL
+    ? text
+    : `${text.slice(0, LONGEST_DETAIL)}…\n(${text.length - LONGEST_DETAIL} more characters at the depth "raw")`
+
 const StepLine = ({ step }: { readonly step: Step }) => {
   const line = (
     <>
@@ -56,11 +71,11 @@ const StepLine = ({ step }: { readonly step: Step }) => {
     </>
   )
   return (
-    <li id={`e-${step.seq}`} class={step.failed ? "step failed" : "step"}>
+    <li id={`e-${step.seq}`} class={step.failed ? "step failed" : "step"} tabindex={-1} data-stop>
       {step.detail.length > 160 || step.detail.trim().includes("\n") ? (
         <details id={`d-${step.seq}`}>
           <summary>{line}</summary>
-          <div class="untrusted mono">{printable(step.detail)}</div>
+          <div class="untrusted mono">{printable(shortened(step.detail))}</div>
         </details>
       ) : (
         <div class="line">{line}</div>
@@ -69,7 +84,9 @@ const StepLine = ({ step }: { readonly step: Step }) => {
   )
 }
 
-const Steps = ({ entries }: { readonly entries: ReadonlyArray<TranscriptEntry> }) => (
+type ViewProps = Pick<TranscriptProps, "entries" | "issue" | "run" | "total">
+
+const Steps = ({ entries }: ViewProps) => (
   <>
     {stepsOf(entries).map((step) => (
       <StepLine step={step} />
@@ -77,14 +94,16 @@ const Steps = ({ entries }: { readonly entries: ReadonlyArray<TranscriptEntry> }
   </>
 )
 
-const Lines = ({ entries }: { readonly entries: ReadonlyArray<TranscriptEntry> }) => (
+const Lines = ({ entries, issue, run, total }: ViewProps) => (
   <>
     {turnsOf(entries).map((turn) => (
       <li id={`e-${turn.seq}`} class={turn.failures > 0 ? "step failed" : "step"}>
         <div class="line">
           <span class="dim">{time(turn.startedAt)}</span>
           <span class="kind">turn {turn.turn}</span>
-          <span class="title">{printableLine(turn.last, 200)}</span>
+          <a class="title" data-stop href={pageWith(issue.identifier, run, turn.seq, total)}>
+            {printableLine(turn.last, 200)}
+          </a>
           <span class={turn.failures > 0 ? "error" : "dim"}>
             {turn.calls} calls{turn.failures > 0 ? `, ${turn.failures} failed` : ""}
           </span>
@@ -95,7 +114,7 @@ const Lines = ({ entries }: { readonly entries: ReadonlyArray<TranscriptEntry> }
   </>
 )
 
-const Raw = ({ entries }: { readonly entries: ReadonlyArray<TranscriptEntry> }) => (
+const Raw = ({ entries }: ViewProps) => (
   <>
     {entries.map((entry) => (
       <li id={`e-${entry.seq}`} class={isFailure(entry) ? "step failed" : "step"}>
@@ -116,7 +135,6 @@ export const TranscriptPage = (props: TranscriptProps) => {
   const at = (query: Readonly<Record<string, string>>) => `${base}?${new URLSearchParams(query).toString()}`
   const first = entries[0]?.seq ?? 0
   const last = entries.at(-1)?.seq ?? 0
-  const lastError = entries.findLast(isFailure)
   const live = before === null && issue.run?.run === run
   const View = VIEWS[depth]
   const here = before === null ? at({ depth }) : at({ depth, before: String(before) })
@@ -126,7 +144,7 @@ export const TranscriptPage = (props: TranscriptProps) => {
       now={board.generatedAt}
       scripts={["tail.js"]}
     >
-      <Bar>
+      <Bar board={board}>
         <a class="id" href={issuePath(issue.identifier)}>
           {printableLine(issue.identifier, 80)}
         </a>
@@ -144,7 +162,8 @@ export const TranscriptPage = (props: TranscriptProps) => {
                 "data-follow": "",
                 "hx-get": here,
                 "hx-select": "#run",
-                "hx-trigger": "refreshed from:body",
+                // The whole transcript is read for its lines.
+                "hx-trigger": depth === "line" ? "refreshed from:body throttle:2s" : "refreshed from:body",
                 "hx-swap": "morph:outerHTML"
               }
             : {})}
@@ -155,19 +174,21 @@ export const TranscriptPage = (props: TranscriptProps) => {
                 {name}
               </a>
             ))}
-            <span class="dim">{entries.length === 0 ? "nothing yet" : `${first}–${last} of ${total}`}</span>
+            <span class="dim">
+              {entries.length === 0 ? "nothing yet" : `${first}–${last} of ${total}, UTC`}
+            </span>
             {first > 0 && entries.length > 0 ? (
               <a href={at({ depth, before: String(first) })}>older</a>
             ) : null}
             {before === null ? null : <a href={at({ depth })}>newest</a>}
-            {lastError === undefined ? null : (
-              <a href={`${here}#e-${lastError.seq}`} data-last-error>
+            {entries.length === 0 ? null : (
+              <a href={`${base}/last-error`} data-key="e">
                 last error
               </a>
             )}
           </div>
           <ol id="log" class="log">
-            <View entries={entries} />
+            <View entries={entries} issue={issue} run={run} total={total} />
           </ol>
         </div>
         {live ? (

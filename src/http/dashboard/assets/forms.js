@@ -1,25 +1,59 @@
-// Forms: nothing typed is lost, Enter sends, and what went wrong is said where one looks.
+// Forms: nothing typed is lost, nothing is sent twice, Enter sends, and what came of it is said where one looks.
 ;(() => {
-  const notice = (text, isError) => {
-    const element = document.getElementById("notice")
-    if (element === null) return
-    element.textContent = text
-    element.classList.toggle("error", isError)
+  const SAID_MS = 8000
+  const box = document.getElementById("notice")
+  let fading = 0
+
+  /** `where`: what it is about, as a link. An error stays until the next thing is said. */
+  const notice = (text, { isError = false, where = null } = {}) => {
+    clearTimeout(fading)
+    box.replaceChildren(text)
+    if (where !== null) {
+      const link = document.createElement("a")
+      link.href = where
+      link.textContent = "Look at it"
+      box.append(" ", link)
+    }
+    box.classList.toggle("error", isError)
+    if (!isError) fading = setTimeout(() => box.replaceChildren(), SAID_MS)
   }
+  document.addEventListener("notice", ({ detail }) => notice(detail))
 
   const isField = (node) => node instanceof HTMLElement && node.matches("textarea, input, select")
   const isTouched = (field) =>
     field.type === "hidden" ? false : field === document.activeElement || field.dataset.touched === "true"
+  const isDraft = (field) => field.matches("textarea[id], .stack input[id]:not([type=hidden])")
+
+  const fieldsIn = (node) =>
+    node instanceof Element
+      ? [...(isField(node) ? [node] : []), ...node.querySelectorAll("textarea, input")]
+      : []
+
+  /** A box with words in it stays, although what it was for is no longer asked. */
+  const keep = (node) => {
+    if (!fieldsIn(node).some((field) => field.dataset.touched === "true" && field.value.trim() !== ""))
+      return false
+    if (node.querySelector(".meanwhile") === null) {
+      const said = document.createElement("p")
+      said.className = "error meanwhile"
+      said.textContent =
+        "This was answered or withdrawn meanwhile. What you typed is kept here until you leave."
+      node.append(said)
+      for (const button of node.querySelectorAll("button")) button.disabled = true
+    }
+    return true
+  }
 
   // A refresh leaves alone what somebody types into or has opened.
   Object.assign(Idiomorph.defaults.callbacks, {
     beforeNodeMorphed: (node) => !(isField(node) && isTouched(node)),
+    beforeNodeRemoved: (node) => !keep(node),
     beforeAttributeUpdated: (name, node) => !(name === "open" && node instanceof HTMLDetailsElement)
   })
 
   const restoreDrafts = () => {
-    for (const field of document.querySelectorAll("textarea[id]")) {
-      const draft = sessionStorage.getItem(`draft:${field.id}`)
+    for (const field of document.querySelectorAll("textarea[id], .stack input[id]")) {
+      const draft = isDraft(field) ? sessionStorage.getItem(`draft:${field.id}`) : null
       if (draft !== null && field.value === "") {
         field.value = draft
         field.dataset.touched = "true"
@@ -30,16 +64,17 @@
   document.addEventListener("input", ({ target }) => {
     if (!isField(target)) return
     target.dataset.touched = "true"
-    if (target instanceof HTMLTextAreaElement && target.id !== "") {
-      sessionStorage.setItem(`draft:${target.id}`, target.value)
-    }
+    if (isDraft(target)) sessionStorage.setItem(`draft:${target.id}`, target.value)
   })
 
+  /** What was typed has arrived. */
   const sent = (form) => {
-    for (const field of form.querySelectorAll("textarea, input")) {
+    for (const field of fieldsIn(form)) {
       sessionStorage.removeItem(`draft:${field.id}`)
       delete field.dataset.touched
     }
+    form.reset()
+    form.dispatchEvent(new CustomEvent("sent"))
   }
 
   document.addEventListener("keydown", (event) => {
@@ -54,13 +89,20 @@
   document.body.addEventListener("accepted", ({ target }) => {
     if (!(target instanceof HTMLFormElement)) return
     sent(target)
-    target.reset()
-    notice("", false)
+    notice(target.dataset.done ?? "Done.")
   })
 
+  // What is on its way is not sent again.
+  document.body.addEventListener("htmx:beforeRequest", (event) => {
+    const { elt } = event.detail
+    if (!(elt instanceof HTMLFormElement)) return
+    if ("busy" in elt.dataset) event.preventDefault()
+    else elt.dataset.busy = ""
+  })
   document.body.addEventListener("htmx:afterRequest", ({ detail }) => {
-    if (detail.elt instanceof HTMLFormElement && !detail.successful)
-      notice(messageOf(detail.xhr.responseText), true)
+    if (!(detail.elt instanceof HTMLFormElement)) return
+    delete detail.elt.dataset.busy
+    if (!detail.successful) notice(messageOf(detail.xhr.responseText), { isError: true })
   })
 
   document.body.addEventListener("htmx:afterSwap", restoreDrafts)
@@ -90,6 +132,8 @@
     const form = event.target
     if (!("json" in form.dataset)) return
     event.preventDefault()
+    if ("busy" in form.dataset) return
+    form.dataset.busy = ""
     const body = {}
     for (const field of form.elements) {
       if (field.name !== "" && isField(field)) body[field.name] = valueOf(field)
@@ -101,13 +145,15 @@
         body: JSON.stringify(body)
       })
       const text = await response.text()
-      if (!response.ok) return notice(messageOf(text), true)
+      if (!response.ok) return notice(messageOf(text), { isError: true })
+      const { identifier } = JSON.parse(text)
       sent(form)
-      form.reset()
-      notice(`Filed as ${JSON.parse(text).identifier}.`, false)
+      notice(`Filed as ${identifier}.`, { where: `/issues/${encodeURIComponent(identifier)}` })
       document.body.dispatchEvent(new CustomEvent("refreshed"))
     } catch {
-      notice("Symphony does not answer. What you typed is still here.", true)
+      notice("Symphony does not answer. What you typed is still here.", { isError: true })
+    } finally {
+      delete form.dataset.busy
     }
   })
 

@@ -20,18 +20,47 @@
     element.focus()
   }
 
+  const say = (text) => document.dispatchEvent(new CustomEvent("notice", { detail: text }))
+
+  const filter = () => {
+    if (document.getElementById("filter") === null) location.assign("/issues#filter")
+    else focusOn("#filter")
+  }
+
   const keys = {
     "?": () => help.showModal(),
     j: () => move(1),
     k: () => move(-1),
     a: () => focusOn("textarea[data-enter-sends]"),
     n: () => focusOn("#new-title"),
-    "/": () => focusOn("#filter"),
+    "/": filter,
     r: () => document.body.dispatchEvent(new CustomEvent("refreshed")),
     h: () => location.assign("/"),
     i: () => location.assign("/issues"),
-    e: () => document.querySelector("[data-last-error]")?.click(),
     G: () => document.querySelector("[data-follow]")?.dispatchEvent(new CustomEvent("follow"))
+  }
+
+  /** Keys of what stands on the page, and what they would do if it did. */
+  const marked = {
+    p: "pause or resume",
+    s: "stop",
+    t: "retry",
+    v: "review",
+    y: "approve",
+    d: "compare",
+    c: "comment on",
+    e: "have failed"
+  }
+
+  /** Of the row or the card one is in, else of the page. */
+  const press = (key) => {
+    const around = document.activeElement?.closest("li, article")
+    const found = [around, document.querySelector("main"), document].flatMap(
+      (place) => place?.querySelector(`[data-key="${key}"]`) ?? []
+    )[0]
+    if (found === undefined) return say(`There is nothing here to ${marked[key]}.`)
+    if (found instanceof HTMLTextAreaElement) found.focus()
+    else found.click()
   }
 
   document.addEventListener("keydown", (event) => {
@@ -41,8 +70,11 @@
       if (event.key === "Escape") target.blur()
       return
     }
-    if (help.open || keys[event.key] === undefined) return
+    if (help.open || (keys[event.key] === undefined && marked[event.key] === undefined)) return
     event.preventDefault()
-    keys[event.key]()
+    if (keys[event.key] === undefined) press(event.key)
+    else keys[event.key]()
   })
+
+  if (location.hash === "#filter") focusOn("#filter")
 })()

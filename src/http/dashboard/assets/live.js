@@ -21,7 +21,7 @@
 
   const lost = () => {
     if (!stale.hidden) return
-    staleText.textContent = `Not live since ${new Date(evidence).toLocaleTimeString()}. Trying again.`
+    staleText.textContent = `Not live since ${new Date(evidence).toISOString().slice(11, 19)}Z. Trying again.`
     document.body.classList.add("not-live")
     stale.hidden = false
   }
@@ -64,9 +64,21 @@
     connect()
   }, POLL_MS)
 
+  // Symphony answers, and what the page shows is no more: that is no cut line.
+  const gone = (region) => {
+    const said = document.createElement("p")
+    said.className = "error banner"
+    said.setAttribute("role", "alert")
+    said.textContent = "What this page showed is no longer there: its file was moved away or deleted."
+    region.replaceWith(said)
+    broken = false
+    alive()
+  }
+
   document.body.addEventListener("htmx:afterRequest", ({ detail: { elt, successful, xhr } }) => {
     if (xhr.status === 401) location.reload()
     if (elt instanceof HTMLFormElement) return
+    if (xhr.status === 404) return gone(elt)
     broken = !successful
     if (broken) lost()
     else alive()

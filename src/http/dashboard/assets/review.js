@@ -52,5 +52,9 @@
     keep()
   })
   comments.addEventListener("input", keep)
-  form.addEventListener("submit", () => sessionStorage.removeItem(key))
+  // Only what has arrived is forgotten.
+  form.addEventListener("sent", () => {
+    sessionStorage.removeItem(key)
+    comments.replaceChildren()
+  })
 })()
