@@ -7,6 +7,7 @@ import type { HandoffError } from "./Handoff.ts"
 export interface PullRequest {
   readonly number: number
   readonly url: string
+  readonly isOpen: boolean
 }
 
 export interface PullRequestText {
@@ -14,8 +15,17 @@ export interface PullRequestText {
   readonly body: string
 }
 
-const OpenPullRequests = Schema.fromJsonString(
-  Schema.Array(Schema.Struct({ number: Schema.Int, url: Schema.String }))
+const ListedPullRequests = Schema.fromJsonString(
+  Schema.Array(
+    Schema.Struct({
+      number: Schema.Int,
+      url: Schema.String,
+      state: Schema.Literals(["OPEN", "MERGED", "CLOSED"]),
+      headRefOid: Schema.String,
+      /** From a fork: gh lists those whose branch only has the same name. */
+      isCrossRepository: Schema.Boolean
+    })
+  )
 )
 
 /** Where pull requests live. Speaks through the operator's own `gh`, which keeps the login; we never see it. */
@@ -24,8 +34,15 @@ export class Forge extends Context.Service<
   {
     /** Whether `gh` is there and logged in. */
     readonly check: Effect.Effect<void, HandoffError>
-    /** The open pull request of a branch, null when there is none. */
-    readonly find: (repository: string, branch: string) => Effect.Effect<PullRequest | null, HandoffError>
+    /**
+     * The pull request of a branch of this very repository: the open one, else one that is ended and was about the
+     * commit `head`; null when there is none. Branches of forks may be called the same.
+     */
+    readonly find: (
+      repository: string,
+      branch: string,
+      head: string
+    ) => Effect.Effect<PullRequest | null, HandoffError>
     readonly create: (
       repository: string,
       branch: string,
@@ -63,7 +80,7 @@ export class Forge extends Context.Service<
           timeoutMs: 60_000
         })
 
-      const find = Effect.fn("Forge.find")(function* (repository: string, branch: string) {
+      const find = Effect.fn("Forge.find")(function* (repository: string, branch: string, head: string) {
         const output = yield* gh([
           "pr",
           "list",
@@ -72,20 +89,27 @@ export class Forge extends Context.Service<
           "--head",
           branch,
           "--state",
-          "open",
+          "all",
           "--json",
-          "number,url",
+          "number,url,state,headRefOid,isCrossRepository",
           "--limit",
-          "1"
+          "100"
         ]).pipe(
           Effect.mapError((error) => forgeFailure("list", `gh cannot list pull requests: ${error.detail}`))
         )
-        const open = yield* Schema.decodeEffect(OpenPullRequests)(Buffer.from(output).toString("utf8")).pipe(
+        const listed = yield* Schema.decodeEffect(ListedPullRequests)(
+          Buffer.from(output).toString("utf8")
+        ).pipe(
           Effect.mapError(() =>
             forgeFailure("list", "gh answered with something else than a list of pull requests")
           )
         )
-        return open[0] ?? null
+        const ours = listed.filter(({ isCrossRepository }) => !isCrossRepository)
+        const found =
+          ours.find(({ state }) => state === "OPEN") ?? ours.find(({ headRefOid }) => headRefOid === head)
+        return found === undefined
+          ? null
+          : { number: found.number, url: found.url, isOpen: found.state === "OPEN" }
       })
 
       return Forge.of({

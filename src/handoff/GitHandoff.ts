@@ -97,8 +97,8 @@ const make = Effect.gen(function* () {
   const check = Effect.fn("Handoff.check")(function* (workflow: WorkflowDefinition) {
     const mode = modeOf(settings, workflow)
     if (mode === "none") return
-    yield* open(workflow)
-    if (mode === "pull_request") yield* checkForge(settings)
+    const { quarantine } = yield* open(workflow)
+    if (mode === "pull_request") yield* checkForge(settings, quarantine.gitDir)
   }, Effect.provide(services))
 
   const fetchBase = Effect.fn("Handoff.fetchBase")(function* (workflow: WorkflowDefinition) {

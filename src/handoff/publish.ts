@@ -41,13 +41,6 @@ const repositoryOf = Effect.fnUntraced(function* ({ repository }: HandoffSetting
   )
 })
 
-/** Once before the first dispatch: what a finished run would stumble over. */
-export const checkForge = Effect.fn("checkForge")(function* (settings: HandoffSettings) {
-  yield* repositoryOf(settings)
-  const forge = yield* Forge
-  yield* forge.check
-})
-
 const kept = "the patch and the bundle are written, and the workspace is kept"
 
 const remoteBroke = (error: CommandError): HandoffError =>
@@ -64,6 +57,55 @@ const seenAt = Effect.fnUntraced(function* (gitDir: string, address: string, bra
     .pipe(Effect.mapError(remoteBroke))
   const line = answer.split("\n").find((text) => text.endsWith(`\t${ref}`))
   return line === undefined ? null : line.slice(0, line.indexOf("\t"))
+})
+
+/** Once before the first dispatch: what a finished run would stumble over. */
+export const checkForge = Effect.fn("checkForge")(function* (settings: HandoffSettings, gitDir: string) {
+  const { address, repository } = yield* repositoryOf(settings)
+  const forge = yield* Forge
+  yield* forge.check
+  if ((yield* seenAt(gitDir, address, settings.baseBranch)) === null) {
+    return yield* sourceFailure(
+      "no_remote_base",
+      `${printableLine(repository, 80)} has no branch ${settings.baseBranch} to open pull requests against`,
+      "push it there, or set SYMPHONY_BASE_BRANCH"
+    )
+  }
+})
+
+/** A pull request is about the agent's commits alone: what they start from has to be at the remote already. */
+const requireBase = Effect.fnUntraced(function* (
+  gitDir: string,
+  address: string,
+  { baseBranch }: HandoffSettings,
+  base: string
+) {
+  const git = yield* Git
+  const there = `refs/remotes/published/${baseBranch}`
+  yield* git
+    .run(
+      [
+        ...LOGIN,
+        "fetch",
+        "-q",
+        "--no-tags",
+        "--end-of-options",
+        address,
+        `+refs/heads/${baseBranch}:${there}`
+      ],
+      remote(gitDir)
+    )
+    .pipe(Effect.mapError(remoteBroke))
+  const isThere = yield* git
+    .ask(["merge-base", "--is-ancestor", base, there], { cwd: gitDir })
+    .pipe(Effect.mapError(gitBroke("comparing with the base at the remote")))
+  if (!isThere) {
+    return yield* pushFailure(
+      "base_not_published",
+      `${baseBranch} here has commits that ${baseBranch} at the remote does not have; the pull request would carry them`,
+      `${kept}; push ${baseBranch}, then run symphony handoff`
+    )
+  }
 })
 
 /** What the remote has may be replaced when it is contained in our commits, or was pushed by us before. */
@@ -137,7 +179,8 @@ const titleOf = ({ identifier, title }: HandoffRequest): string => {
 
 /**
  * One branch, one pull request: pushes what was exported from the quarantine, then updates the open pull
- * request of the branch or opens one. Every step looks first whether it was done already.
+ * request of the branch or opens one; one that was merged or closed with this commit is not opened again. Every
+ * step looks first whether it was done already.
  */
 export const publish = Effect.fn("publish")(function* ({
   settings,
@@ -150,19 +193,20 @@ export const publish = Effect.fn("publish")(function* ({
   const git = yield* Git
   const forge = yield* Forge
   const { repository, address } = yield* repositoryOf(settings)
+  yield* requireBase(gitDir, address, settings, exported.base)
   yield* push(gitDir, address, request.branch, head)
   const commits = yield* readHistory(git, gitDir, exported.base, head).pipe(
     Effect.mapError(gitBroke("reading the history"))
   )
   const text = { title: titleOf(request), body: renderPullRequest({ ...exported, request, commits }) }
-  const open = yield* forge.find(repository, request.branch)
-  if (open !== null) {
-    yield* forge.update(repository, open, text)
-    return { url: open.url, head } satisfies Published
+  const known = yield* forge.find(repository, request.branch, head)
+  if (known !== null) {
+    if (known.isOpen) yield* forge.update(repository, known, text)
+    return { url: known.url, head } satisfies Published
   }
   // The answer may be lost, or somebody may have opened it meanwhile: whether it is there decides.
   const created = yield* Effect.result(forge.create(repository, request.branch, settings.baseBranch, text))
-  const now = yield* forge.find(repository, request.branch)
+  const now = yield* forge.find(repository, request.branch, head)
   if (now !== null) return { url: now.url, head } satisfies Published
   if (created._tag === "Failure") return yield* created.failure
   return yield* forgeFailure(

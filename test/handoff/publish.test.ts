@@ -123,6 +123,73 @@ describe("publishing an exported run", () => {
     )
   )
 
+  it.live("never overwrites what somebody pushes meanwhile, at whatever moment", () =>
+    withForge((here, forge, handoff) =>
+      Effect.gen(function* () {
+        yield* handoff.publish(here.request, yield* handoff.exportRun(here.request))
+        git(here.workspace, ["reset", "-q", "--hard", "HEAD~1"])
+        commit(here.workspace, "Say it again\n", { "hello.txt": "again\n" })
+        const next = { ...here.request, runId: makeRunId(1, 2) }
+        const exported = yield* handoff.exportRun(next)
+        const before = at(forge.remote, here.branch) ?? ""
+        let commands = 0
+        const meddled = (nth: number) => {
+          let theirs = ""
+          return Effect.gen(function* () {
+            const service = yield* Handoff
+            yield* Effect.exit(service.publish(next, exported))
+            return theirs
+          }).pipe(
+            Effect.provide(
+              handoffWith(forge.env, (n) => {
+                commands = n
+                if (n === nth) theirs = pushAsSomebody(here, forge.remote, here.branch, bob)
+                return null
+              }),
+              { local: true }
+            )
+          )
+        }
+        yield* meddled(Infinity)
+        for (let nth = 1; nth <= commands; nth++) {
+          git(forge.remote, ["update-ref", `refs/heads/${here.branch}`, before])
+          const theirs = yield* meddled(nth)
+          assert.strictEqual(at(forge.remote, here.branch), theirs, `at ${nth}`)
+        }
+      })
+    )
+  )
+
+  it.live("takes no pull request from a fork for ours, and opens none again that was merged", () =>
+    withForge((here, forge, handoff) =>
+      Effect.gen(function* () {
+        forge.openFromFork()
+        const exported = yield* handoff.exportRun(here.request)
+        assert.strictEqual((yield* handoff.publish(here.request, exported)).url, "https://forge.test/pull/7")
+        assert.isFalse(forge.calls().some((call) => call.startsWith("pr edit 6")))
+        forge.merge()
+        assert.strictEqual((yield* handoff.publish(here.request, exported)).url, "https://forge.test/pull/7")
+        assert.strictEqual(forge.opened().length, 1)
+      })
+    )
+  )
+
+  it.live("carries no commit of the operator that is not at the remote", () =>
+    withForge((here, forge, handoff) =>
+      Effect.gen(function* () {
+        commit(here.source, "Private\n", { "private.txt": "private\n" })
+        git(here.workspace, ["pull", "-q", "--rebase", here.source, "main"])
+        const exported = yield* handoff.exportRun(here.request)
+        const error = yield* Effect.flip(handoff.publish(here.request, exported))
+        assert.deepInclude(error, { reason: "push", code: "base_not_published" })
+        assert.isNull(at(forge.remote, here.branch))
+        git(here.source, ["push", "-q", forge.remote, "main"])
+        yield* handoff.publish(here.request, exported)
+        assert.strictEqual(forge.opened().length, 1)
+      })
+    )
+  )
+
   it.live("keeps patch and bundle when the remote is not there, and publishes once it is", () =>
     withForge((here, forge, handoff) =>
       Effect.gen(function* () {
