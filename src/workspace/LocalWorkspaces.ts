@@ -15,8 +15,8 @@ const RECORD_BYTES = 16 * 1024
 
 /**
  * How far the making of a workspace got, kept in the state root where no agent reaches it: a folder that is
- * still `creating` was cut off before its `after_create` succeeded and is made anew. A folder without a record
- * was there before us and is never touched.
+ * `creating` was cut off before its `after_create` succeeded, or in the midst of its removal, and is made anew.
+ * A folder without a record was there before us and is used as it is.
  */
 const Creation = Schema.fromJsonString(
   Schema.Struct({
@@ -83,14 +83,12 @@ export const layer = Layer.effect(
       )
     })
 
-    /** Folder first: a record without a folder only means that it is made anew. */
+    /** What is removed half-way is no workspace any more: until it is gone, it counts as not completed. */
     const discard = (workspace: Workspace, workflow: WorkflowDefinition) =>
-      files
-        .removeTree(rootOf(workflow), workspace.key)
-        .pipe(
-          Effect.andThen(files.unlink(stateOf(workflow), recordPath(workspace.key))),
-          Effect.mapError(ofFile)
-        )
+      writeCreation(workflow, workspace, "creating").pipe(
+        Effect.andThen(Effect.mapError(files.removeTree(rootOf(workflow), workspace.key), ofFile)),
+        Effect.andThen(Effect.mapError(files.unlink(stateOf(workflow), recordPath(workspace.key)), ofFile))
+      )
 
     const populate = (
       workspace: Workspace,

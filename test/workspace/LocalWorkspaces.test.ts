@@ -3,6 +3,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, FileSystem, Layer, Logger, Ref, References, Schedule, type Scope } from "effect"
 import { Identifier } from "../../src/domain/ids.ts"
 import { layer as safeFilesLayer } from "../../src/files/NodeSafeFiles.ts"
+import { FileError, SafeFiles } from "../../src/files/SafeFiles.ts"
 import { layer as localLayer } from "../../src/workspace/LocalWorkspaces.ts"
 import { Workspaces } from "../../src/workspace/Workspaces.ts"
 import { OWNER_FILE } from "../../src/workspace/workspaceRoot.ts"
@@ -18,7 +19,29 @@ interface Project {
   readonly workflow: (hooks?: Partial<WorkflowConfig["hooks"]>, tracker?: string) => WorkflowDefinition
 }
 
-const inProject = <E>(body: (project: Project) => Effect.Effect<void, E, Scope.Scope>) =>
+/** The disk gives up on the first tree that is removed, after its first file. */
+const stoppingHalfWay = Layer.effect(
+  SafeFiles,
+  Effect.gen(function* () {
+    const files = yield* SafeFiles
+    const stopped = yield* Ref.make(false)
+    return SafeFiles.of({
+      ...files,
+      removeTree: (place, path) =>
+        Effect.gen(function* () {
+          if (yield* Ref.getAndSet(stopped, true)) return yield* files.removeTree(place, path)
+          const [first] = yield* files.list(place, path)
+          yield* files.removeTree(place, `${path}/${first?.name}`)
+          return yield* new FileError({ operation: "remove", path, reason: "io", detail: "bad block" })
+        })
+    })
+  })
+).pipe(Layer.provide(safeFilesLayer))
+
+const inProject = <E>(
+  body: (project: Project) => Effect.Effect<void, E, Scope.Scope>,
+  disk: Layer.Layer<SafeFiles> = safeFilesLayer
+) =>
   Effect.gen(function* () {
     const fs = yield* FileSystem.FileSystem
     const made = yield* fs.makeTempDirectoryScoped({ prefix: "workspace-test-" })
@@ -37,9 +60,7 @@ const inProject = <E>(body: (project: Project) => Effect.Effect<void, E, Scope.S
     yield* body({ root, fs, workspaces: yield* Workspaces, workflow })
   }).pipe(
     Effect.scoped,
-    Effect.provide(
-      localLayer.pipe(Layer.provideMerge(safeFilesLayer), Layer.provideMerge(NodeServices.layer))
-    )
+    Effect.provide(localLayer.pipe(Layer.provideMerge(disk), Layer.provideMerge(NodeServices.layer)))
   )
 
 const silent = Effect.provideService(References.MinimumLogLevel, "None")
@@ -149,6 +170,25 @@ describe("a workspace", () => {
       assert.isFalse(yield* fs.exists(workspace.path))
       assert.isTrue(yield* fs.exists(`${root}/elsewhere/keep`))
     }))
+
+  it.live("whose removal stopped half-way is made anew, and not handed to the next run", () =>
+    silent(
+      inProject(
+        ({ fs, workflow, workspaces }) =>
+          Effect.gen(function* () {
+            const hooked = workflow({ after_create: "touch first second" })
+            const workspace = yield* workspaces.ensure(A1, hooked, {})
+            const error = yield* Effect.flip(workspaces.remove({ workspace, workflow: hooked, env: {} }))
+            assert.strictEqual(error.reason, "io")
+            assert.deepStrictEqual(yield* fs.readDirectory(workspace.path), ["second"])
+            const again = yield* workspaces.ensure(A1, hooked, {})
+            assert.isTrue(again.created)
+            assert.deepStrictEqual(yield* fs.readDirectory(again.path), ["first", "second"])
+          }),
+        stoppingHalfWay
+      )
+    )
+  )
 })
 
 describe("a hook", () => {
