@@ -1,5 +1,5 @@
 import * as fs from "node:fs"
-import { Effect, Layer, Random, type Scope } from "effect"
+import { Effect, Layer, Random, Scope } from "effect"
 import {
   attempt,
   ensureParent,
@@ -270,6 +270,7 @@ const openAppend = Effect.fn("SafeFiles.openAppend")(function* (
   path: string
 ): Effect.fn.Return<AppendFile, FileError, Scope.Scope> {
   const target: Target = { operation: "append", place, path }
+  const scope = yield* Effect.scope
   const fd = yield* Effect.scoped(
     Effect.gen(function* () {
       const { folder, name } = yield* ensureParent(target)
@@ -278,12 +279,15 @@ const openAppend = Effect.fn("SafeFiles.openAppend")(function* (
         return found === undefined ? undefined : requireRegular(found)
       })
       const flags = O_RDWR | O_APPEND | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY
-      const opened = yield* attempt(target, () => fs.openSync(folder.at(name), flags, 0o600))
+      const opened = yield* Effect.acquireRelease(
+        attempt(target, () => fs.openSync(folder.at(name), flags, 0o600)),
+        close
+      ).pipe(Scope.provide(scope))
       // Also when it is there: whoever made it, or put it in the place of another, may have died before this.
       yield* syncFolder(target, folder)
       return opened
     })
-  ).pipe((open) => Effect.acquireRelease(open, close))
+  )
   yield* attempt(target, () => requireRegular(fs.fstatSync(fd)))
   return {
     size: attempt(target, () => fs.fstatSync(fd).size),

@@ -1,9 +1,10 @@
 import { execFileSync } from "node:child_process"
 import * as fs from "node:fs"
+import { createRequire, syncBuiltinESMExports } from "node:module"
 import * as os from "node:os"
 import * as path from "node:path"
 import { assert, describe, it } from "@effect/vitest"
-import { Effect } from "effect"
+import { Effect, Fiber } from "effect"
 import * as NodeSafeFiles from "../../src/files/NodeSafeFiles.ts"
 import { SafeFiles } from "../../src/files/SafeFiles.ts"
 import { safeFilesContract } from "./SafeFiles.contract.ts"
@@ -11,6 +12,25 @@ import { safeFilesContract } from "./SafeFiles.contract.ts"
 const folder = Effect.acquireRelease(
   Effect.sync(() => fs.mkdtempSync(path.join(fs.realpathSync(os.tmpdir()), "symphony-files-"))),
   (made) => Effect.sync(() => fs.rmSync(made, { recursive: true, force: true }))
+)
+
+const nodeFs: { fsync: typeof fs.fsync } = createRequire(import.meta.url)("node:fs")
+
+/** Until the test has ended, the disk refuses to sync anything. */
+const unsyncable = Effect.acquireRelease(
+  Effect.sync(() => {
+    const real = nodeFs.fsync
+    const refuse = (_: number, done: fs.NoParamCallback) =>
+      done(Object.assign(new Error("EIO"), { code: "EIO" }))
+    nodeFs.fsync = Object.assign(refuse, { __promisify__: real.__promisify__ })
+    syncBuiltinESMExports()
+    return real
+  }),
+  (real) =>
+    Effect.sync(() => {
+      nodeFs.fsync = real
+      syncBuiltinESMExports()
+    })
 )
 
 safeFilesContract(
@@ -90,6 +110,45 @@ describe("files of the machine", () => {
         yield* Effect.ignore(files.link({ root }, "a/b", "a/b"))
       }
       assert.isAtMost(open(), before + 2)
+    }).pipe(Effect.provide(NodeSafeFiles.layer))
+  )
+
+  it.live("leave no descriptor open when a folder cannot be synced", () =>
+    Effect.gen(function* () {
+      const root = yield* folder
+      const files = yield* SafeFiles
+      const open = () => fs.readdirSync("/proc/self/fd").length
+      yield* Effect.scoped(files.openAppend({ root }, "log"))
+      yield* unsyncable
+      const before = open()
+      for (let round = 0; round < 50; round++) {
+        const error = yield* Effect.flip(Effect.scoped(files.openAppend({ root }, "log")))
+        assert.strictEqual(error.reason, "io")
+      }
+      assert.isAtMost(open(), before + 2)
+    }).pipe(Effect.provide(NodeSafeFiles.layer))
+  )
+
+  it.live("are removed a few at a time, so that everything else goes on meanwhile", () =>
+    Effect.gen(function* () {
+      const root = yield* folder
+      const files = yield* SafeFiles
+      fs.mkdirSync(path.join(root, "t"))
+      for (let index = 0; index < 5_000; index++) fs.writeFileSync(path.join(root, "t", `${index}`), "")
+      let turns = 0
+      const other = yield* Effect.forkChild(
+        Effect.forever(
+          Effect.andThen(
+            Effect.sync(() => (turns += 1)),
+            Effect.yieldNow
+          )
+        ),
+        { startImmediately: true }
+      )
+      yield* files.removeTree({ root }, "t")
+      yield* Fiber.interrupt(other)
+      assert.deepStrictEqual(fs.readdirSync(root), [])
+      assert.isAtLeast(turns, 10)
     }).pipe(Effect.provide(NodeSafeFiles.layer))
   )
 })
