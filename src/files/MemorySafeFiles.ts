@@ -130,7 +130,6 @@ export const layer = (
     const before = yield* step(target, "stat", full, () => disk.stat(full))
     if (before === null) yield* step(target, "create", full, () => disk.create(full))
     else yield* requireRegular(target, before)
-    yield* step(target, "syncFolder", parentOf(full), () => disk.syncFolder(parentOf(full)))
     return {
       size: Effect.map(
         step(target, "read", full, () => disk.read(full)),

@@ -1,5 +1,5 @@
 import * as fs from "node:fs"
-import { Effect, Layer, Random, Scope } from "effect"
+import { Effect, Layer, Random, type Scope } from "effect"
 import {
   attempt,
   ensureParent,
@@ -270,23 +270,19 @@ const openAppend = Effect.fn("SafeFiles.openAppend")(function* (
   path: string
 ): Effect.fn.Return<AppendFile, FileError, Scope.Scope> {
   const target: Target = { operation: "append", place, path }
-  const scope = yield* Effect.scope
-  const fd = yield* Effect.scoped(
-    Effect.gen(function* () {
-      const { folder, name } = yield* ensureParent(target)
-      yield* attempt(target, () => {
-        const found = lstat(folder.at(name))
-        return found === undefined ? undefined : requireRegular(found)
+  const fd = yield* Effect.acquireRelease(
+    Effect.scoped(
+      Effect.gen(function* () {
+        const { folder, name } = yield* ensureParent(target)
+        return yield* attempt(target, () => {
+          const found = lstat(folder.at(name))
+          if (found !== undefined) requireRegular(found)
+          const flags = O_RDWR | O_APPEND | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY
+          return fs.openSync(folder.at(name), flags, 0o600)
+        })
       })
-      const flags = O_RDWR | O_APPEND | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY
-      const opened = yield* Effect.acquireRelease(
-        attempt(target, () => fs.openSync(folder.at(name), flags, 0o600)),
-        close
-      ).pipe(Scope.provide(scope))
-      // Also when it is there: whoever made it, or put it in the place of another, may have died before this.
-      yield* syncFolder(target, folder)
-      return opened
-    })
+    ),
+    close
   )
   yield* attempt(target, () => requireRegular(fs.fstatSync(fd)))
   return {

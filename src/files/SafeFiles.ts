@@ -64,7 +64,8 @@ export interface Place {
 /**
  * The only way to files that others can write: every operation names a root and a relative path, follows no
  * link at any component below the root, is capped, and refuses fifos and devices without blocking. What is
- * written is durable when the effect returns: temporary file, fsync, rename, fsync of the folder.
+ * written is durable when the effect returns, but for `openAppend`: temporary file, fsync, rename, fsync of the
+ * folder.
  */
 export class SafeFiles extends Context.Service<
   SafeFiles,
@@ -115,7 +116,10 @@ export class SafeFiles extends Context.Service<
      * a success.
      */
     readonly syncFolder: (place: Place, path: string) => Effect.Effect<void, FileError>
-    /** An append-only file, made when missing (0o600). Folders on the way are made; its name is durable. */
+    /**
+     * An append-only file, made when missing (0o600). Folders on the way are made. Its name, and what is appended,
+     * is durable only once it is synced: see `syncFolder`.
+     */
     readonly openAppend: (place: Place, path: string) => Effect.Effect<AppendFile, FileError, Scope.Scope>
     /**
      * Emits the name of what changed in one folder, not below it. The first element is `""` and says that the

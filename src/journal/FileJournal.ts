@@ -49,7 +49,8 @@ const make = Effect.fnUntraced(function* ({ stateRoot, trackerRoot }: FileJourna
 
   const found = yield* read
   const present: Recovered = found.size > 0 ? found : yield* create
-  const open = files.openAppend(place, FILE)
+  // Synced also when it was there: whoever made it, or put it in the place of another, may have died before that.
+  const open = Effect.tap(files.openAppend(place, FILE), () => files.syncFolder(place, ""))
   const file = yield* ScopedRef.fromAcquire(open).pipe(Effect.mapError(failed("open")))
   const cutTo = (size: number) =>
     Effect.flatMap(ScopedRef.get(file), (handle) => Effect.andThen(handle.truncate(size), handle.sync))

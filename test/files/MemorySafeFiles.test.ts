@@ -79,6 +79,7 @@ describe("a disk in memory", () => {
         const log = yield* files.openAppend(place, "log")
         yield* log.append(Buffer.from("synced"))
         yield* log.sync
+        yield* files.syncFolder(place, "")
         yield* log.append(Buffer.from(" lost"))
       }).pipe(Effect.scoped, Effect.provide(MemorySafeFiles.layer(disk)))
       disk.crash()

@@ -118,12 +118,14 @@ describe("files of the machine", () => {
       const root = yield* folder
       const files = yield* SafeFiles
       const open = () => fs.readdirSync("/proc/self/fd").length
-      yield* Effect.scoped(files.openAppend({ root }, "log"))
+      const durableLog = Effect.andThen(files.openAppend({ root }, "log"), files.syncFolder({ root }, ""))
+      yield* Effect.scoped(durableLog)
       yield* unsyncable
       const before = open()
       for (let round = 0; round < 50; round++) {
-        const error = yield* Effect.flip(Effect.scoped(files.openAppend({ root }, "log")))
-        assert.strictEqual(error.reason, "io")
+        for (const refused of [Effect.scoped(durableLog), files.writeAtomic({ root }, "a", "")]) {
+          assert.strictEqual((yield* Effect.flip(refused)).reason, "io")
+        }
       }
       assert.isAtMost(open(), before + 2)
     }).pipe(Effect.provide(NodeSafeFiles.layer))

@@ -3,6 +3,8 @@ import { assert, describe, it } from "@effect/vitest"
 import { Clock, Effect, FileSystem, Layer, Logger } from "effect"
 import { TestClock } from "effect/testing"
 import { Identifier, RunId } from "../../src/domain/ids.ts"
+import { makeMemoryDisk } from "../../src/files/MemoryDisk.ts"
+import * as MemorySafeFiles from "../../src/files/MemorySafeFiles.ts"
 import * as NodeSafeFiles from "../../src/files/NodeSafeFiles.ts"
 import * as FileTranscripts from "../../src/journal/FileTranscripts.ts"
 import { type TranscriptEvent, Transcripts } from "../../src/journal/Transcripts.ts"
@@ -54,6 +56,28 @@ describe("FileTranscripts", () => {
           assert.strictEqual(disk.writes, 1)
         })
       )
+    })
+  )
+
+  it.effect("does not wait for the disk, whatever is lost with the power", () =>
+    Effect.gen(function* () {
+      const actions: Array<string> = []
+      const disk = makeMemoryDisk()
+      const files = MemorySafeFiles.layer(disk, {
+        before: ({ action }) => Effect.sync(() => void actions.push(action))
+      })
+      yield* Effect.gen(function* () {
+        const transcripts = yield* Transcripts
+        const write = Effect.andThen(transcripts.append(ISSUE, RUN, 1, message("x")), transcripts.flush)
+        yield* write
+        actions.length = 0
+        yield* write
+        assert.include(actions, "append")
+        assert.deepStrictEqual(
+          actions.filter((action) => action.startsWith("sync")),
+          []
+        )
+      }).pipe(Effect.provide(FileTranscripts.layer({ stateRoot: "/state" }).pipe(Layer.provide(files))))
     })
   )
 

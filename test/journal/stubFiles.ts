@@ -46,6 +46,7 @@ export const makeStubFiles = () => {
           }))
       ),
     makeDirectory: () => Effect.void,
+    syncFolder: () => Effect.void,
     writeAtomic: (_, path, content) =>
       Effect.suspend(() => {
         const replace = () => {
