@@ -1,7 +1,7 @@
 import { Effect, Result } from "effect"
 import type { FailedOutcome, RunFailure, RunOutcome } from "../domain/Outcome.ts"
 import { roleOf } from "../domain/State.ts"
-import type { Conclusion, DoneClaim } from "../scheduler/events.ts"
+import type { Conclusion, DoneClaim, HandoffRecord } from "../scheduler/events.ts"
 import { HANDOFF_FAILED } from "../scheduler/retry.ts"
 import type { RunFenced } from "../scheduler/Runs.ts"
 import { runAfterRun } from "./afterRun.ts"
@@ -25,6 +25,9 @@ const handoffFailed = (run: RunContext, failed: FailedOutcome, whereabouts: stri
   message: `${failed.message}. ${whereabouts}; mend what is wrong, then: symphony handoff ${run.record.identifier}`
 })
 
+const whereaboutsOf = (run: RunContext, { patch }: HandoffRecord): string =>
+  patch === null ? `The work is in ${workspaceOf(run).path}` : `The patch is at ${patch}`
+
 /** Removes a workspace whose work is out of it. A workspace that cannot be removed is tried again later. */
 const release = (run: RunContext): Effect.Effect<void, RunFenced> =>
   Effect.gen(function* () {
@@ -41,14 +44,15 @@ const finishClaim = (run: RunContext, claim: DoneClaim): Effect.Effect<RunOutcom
   Effect.gen(function* () {
     const exported = yield* Effect.result(exportClaim(run, claim))
     if (Result.isFailure(exported)) {
-      const failed = yield* finishFailed(run, claim, exported.failure)
+      const failed = yield* finishFailed(run, claim, null, exported.failure)
       // The agent said that it is done, and is not asked to work again for what a person has to look at.
       return handoffFailed(run, failed, `The work is in ${workspaceOf(run).path}`)
     }
     const handoff = exported.success
     const moved = yield* Effect.result(moveIssue(run, claim))
     if (Result.isFailure(moved)) {
-      return yield* finishFailed(run, claim, moved.failure)
+      const failed = yield* finishFailed(run, claim, handoff, moved.failure)
+      return handoffFailed(run, failed, whereaboutsOf(run, handoff))
     }
     const state = moved.success
     yield* runAfterRun(run, { outcome: "completed", state, claim, handoff })
@@ -56,11 +60,7 @@ const finishClaim = (run: RunContext, claim: DoneClaim): Effect.Effect<RunOutcom
     if (Result.isFailure(published)) {
       if (published.failure._tag === "RunFenced") return yield* published.failure
       // Verified, kept and moved: only the remote is left.
-      return handoffFailed(
-        run,
-        failedOutcome(published.failure),
-        `The patch is at ${handoff.patch ?? "hand"}`
-      )
+      return handoffFailed(run, failedOutcome(published.failure), whereaboutsOf(run, handoff))
     }
     const terminal = state !== null && roleOf(run.order.workflow.config.states, state) === "terminal"
     if (terminal && handoff.verdict !== "none") yield* release(run)
@@ -70,12 +70,13 @@ const finishClaim = (run: RunContext, claim: DoneClaim): Effect.Effect<RunOutcom
 const finishFailed = (
   run: RunContext,
   claim: DoneClaim,
+  handoff: HandoffRecord | null,
   failure: RunFailure | RunFenced
 ): Effect.Effect<FailedOutcome, RunFenced> =>
   Effect.gen(function* () {
     if (failure._tag === "RunFenced") return yield* failure
     yield* noteStage(run, "handoff failed", failure.message)
-    yield* runAfterRun(run, { outcome: "failed", state: null, claim, handoff: null })
+    yield* runAfterRun(run, { outcome: "failed", state: null, claim, handoff })
     return failedOutcome(failure)
   })
 

@@ -4,19 +4,34 @@ import { roleOf, sameState } from "../domain/State.ts"
 import type { DoneClaim } from "../scheduler/events.ts"
 import type { RunFenced } from "../scheduler/Runs.ts"
 import type { Move } from "../scheduler/state.ts"
-import type { IssueNameTaken, MoveResult } from "../tracker/Tracker.ts"
+import { type IssueNameTaken, type MoveResult, TrackerError } from "../tracker/Tracker.ts"
 import { failureOf } from "./failures.ts"
 import { noteStage, type RunContext } from "./RunContext.ts"
 
 type MoveOnRecord = typeof Move.Type
 
-const taken = (message: string): RunFailure =>
+const taken = (message: string, to: string): RunFailure =>
   new RunFailure({
     class: "configuration",
     reason: "target_taken",
-    message: `${message}; the work is handed over, move one of the two files`,
+    message: `${message}: move that file away, and the issue to ${to} by hand`,
     resetAt: null
   })
+
+/** Asks a tracker that is in trouble again, for as long as the run lives: what is done is not to be done again. */
+const untilAnswered = <A, E>(
+  run: RunContext,
+  ask: Effect.Effect<A, E | TrackerError>
+): Effect.Effect<A, E | TrackerError> =>
+  ask.pipe(
+    Effect.tapError((error) =>
+      error instanceof TrackerError ? noteStage(run, "moving", error.message) : Effect.void
+    ),
+    Effect.retry({
+      while: (error) => error instanceof TrackerError,
+      schedule: Schedule.min([Schedule.exponential("500 millis"), Schedule.spaced("30 seconds")])
+    })
+  )
 
 /**
  * Asks for a move that is on record until it is known what became of it: one that was given up half way would
@@ -26,13 +41,8 @@ export const moveUntilKnown = (
   run: RunContext,
   move: MoveOnRecord
 ): Effect.Effect<MoveResult, IssueNameTaken> =>
-  run.services.tracker.move({ id: run.record.issue, ...move }).pipe(
-    Effect.tapErrorTag("TrackerError", (error) => noteStage(run, "moving", error.message)),
-    Effect.retry({
-      while: (error) => error._tag === "TrackerError",
-      schedule: Schedule.min([Schedule.exponential("500 millis"), Schedule.spaced("30 seconds")])
-    }),
-    // Retried for as long as the run lives, so that it never gets here.
+  untilAnswered(run, run.services.tracker.move({ id: run.record.issue, ...move })).pipe(
+    // Asked again until the end of the run, so that it never gets here.
     Effect.catchTag("TrackerError", Effect.die)
   )
 
@@ -60,7 +70,7 @@ export const moveIssue = (
     if (record.moved) return record.state
     yield* noteStage(run, "moving", claim.target)
     const settled = (state: string | null, byUs: boolean) => Effect.as(reportMoved(run, state, byUs), state)
-    const asItIs = services.tracker.read(record.issue).pipe(
+    const asItIs = untilAnswered(run, services.tracker.read(record.issue)).pipe(
       Effect.map(({ fileName, inode, state }) => ({ from: state, to: claim.target, fileName, inode })),
       Effect.catchTag("IssueNotFound", () => Effect.succeed(null)),
       Effect.mapError(failureOf)
@@ -79,7 +89,9 @@ export const moveIssue = (
       const { from, to } = move
       if (!isActive(from) || sameState(from, to)) return yield* settled(from, false)
       yield* run.report({ _tag: "MoveIntended", ...move })
-      const result = yield* moveUntilKnown(run, move).pipe(Effect.mapError(({ message }) => taken(message)))
+      const result = yield* moveUntilKnown(run, move).pipe(
+        Effect.mapError(({ message }) => taken(message, to))
+      )
       const isEdited = result._tag === "elsewhere" && result.state !== null && sameState(result.state, from)
       if (!isEdited || tries === MOST_TRIES) return yield* settled(result.state, result._tag !== "elsewhere")
       move = null
@@ -87,13 +99,14 @@ export const moveIssue = (
   })
 
 const appendNotes = (run: RunContext, claim: DoneClaim, from: string): Effect.Effect<void, RunFailure> =>
-  run.services.tracker
-    .append(run.record.issue, {
+  untilAnswered(
+    run,
+    run.services.tracker.append(run.record.issue, {
       key: `notes-${run.record.run}`,
       heading: `${run.record.adapter}, run ${run.record.run}: ${from} to ${claim.target}`,
       text: claim.summary
     })
-    .pipe(
-      Effect.catchTag("IssueNotFound", () => Effect.void),
-      Effect.mapError(failureOf)
-    )
+  ).pipe(
+    Effect.catchTag("IssueNotFound", () => Effect.void),
+    Effect.mapError(failureOf)
+  )

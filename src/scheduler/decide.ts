@@ -2,7 +2,7 @@ import { Duration } from "effect"
 import type { IssueId, RunId } from "../domain/ids.ts"
 import type { Issue } from "../domain/Issue.ts"
 import type { CancelReason } from "../domain/Outcome.ts"
-import { parkingState, roleOf, sameState, stateKey } from "../domain/State.ts"
+import { parkingState, roleOf, sameState } from "../domain/State.ts"
 import {
   admit,
   capacityObstacle,
@@ -104,24 +104,22 @@ const reconcileHold = (
   if (issue === undefined || liveRunOf(state, record.id) !== undefined) return undefined
   if (record.relocation !== null || observation.busy.has(record.id)) return undefined
   const role = roleOf(observation.policy.states, issue.state)
-  if (parks(hold.reason)) {
-    if (hold.parkedIn === null) {
-      return role === "active"
-        ? {
-            _tag: "Park",
-            issue,
-            to: parkingState(observation.policy.states),
-            reason: hold.message
-          }
-        : { _tag: "LiftHold", issue: record.id, reason: `it was moved to ${issue.state}` }
-    }
-    return stateKey(issue.state) === stateKey(hold.parkedIn)
-      ? undefined
-      : { _tag: "LiftHold", issue: record.id, reason: `it was moved to ${issue.state}` }
+  const isMoved: Decision = {
+    _tag: "LiftHold",
+    issue: record.id,
+    reason: `it was moved to ${issue.state}`
   }
-  if (hold.reason === "handoff" && record.handoff === null && role === "terminal") {
-    return { _tag: "LiftHold", issue: record.id, reason: `it was finished by hand in ${issue.state}` }
+  if (parks(hold.reason) && hold.parkedIn === null) {
+    return role === "active"
+      ? {
+          _tag: "Park",
+          issue,
+          to: parkingState(observation.policy.states),
+          reason: hold.message
+        }
+      : isMoved
   }
+  if (hold.parkedIn !== null) return sameState(issue.state, hold.parkedIn) ? undefined : isMoved
   return hold.contentHash !== null && hold.contentHash !== issue.contentHash
     ? { _tag: "LiftHold", issue: record.id, reason: "its text was changed" }
     : undefined

@@ -5,7 +5,7 @@ import { doneState, policyOf, roleOf, sameState, statesWithRole } from "../domai
 import { awaitingReview, type Observation, observed } from "./eligibility.ts"
 import type { DoneClaim, SchedulerEvent } from "./events.ts"
 import type { Policy } from "./policy.ts"
-import { afterRun, CONTINUATION_DELAY } from "./retry.ts"
+import { afterRun, CONTINUATION_DELAY, HANDOFF_FAILED } from "./retry.ts"
 import { type RunReport, RunFenced } from "./Runs.ts"
 import { type RunSignal, SignalRefused } from "./RunSignals.ts"
 import { CommandRefused, type OperatorCommand } from "./Scheduler.ts"
@@ -14,6 +14,7 @@ import {
   issueOf,
   liveRunOf,
   nextQuestionId,
+  parks,
   type RunRecord,
   type SchedulerState
 } from "./state.ts"
@@ -153,7 +154,7 @@ export const reactToReport = (
   }
   if (report._tag !== "RunEnded") return accepted([{ ...report, at, run: id }], undefined)
   const { outcome } = report
-  if (outcome._tag === "Failed" && outcome.class === "configuration") {
+  if (outcome._tag === "Failed" && outcome.class === "configuration" && outcome.reason !== HANDOFF_FAILED) {
     const next = {
       _tag: "Retry",
       kind: "retry",
@@ -348,6 +349,7 @@ const backFromParking = (
     target === undefined ||
     record.relocation !== null ||
     record.hold?.parkedIn == null ||
+    !parks(record.hold.reason) ||
     !sameState(record.hold.parkedIn, issue.state) ||
     roleOf(observation.policy.states, issue.state) === "active"
     ? []

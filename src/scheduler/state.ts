@@ -104,7 +104,10 @@ export const Hold = Schema.Struct({
   at: Schema.Number,
   /** The issue's text that led to the hold: another text lifts it. Parking writes into the issue, so it needs none. */
   contentHash: Schema.NullOr(Schema.String),
-  /** The holding state that the issue was parked in: moving it back lifts the hold. */
+  /**
+   * The holding state that the issue was parked in, or where it lay when its work could not be handed over: moving
+   * it elsewhere lifts the hold.
+   */
   parkedIn: Schema.NullOr(Schema.String)
 })
 export type Hold = typeof Hold.Type
@@ -397,7 +400,7 @@ const runEnded = (before: SchedulerState, event: EventOf<"RunEnded">): Scheduler
           message: event.next.message,
           at: event.at,
           contentHash: liftedByText(event.next.reason, run) ? run.contentHash : null,
-          parkedIn: null
+          parkedIn: event.next.reason === "handoff" ? (run.move?.from ?? run.state) : null
         }
       : issue.hold
   return {

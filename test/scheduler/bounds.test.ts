@@ -3,7 +3,8 @@ import { Effect, Ref } from "effect"
 import { HandoffError } from "../../src/handoff/Handoff.ts"
 import { diligent } from "../support/house.ts"
 import { makeHousehold } from "../support/household.ts"
-import { asking, busy, failing, inTurn, passing, type Script } from "../support/scripts.ts"
+import { asking, busy, failing, inTurn, only, passing, type Script } from "../support/scripts.ts"
+import { TrackerError } from "../../src/tracker/Tracker.ts"
 import { testState } from "../support/workflow.ts"
 
 const starts = (house: ReturnType<typeof makeHousehold>) =>
@@ -117,6 +118,78 @@ describe("work that is done and cannot be handed over", () => {
       assert.strictEqual(starts(house), 1)
     })
   }
+})
+
+describe("work that is done and whose issue cannot be moved", () => {
+  const states = [testState("Todo", "active"), testState("Review", "active"), testState("Done", "terminal")]
+  const trouble = {
+    read: new TrackerError({ operation: "read", path: "Todo/A.md", detail: "input/output error" }),
+    append: new TrackerError({ operation: "append", path: "Todo/A.md", detail: "input/output error" })
+  }
+  for (const [operation, signal] of [
+    ["read", diligent],
+    ["read", passing("Review")],
+    ["append", passing("Review")]
+  ] as const) {
+    it(`waits for a tracker that is in trouble (${operation}, ${signal === diligent ? "done" : "passed on"})`, () => {
+      let troubles = 0
+      const house = makeHousehold({
+        config: { states },
+        issues: { "Todo/A.md": {} },
+        behaviour: {
+          prompt: only(
+            "A",
+            inTurn((turn) => Effect.tap(signal(turn), () => Effect.sync(() => (troubles = 3))))
+          ),
+          tracker: (step) =>
+            Effect.suspend(() =>
+              step.operation === operation && troubles-- > 0 ? Effect.fail(trouble[operation]) : Effect.void
+            )
+        }
+      })
+      house.advance("10 minutes")
+      assert.isBelow(troubles, 1)
+      assert.deepStrictEqual(house.files(), ["Done/A.md"])
+      assert.strictEqual(starts(house), signal === diligent ? 1 : 2)
+      assert.deepStrictEqual(
+        house.record("A").history.map(({ outcome }) => outcome._tag),
+        signal === diligent ? ["Completed"] : ["Completed", "Completed"]
+      )
+    })
+  }
+
+  it("needs a person where its name is taken, whatever is done to the settings, and its agent does not work again", () => {
+    const house = makeHousehold({
+      issues: { "Todo/A.md": {}, "Done/A.md": { id: "other", identifier: "other" } }
+    })
+    house.advance("1 minute")
+    house.configure({ agent: { maxTurns: 7 } })
+    house.restart()
+    house.advance("1 hour")
+    assert.strictEqual(starts(house), 1)
+    assert.deepStrictEqual(house.files(), ["Done/A.md", "Todo/A.md"])
+    assert.deepInclude(house.why("A"), { _tag: "Held", reason: "handoff" })
+    assert.match(house.record("A").hold?.message ?? "", /Done\/A\.md exists already.*patch/s)
+
+    house.world.tracker.move("Done/A.md", "Done/B.md")
+    house.world.tracker.move("Todo/A.md", "Done/A.md")
+    house.advance("1 minute")
+    assert.isNull(house.record("A").hold)
+    assert.isNull(house.record("A").workspace)
+    assert.strictEqual(starts(house), 1)
+  })
+
+  it("needs a person where its file cannot be read any more", () => {
+    const house = makeHousehold({ issues: { "Todo/A.md": {} }, started: false })
+    house.world.behaviour.prompt = (turn) =>
+      Effect.tap(diligent(turn), () => Effect.sync(() => house.world.tracker.spoil("Todo/A.md")))
+    house.start()
+    house.advance("10 minutes")
+    house.put("Todo/A.md")
+    house.advance("10 minutes")
+    assert.strictEqual(starts(house), 1)
+    assert.deepInclude(house.why("A"), { _tag: "Held", reason: "handoff" })
+  })
 })
 
 describe("work that is not handed over", () => {

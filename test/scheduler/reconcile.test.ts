@@ -221,7 +221,7 @@ describe("the agent's own move", () => {
     })
     house.advance("1 minute")
     assert.deepStrictEqual(house.files(), ["Done/A.md", "Todo/A.md"])
-    assert.deepInclude(house.why("A"), { _tag: "Held", reason: "configuration" })
+    assert.deepInclude(house.why("A"), { _tag: "Held", reason: "handoff" })
   })
 })
 
