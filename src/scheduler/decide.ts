@@ -249,6 +249,7 @@ export const nextDue = (state: SchedulerState, missingSince: MissingSince, now: 
 /** Whether nothing more will happen unless a person, the tracker or the settings change something. */
 export const isQuiet = (state: SchedulerState, observation: Observation, now: number): boolean =>
   Object.keys(state.runs).length === 0 &&
+  observation.busy.size === 0 &&
   Object.values(state.issues).every((record) => record.relocation === null) &&
   [...observation.tracker.byId.keys()].every((id) => {
     const issue = observed(state, observation, id)

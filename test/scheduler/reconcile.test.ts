@@ -1,7 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Ref } from "effect"
+import { Deferred, Effect, Ref } from "effect"
 import { Identifier } from "../../src/domain/ids.ts"
 import { setWork } from "../../src/handoff/MemoryHandoff.ts"
+import { isQuiet } from "../../src/scheduler/decide.ts"
 import { TrackerError } from "../../src/tracker/Tracker.ts"
 import { WorkspaceError } from "../../src/workspace/Workspaces.ts"
 import { makeHousehold } from "../support/household.ts"
@@ -250,6 +251,30 @@ describe("workspaces", () => {
       exports.map(({ head }) => head),
       ["c1"]
     )
+  })
+
+  it("that are being removed keep the program from ending", () => {
+    const disk = Deferred.makeUnsafe<void>()
+    const house = makeHousehold({
+      issues: { "Todo/A.md": {} },
+      behaviour: {
+        prompt: inTurn(busy),
+        disk: (operation) => (operation === "remove" ? Deferred.await(disk) : Effect.void)
+      }
+    })
+    house.advance("2 seconds")
+    house.world.tracker.move("Todo/A.md", "Done/A.md")
+    house.advance("20 seconds")
+    const quiet = () => {
+      const { at, observation, state } = house.view()
+      return isQuiet(state, observation, at)
+    }
+    assert.deepStrictEqual(Object.keys(house.view().state.runs), [])
+    assert.isFalse(quiet())
+    house.run(Deferred.succeed(disk, undefined))
+    house.advance("1 second")
+    assert.isNull(house.record("A").workspace)
+    assert.isTrue(quiet())
   })
 
   it("are kept after failures and continuations", () => {
