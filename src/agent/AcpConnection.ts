@@ -1,5 +1,5 @@
 import { type AnyMessage, client, type ClientContext, methods, RequestError } from "@agentclientprotocol/sdk"
-import { Cause, Clock, Data, Deferred, Effect, Fiber, FiberSet, Option, Schema, Stream } from "effect"
+import { Cause, Data, Deferred, Effect, Fiber, FiberSet, Option, Schema, Stream } from "effect"
 import type { SandboxProcess } from "../sandbox/Sandboxes.ts"
 import { AgentError, type AgentEvent } from "./AgentSessions.ts"
 import { agentFailure, ended } from "./failures.ts"
@@ -9,6 +9,7 @@ import { makeLineSplitter, MAX_LINE_BYTES } from "./lines.ts"
 import { answerPermission } from "./permissions.ts"
 import { makeStderrLog } from "./stderr.ts"
 import { oneLine } from "./text.ts"
+import { monotonicMillis } from "./turn.ts"
 import type { ReadUpdate } from "./updates.ts"
 
 /** A JSON-RPC error that the agent answered with. */
@@ -62,8 +63,8 @@ export const connect = Effect.fnUntraced(function* (
 ) {
   const end = yield* Deferred.make<never, AgentError>()
   const run = yield* FiberSet.makeRuntimePromise<never, void, unknown>()
-  let lastActivity = yield* Clock.currentTimeMillis
-  const touch = Effect.map(Clock.currentTimeMillis, (now) => {
+  let lastActivity = yield* monotonicMillis
+  const touch = Effect.map(monotonicMillis, (now) => {
     lastActivity = now
   })
   const notice = (text: string): void => handlers.emit({ _tag: "Notice", text })

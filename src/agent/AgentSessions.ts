@@ -74,7 +74,7 @@ export interface AgentSession {
   readonly cancel: Effect.Effect<void>
   /** Bounded: a slow reader loses the oldest and is told so by a `Notice`. Ends with the session. */
   readonly events: Stream.Stream<AgentEvent>
-  /** Epoch milliseconds of the last byte from the agent. */
+  /** When the last byte came from the agent, in milliseconds of the monotonic clock. */
   readonly lastActivityAt: Effect.Effect<number>
 }
 

@@ -1,4 +1,4 @@
-import { Clock, Deferred, Effect, Layer, Ref } from "effect"
+import { Deferred, Effect, Layer, Ref } from "effect"
 import { adapterOf } from "./adapters.ts"
 import {
   type AgentError,
@@ -10,7 +10,7 @@ import {
 } from "./AgentSessions.ts"
 import { makeEventBuffer } from "./EventBuffer.ts"
 import { timedOut } from "./failures.ts"
-import { withTurnLimits } from "./turn.ts"
+import { monotonicMillis, withTurnLimits } from "./turn.ts"
 
 const EVENT_CAPACITY = 1024
 
@@ -56,8 +56,8 @@ export const layer = (agents: ScriptedAgents): Layer.Layer<AgentSessions> =>
         const number = yield* Ref.updateAndGet(count, (n) => n + 1)
         const sessionId = resumed && options.resume !== null ? options.resume : `memory-${number}`
 
-        const activity = yield* Ref.make(yield* Clock.currentTimeMillis)
-        const touch = Effect.flatMap(Clock.currentTimeMillis, (now) => Ref.set(activity, now))
+        const activity = yield* Ref.make(yield* monotonicMillis)
+        const touch = Effect.flatMap(monotonicMillis, (now) => Ref.set(activity, now))
         const turns = yield* Ref.make(0)
         const asked = yield* Ref.make<Deferred.Deferred<void> | null>(null)
         const cancel = Effect.flatMap(Ref.get(asked), (present) =>

@@ -3,6 +3,9 @@ import type { Adapter } from "./adapters.ts"
 import type { AgentError } from "./AgentSessions.ts"
 import { timedOut } from "./failures.ts"
 
+/** For what has to know how long something took: the clock on the wall may be set meanwhile. */
+export const monotonicMillis = Effect.map(Clock.monotonicTimeNanos, (nanos) => Number(nanos / 1_000_000n))
+
 export interface TurnLimits {
   /** Milliseconds for the whole turn. */
   readonly promptTimeoutMs: number
@@ -25,7 +28,7 @@ export const withTurnLimits = <A, R>(
   )
   const silence = Effect.gen(function* () {
     for (;;) {
-      const quietFor = (yield* Clock.currentTimeMillis) - (yield* lastActivityAt)
+      const quietFor = (yield* monotonicMillis) - (yield* lastActivityAt)
       if (quietFor >= limits.stallTimeoutMs)
         return yield* timedOut("stall_timeout", adapter, limits.stallTimeoutMs, "its prompt")
       yield* Effect.sleep(limits.stallTimeoutMs - quietFor)

@@ -8,9 +8,7 @@ import { Scheduler } from "../scheduler/Scheduler.ts"
 export const untilQuiet = Effect.gen(function* () {
   const scheduler = yield* Scheduler
   yield* scheduler.views.pipe(
-    Stream.filter(
-      (view) => view.observation.tracker.scannedAt > 0 && isQuiet(view.state, view.observation, view.at)
-    ),
+    Stream.filter((view) => isQuiet(view.state, view.observation, view.at)),
     Stream.take(1),
     Stream.runDrain
   )

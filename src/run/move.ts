@@ -1,4 +1,4 @@
-import { Clock, Effect, Schedule } from "effect"
+import { Effect, Schedule } from "effect"
 import { RunFailure } from "../domain/Outcome.ts"
 import { roleOf, sameState } from "../domain/State.ts"
 import type { DoneClaim } from "../scheduler/events.ts"
@@ -52,7 +52,7 @@ export const reportMoved = (
   state: string | null,
   byUs: boolean
 ): Effect.Effect<void, RunFenced> =>
-  Effect.flatMap(Clock.currentTimeMillis, (movedAt) => run.report({ _tag: "Moved", state, byUs, movedAt }))
+  Effect.flatMap(run.services.tracker.lastScan, (scan) => run.report({ _tag: "Moved", state, byUs, scan }))
 
 /** A person who edits the file at the very moment of its move is waited for, so often. */
 const MOST_TRIES = 5

@@ -171,8 +171,12 @@ const make = Effect.gen(function* () {
   const relocateAndTell = (act: Extract<Act, { readonly _tag: "Relocate" }>) =>
     Effect.gen(function* () {
       const where = yield* relocateUntilKnown(tracker, act)
-      const movedAt = yield* Clock.currentTimeMillis
-      yield* Queue.offer(inputs, { _tag: "Relocated", issue: act.issue, state: where, movedAt })
+      yield* Queue.offer(inputs, {
+        _tag: "Relocated",
+        issue: act.issue,
+        state: where,
+        scan: yield* tracker.lastScan
+      })
     })
 
   const cleanUp = (act: Extract<Act, { readonly _tag: "CleanUp" }>, definition: WorkflowDefinition) =>
@@ -202,7 +206,10 @@ const make = Effect.gen(function* () {
   const noteMissing = (observation: Observation, now: number): void => {
     const missing = missingNow(state, observation)
     for (const issue of missingSince.keys()) if (!missing.has(issue)) missingSince.delete(issue)
-    for (const issue of missing) if (!missingSince.has(issue)) missingSince.set(issue, now)
+    for (const issue of missing) {
+      // A clock that was set back must not make it wait.
+      if ((missingSince.get(issue) ?? Infinity) > now) missingSince.set(issue, now)
+    }
   }
 
   const publish = (observation: Observation, now: number) =>

@@ -2,6 +2,7 @@ import { Duration, Effect, Schedule } from "effect"
 import type { IssueId } from "../domain/ids.ts"
 import { sameState } from "../domain/State.ts"
 import type { Tracker } from "../tracker/Tracker.ts"
+import { isAhead } from "./retry.ts"
 import type { Act } from "./acts.ts"
 
 /** A person who edits the file at the very moment of its move is waited for, so often. */
@@ -72,14 +73,14 @@ export interface KeptWorkspaces {
 }
 
 export const makeKeptWorkspaces = (): KeptWorkspaces => {
-  const kept = new Map<IssueId, { readonly times: number; readonly until: number }>()
-  const later = (now: number) => [...kept].filter(([, { until }]) => until > now)
+  const kept = new Map<IssueId, { readonly times: number; readonly since: number; readonly until: number }>()
+  const later = (now: number) => [...kept].filter(([, { since, until }]) => isAhead(since, until, now))
   return {
     note: (issue, removed, now) => {
       const times = kept.get(issue)?.times ?? 0
       const wait = Duration.min(Duration.times(CLEAN_UP_RETRY, 2 ** times), LONGEST_CLEAN_UP_RETRY)
       if (removed) kept.delete(issue)
-      else kept.set(issue, { times: times + 1, until: now + Duration.toMillis(wait) })
+      else kept.set(issue, { times: times + 1, since: now, until: now + Duration.toMillis(wait) })
     },
     at: (now) => new Set(later(now).map(([issue]) => issue)),
     due: (now) => later(now).map(([, { until }]) => until)

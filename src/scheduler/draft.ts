@@ -37,8 +37,8 @@ export type Input =
       readonly _tag: "Relocated"
       readonly issue: IssueId
       readonly state: string | null
-      /** Epoch milliseconds. */
-      readonly movedAt: number
+      /** The last scan of the tracker that had begun by then. */
+      readonly scan: number
     }
   | { readonly _tag: "CleanedUp"; readonly issue: IssueId; readonly removed: boolean }
   | { readonly _tag: "Stop"; readonly done: Deferred.Deferred<void> }

@@ -4,6 +4,7 @@ import { policyOf, roleOf, sameState, stateKey } from "../domain/State.ts"
 import type { TrackerSnapshot } from "../tracker/Tracker.ts"
 import type { RunKind } from "./events.ts"
 import { adapterFor, type Policy, workingState } from "./policy.ts"
+import { isAhead } from "./retry.ts"
 import {
   holdsSlot,
   type IssueRecord,
@@ -58,7 +59,7 @@ export type Explanation =
 export const observed = (state: SchedulerState, observation: Observation, id: IssueId): Issue | undefined => {
   const issue = observation.tracker.byId.get(id)
   const move = issueOf(state, id)?.lastMove ?? null
-  return issue === undefined || move === null || observation.tracker.scannedAt > move.at
+  return issue === undefined || move === null || observation.tracker.scan > move.scan
     ? issue
     : new Issue({ ...issue, state: move.state })
 }
@@ -137,7 +138,7 @@ export const claimability = (
   const blocked = state.blockedAdapters[adapter]
   if (blocked !== undefined) return { _tag: "AdapterBlocked", adapter, message: blocked }
   const retry = record?.retry ?? null
-  if (retry !== null && retry.dueAt > now) {
+  if (retry !== null && isAhead(retry.since, retry.dueAt, now)) {
     return retry.class === "rate_limit"
       ? { _tag: "RateLimited", until: retry.dueAt }
       : { _tag: "Backoff", until: retry.dueAt, error: retry.error }

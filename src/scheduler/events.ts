@@ -7,6 +7,8 @@ import { Tokens } from "../domain/Tokens.ts"
 export const nullUnlessWritten = <S extends Schema.Constraint>(schema: S) =>
   Schema.NullOr(schema).pipe(Schema.withDecodingDefaultKey(Effect.succeed(null)))
 
+export const zeroUnlessWritten = Schema.Number.pipe(Schema.withDecodingDefaultKey(Effect.succeed(0)))
+
 /** Why a run was started; `reply` and `continuation` take up the session before where the agent can. */
 export const RunKind = Schema.Literals(["first", "continuation", "retry", "reply"])
 export type RunKind = typeof RunKind.Type
@@ -130,10 +132,10 @@ export const SchedulerEvent = Schema.TaggedUnion({
     inode: Schema.String
   },
   /**
-   * `state`: where the issue is now, null when a person removed it. `movedAt`: when that was so, in epoch
-   * milliseconds; a scan that began later knows better, however late this is written down.
+   * `state`: where the issue is now, null when a person removed it. `scan`: the number of the tracker's last scan
+   * that had begun by then; a later one knows better, however late this is written down.
    */
-  Moved: { at, run, state: Schema.NullOr(Schema.String), byUs: Schema.Boolean, movedAt: Schema.Number },
+  Moved: { at, run, state: Schema.NullOr(Schema.String), byUs: Schema.Boolean, scan: zeroUnlessWritten },
   HookStarted: { at, run },
   HookEnded: { at, run, error: Schema.NullOr(Schema.String) },
   PublishIntended: { at, run },
@@ -154,7 +156,7 @@ export const SchedulerEvent = Schema.TaggedUnion({
     inode: Schema.String
   },
   /** As `Moved`. */
-  Relocated: { at, issue: IssueId, state: Schema.NullOr(Schema.String), movedAt: Schema.Number },
+  Relocated: { at, issue: IssueId, state: Schema.NullOr(Schema.String), scan: zeroUnlessWritten },
   RetryRequeued: { at, issue: IssueId, dueAt: Schema.Number, error: Schema.String },
   RetryDropped: { at, issue: IssueId, why: Schema.String },
   RetryNow: { at, issue: IssueId },

@@ -21,6 +21,9 @@ export const HANDOFF_FAILED = "handoff_failed"
 export const backoff = (n: number, capMs: number): number =>
   Math.min(Duration.toMillis(FIRST_BACKOFF) * 2 ** Math.min(Math.max(n, 1) - 1, 30), capMs)
 
+/** Whether a wait goes on. A clock that shows a time before its begin was set back, and the wait is over. */
+export const isAhead = (since: number, until: number, now: number): boolean => since <= now && now < until
+
 const rateLimitWait = (issue: IssueRecord, outcome: FailedOutcome, policy: Policy, now: number): number => {
   if (outcome.resetAt !== null && statesReset(outcome, now)) {
     // A reset that is always just ahead must not start a run each second.

@@ -1,6 +1,7 @@
 import { Schema } from "effect"
 import { Identifier, IssueId, makeQuestionId, makeRunId, QuestionId, RunId } from "../domain/ids.ts"
 import { CancelReason, FailureClass, RunOutcome } from "../domain/Outcome.ts"
+import { sameState } from "../domain/State.ts"
 import { addTokens, noTokens, Tokens, unknownTokens } from "../domain/Tokens.ts"
 import {
   Conclusion,
@@ -9,7 +10,8 @@ import {
   HoldReason,
   nullUnlessWritten,
   RunKind,
-  SchedulerEvent
+  SchedulerEvent,
+  zeroUnlessWritten
 } from "./events.ts"
 import { countsAsFailure } from "./failures.ts"
 
@@ -80,6 +82,8 @@ export type Relocation = typeof Relocation.Type
 export const Retry = Schema.Struct({
   kind: Schema.Literals(["continuation", "retry"]),
   attempt: Schema.Int,
+  /** When it was set, and until when it waits: a clock that shows an earlier time was set back. */
+  since: zeroUnlessWritten,
   dueAt: Schema.Number,
   class: Schema.NullOr(FailureClass),
   error: Schema.NullOr(Schema.String)
@@ -151,8 +155,8 @@ export const IssueRecord = Schema.Struct({
   reviewed: nullUnlessWritten(RunId),
   /** A move of ours that is under way while no run is. */
   relocation: Schema.NullOr(Relocation),
-  /** Where we last put it, and when: holds against any scan that began before. */
-  lastMove: Schema.NullOr(Schema.Struct({ state: Schema.String, at: Schema.Number })),
+  /** Where this process has last put it, and the number of the tracker's scan that later ones are counted from. */
+  lastMove: Schema.NullOr(Schema.Struct({ state: Schema.String, scan: zeroUnlessWritten })),
   tokens: Tokens,
   /** Seconds of all its runs. */
   seconds: Schema.Number,
@@ -388,6 +392,7 @@ const runEnded = (before: SchedulerState, event: EventOf<"RunEnded">): Scheduler
       ? {
           kind: event.next.kind,
           attempt: event.next.attempt,
+          since: event.at,
           dueAt: event.next.dueAt,
           class: event.next.class,
           error: event.next.error
@@ -426,22 +431,31 @@ const runEnded = (before: SchedulerState, event: EventOf<"RunEnded">): Scheduler
   }
 }
 
-/** A new process may have been given other settings: what the old ones were at fault for is tried again. */
-const withNewSettings = (state: SchedulerState): SchedulerState => ({
-  ...state,
-  issues: Object.fromEntries(
-    Object.entries(state.issues).map(([id, issue]) => [
-      id,
-      issue.hold?.reason === "configuration" ? { ...issue, hold: null } : issue
-    ])
-  )
+/**
+ * A new process may have been given other settings: what the old ones were at fault for is tried again. It counts
+ * scans anew, and none of its own began before what an old one has moved.
+ */
+const inNewProcess = (issue: IssueRecord): IssueRecord => ({
+  ...issue,
+  hold: issue.hold?.reason === "configuration" ? null : issue.hold,
+  lastMove: null
 })
+
+const endedNow = (retry: Retry, at: number): Retry => ({ ...retry, since: at, dueAt: at })
 
 /** The state after an event. Total: an event of a run or issue that is not there changes nothing. */
 export const evolve = (state: SchedulerState, event: SchedulerEvent): SchedulerState => {
   switch (event._tag) {
     case "Booted":
-      return { ...withNewSettings(state), epoch: event.epoch, nextRun: 1, blockedAdapters: {} }
+      return {
+        ...state,
+        issues: Object.fromEntries(
+          Object.entries(state.issues).map(([id, issue]) => [id, inNewProcess(issue)])
+        ),
+        epoch: event.epoch,
+        nextRun: 1,
+        blockedAdapters: {}
+      }
     case "RunStarted":
       return runStarted(state, event)
     case "WorkspaceReady":
@@ -496,7 +510,7 @@ export const evolve = (state: SchedulerState, event: SchedulerEvent): SchedulerS
         ? patchIssue(state, event.issue, {
             steering: { ...steering, reply: event.reply, answeredAt: event.at },
             // A person is there: what waits, but for a rate limit, waits no longer.
-            retry: retry === null || retry.class === "rate_limit" ? retry : { ...retry, dueAt: event.at }
+            retry: retry === null || retry.class === "rate_limit" ? retry : endedNow(retry, event.at)
           })
         : state
     }
@@ -544,7 +558,7 @@ export const evolve = (state: SchedulerState, event: SchedulerEvent): SchedulerS
           run.conclusion === null ? moved : { ...moved, moved: true, stage: "finishing" }
         ),
         event.run,
-        () => (event.state === null ? {} : { lastMove: { state: event.state, at: event.movedAt } })
+        () => (event.state === null ? {} : { lastMove: { state: event.state, scan: event.scan } })
       )
     }
     case "HookStarted":
@@ -579,21 +593,22 @@ export const evolve = (state: SchedulerState, event: SchedulerEvent): SchedulerS
     case "Relocated": {
       const issue = issueOf(state, event.issue)
       if (issue === undefined || issue.relocation === null) return state
-      const parked = issue.relocation.why === "park" && issue.hold !== null
+      const { from, to, why } = issue.relocation
+      // Where it lies in neither, a person has moved it: as from where it was to be parked.
+      const parkedIn = event.state !== null && sameState(event.state, from) ? from : to
       return patchIssue(state, event.issue, {
         relocation: null,
-        lastMove: event.state === null ? issue.lastMove : { state: event.state, at: event.movedAt },
-        hold:
-          parked && issue.hold !== null
-            ? { ...issue.hold, parkedIn: event.state ?? issue.relocation.from }
-            : issue.hold
+        lastMove: event.state === null ? issue.lastMove : { state: event.state, scan: event.scan },
+        hold: why === "park" && issue.hold !== null ? { ...issue.hold, parkedIn } : issue.hold
       })
     }
     case "RetryRequeued": {
       const retry = issueOf(state, event.issue)?.retry
       return retry == null
         ? state
-        : patchIssue(state, event.issue, { retry: { ...retry, dueAt: event.dueAt, error: event.error } })
+        : patchIssue(state, event.issue, {
+            retry: { ...retry, since: event.at, dueAt: event.dueAt, error: event.error }
+          })
     }
     case "RetryDropped":
       return patchIssue(state, event.issue, { retry: null })
@@ -603,7 +618,7 @@ export const evolve = (state: SchedulerState, event: SchedulerEvent): SchedulerS
         hold: null,
         failures: 0,
         sessions: 0,
-        ...(retry == null ? {} : { retry: { ...retry, dueAt: event.at } })
+        ...(retry == null ? {} : { retry: endedNow(retry, event.at) })
       })
     }
     case "OperatorStopped": {

@@ -59,12 +59,14 @@ const make = Effect.gen(function* () {
 
   /** One scan or change at a time: each builds on what the one before saw. */
   const turn = yield* Semaphore.make(1)
+  const scans = yield* Ref.make(0)
   const watchProblems = yield* Ref.make<ReadonlyArray<Problem>>([])
 
   const look = Effect.fnUntraced(function* (index: TrackerIndex, extent: Extent) {
     const scanner = { files, place, now: yield* Clock.currentTimeMillis }
+    const number = yield* Ref.updateAndGet(scans, (before) => before + 1)
     const next = yield* scan(scanner, index, extent)
-    const found = findings(next, scanner)
+    const found = findings(next, place, number)
     const problems = [...found.problems, ...(yield* Ref.get(watchProblems))]
     return { index: next, snapshot: makeSnapshot({ ...found, problems }, yield* policies) } satisfies Seen
   })
@@ -224,6 +226,7 @@ const make = Effect.gen(function* () {
 
   return Tracker.of({
     snapshot,
+    lastScan: Ref.get(scans),
     changes: SubscriptionRef.changes(seen).pipe(
       Stream.map((now) => now.snapshot),
       Stream.changesWith(sameSnapshot)

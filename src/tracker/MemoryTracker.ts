@@ -58,6 +58,7 @@ export const layer = (
 
   return Layer.succeed(Tracker, {
     snapshot: Effect.sync(world.snapshot),
+    lastScan: Effect.sync(world.looks),
 
     changes: Stream.callback<TrackerSnapshot>((queue) =>
       Effect.acquireRelease(

@@ -12,8 +12,8 @@ export interface TrackerSnapshot {
   readonly problems: ReadonlyArray<Problem>
   /** Names of the issue files behind those problems: what they hold is not known, which is not the same as gone. */
   readonly unreadable: ReadonlySet<string>
-  /** Epoch milliseconds when the scan began: what happened later may not be in it. */
-  readonly scannedAt: number
+  /** Number of the scan, counted from 1 as they begin: what happened after it began may not be in it. */
+  readonly scan: number
 }
 
 /** The tracker as a whole could not be read or written. Says nothing about any issue in it. */
@@ -105,6 +105,8 @@ export class Tracker extends Context.Service<
   {
     /** As last scanned; no I/O. */
     readonly snapshot: Effect.Effect<TrackerSnapshot>
+    /** Number of the last scan that has begun: what is done now is in all that follow. */
+    readonly lastScan: Effect.Effect<number>
     /** The present snapshot, then each that differs from it. */
     readonly changes: Stream.Stream<TrackerSnapshot>
     /** Scans now. A failure leaves the last snapshot in force. */

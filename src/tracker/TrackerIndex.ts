@@ -168,7 +168,8 @@ export const scan = Effect.fn("TrackerIndex.scan")(function* (
   return { folders, problems }
 })
 
-export const findings = (index: TrackerIndex, scanner: Pick<Scanner, "now" | "place">): Findings => {
+/** `number`: of the scan. */
+export const findings = (index: TrackerIndex, place: Place, number: number): Findings => {
   const records: Array<IssueRecord> = []
   const problems: Array<Problem> = [...index.problems]
   const unreadable = new Set<string>()
@@ -184,7 +185,7 @@ export const findings = (index: TrackerIndex, scanner: Pick<Scanner, "now" | "pl
       }
     }
   }
-  return { records, problems, unreadable, scannedAt: scanner.now, rootName: rootNameOf(scanner.place) }
+  return { records, problems, unreadable, scan: number, rootName: rootNameOf(place) }
 }
 
 /** Names of all issue files, readable or not, without `.md`. */

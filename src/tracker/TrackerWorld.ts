@@ -23,6 +23,8 @@ export interface TrackerWorld {
   readonly snapshot: () => TrackerSnapshot
   /** Looks anew, even where nothing has changed: the same issues, seen later. */
   readonly rescan: () => TrackerSnapshot
+  /** How often it was looked at. */
+  readonly looks: () => number
   readonly states: () => StatePolicies
   readonly file: (path: string) => WorldFile | undefined
   readonly paths: () => ReadonlyArray<string>
@@ -39,12 +41,6 @@ export interface TrackerWorld {
   readonly setStates: (states: StatePolicies) => void
   /** Calls back after each change, until the returned function is called. */
   readonly subscribe: (listener: () => void) => () => void
-}
-
-export interface TrackerWorldOptions {
-  readonly states: StatePolicies
-  /** Epoch milliseconds; by default a counter that grows with each look. */
-  readonly now?: () => number
 }
 
 export const splitPath = (path: string): { readonly state: string; readonly fileName: string } => {
@@ -78,12 +74,11 @@ const toRecord = (path: string, { inode, written }: WorldFile): IssueRecord => {
   }
 }
 
-export const makeTrackerWorld = (options: TrackerWorldOptions): TrackerWorld => {
+export const makeTrackerWorld = (options: { readonly states: StatePolicies }): TrackerWorld => {
   let states = options.states
   let inodes = 0
   let looks = 0
   let current: TrackerSnapshot | undefined
-  const now = options.now ?? (() => (looks += 1))
   const files = new Map<string, WorldFile>()
   const records = new Map<string, IssueRecord>()
   const listeners = new Set<() => void>()
@@ -118,7 +113,7 @@ export const makeTrackerWorld = (options: TrackerWorldOptions): TrackerWorld => 
         records: [...records].sort(([left], [right]) => byteOrder(left, right)).map(([, record]) => record),
         problems: spoiled.map((path) => trackerProblem(`tracker/${path}`, "it cannot be read", null)),
         unreadable: new Set(spoiled.map((path) => splitPath(path).fileName)),
-        scannedAt: now(),
+        scan: (looks += 1),
         rootName: "tracker"
       },
       states
@@ -127,7 +122,8 @@ export const makeTrackerWorld = (options: TrackerWorldOptions): TrackerWorld => 
 
   return {
     snapshot: () => (current ??= look()),
-    rescan: () => (current = current === undefined ? look() : { ...current, scannedAt: now() }),
+    rescan: () => (current = current === undefined ? look() : { ...current, scan: (looks += 1) }),
+    looks: () => looks,
     states: () => states,
     file: (path) => files.get(path),
     paths: () => [...files.keys()].sort(byteOrder),

@@ -11,8 +11,8 @@ export interface Findings {
   readonly records: ReadonlyArray<IssueRecord>
   readonly problems: ReadonlyArray<Problem>
   readonly unreadable: ReadonlySet<string>
-  /** Epoch milliseconds. */
-  readonly scannedAt: number
+  /** Number of the scan. */
+  readonly scan: number
   /** What problems call the tracker's folder. */
   readonly rootName: string
 }
@@ -129,14 +129,14 @@ export const makeSnapshot = (findings: Findings, policies: StatePolicies): Track
     byId: new Map(issues.map((issue) => [issue.id, issue])),
     problems,
     unreadable: findings.unreadable,
-    scannedAt: findings.scannedAt
+    scan: findings.scan
   }
 }
 
 const sameProblem = (left: Problem, right: Problem | undefined): boolean =>
   left.where === right?.where && left.message === right.message && left.severity === right.severity
 
-/** Whether nobody could tell one from the other, but for the time of the scan. */
+/** Whether nobody could tell one from the other, but for the number of the scan. */
 export const sameSnapshot = (left: TrackerSnapshot, right: TrackerSnapshot): boolean =>
   left.issues.length === right.issues.length &&
   left.problems.length === right.problems.length &&

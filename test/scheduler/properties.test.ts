@@ -62,7 +62,7 @@ const observationOf = (issues: ReadonlyArray<Issue>, cap: number): Observation =
     byId: new Map(issues.map((issue) => [issue.id, issue])),
     problems: [],
     unreadable: new Set(),
-    scannedAt: NOW
+    scan: 1
   },
   policy: {
     states: STATES,

@@ -82,6 +82,27 @@ describe("retries", () => {
     assert.deepStrictEqual(house.files(), ["Done/A.md"])
   })
 
+  it("does not hold an issue that a person moves while it is being parked", () => {
+    let armed = true
+    const house = makeHousehold({
+      config: { agent: { circuitBreakerThreshold: 2 } },
+      issues: { "Todo/A.md": {} },
+      behaviour: {
+        prompt: inTurn(failing("exit"), failing("exit")),
+        tracker: ({ operation }) =>
+          Effect.sync(() => {
+            if (operation !== "move" || !armed) return
+            armed = false
+            house.world.tracker.move("Todo/A.md", "In Progress/A.md")
+          })
+      }
+    })
+    house.advance("1 minute")
+    assert.isFalse(armed)
+    assert.isNull(house.record("A").hold)
+    assert.deepStrictEqual(house.files(), ["Done/A.md"])
+  })
+
   it("counts failures anew after a signalled end", () => {
     const house = makeHousehold({
       config: { agent: { circuitBreakerThreshold: 2 } },

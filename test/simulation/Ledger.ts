@@ -42,8 +42,8 @@ interface LedgerIssue {
   sessions: number
   /** Parked, and not taken back by a person. */
   held: boolean
-  /** Not to be started before. */
-  notBefore: number
+  /** Not to be started between: an earlier time tells of a clock that was set back. */
+  waits: { readonly since: number; readonly until: number }
   lastHandoff: "none" | "exported"
   question: { id: string; reply: string | null } | null
   /** The last reply that an agent has taken up. */
@@ -53,7 +53,6 @@ interface LedgerIssue {
 
 /** What the world was like, as far as the rules need it. */
 export interface Facts {
-  readonly now: () => number
   /** The largest number that was in force within the last seconds. */
   readonly recentCap: () => number
   readonly recentStateCap: (state: string) => number | null
@@ -72,6 +71,8 @@ export interface Facts {
 
 const isEvent = (entry: JournalEntry): entry is JournalEntry & SchedulerEvent =>
   typeof entry === "object" && entry !== null && "_tag" in entry && entry["_tag"] !== "Snapshot"
+
+const NO_WAIT = { since: 0, until: 0 }
 
 /** The delay before the n-th retry in a row, as the design states it. */
 const statedBackoff = (n: number, cap: number): number => Math.min(10_000 * 2 ** (n - 1), cap)
@@ -97,7 +98,7 @@ export const makeLedger = (facts: Facts) => {
       failures: 0,
       sessions: 0,
       held: false,
-      notBefore: 0,
+      waits: NO_WAIT,
       lastHandoff: "none",
       question: null,
       answered: null,
@@ -145,8 +146,9 @@ export const makeLedger = (facts: Facts) => {
       `${event.run} of ${event.issue}`)
     require(!issue.held, "the breaker trips and stays", () =>
       `${event.run} of ${event.issue} after ${issue.failures} failures`)
-    require(event.at >= issue.notBefore, "no retry before it is due", () =>
-      `${event.run} of ${event.issue} starts ${issue.notBefore - event.at} ms early`)
+    const { since, until } = issue.waits
+    require(event.at >= until || event.at < since, "no retry before it is due", () =>
+      `${event.run} of ${event.issue} starts ${until - event.at} ms early`)
     runs.set(event.run, {
       run: event.run,
       issue: event.issue,
@@ -203,7 +205,7 @@ export const makeLedger = (facts: Facts) => {
         break
     }
     if (next._tag === "Hold") issue.held = next.reason !== "configuration"
-    issue.notBefore = next._tag === "Retry" ? next.dueAt : 0
+    issue.waits = next._tag === "Retry" ? { since: event.at, until: next.dueAt } : NO_WAIT
     if (next._tag === "Retry" && outcome._tag === "Failed") {
       const wait = next.dueAt - event.at
       if (outcome.class === "agent" || outcome.class === "infrastructure") {
@@ -267,7 +269,7 @@ export const makeLedger = (facts: Facts) => {
       case "SteeringAnswered": {
         const issue = issueOf(event.issue)
         if (issue.question?.id === event.question) issue.question.reply = event.reply
-        issue.notBefore = 0
+        issue.waits = NO_WAIT
         return
       }
       case "SteeringWithdrawn":
@@ -363,13 +365,13 @@ export const makeLedger = (facts: Facts) => {
         issue.failures = 0
         issue.sessions = 0
         issue.held = false
-        issue.notBefore = 0
+        issue.waits = NO_WAIT
         return
       }
       case "RetryRequeued":
       case "RetryDropped":
       case "OperatorStopped":
-        issueOf(event.issue).notBefore = 0
+        issueOf(event.issue).waits = NO_WAIT
         return
       case "Forgotten":
         issues.delete(event.issue)

@@ -167,7 +167,7 @@ export const makeAgents = (world: World) => {
     }
     if (roll < 61) {
       hit("agent rate limited", turn.runId)
-      return Effect.fail(failure("rate_limit", machine.now() + dice.between(MINUTE, 90 * MINUTE)))
+      return Effect.fail(failure("rate_limit", machine.wall() + dice.between(MINUTE, 90 * MINUTE)))
     }
     if (roll < 63) {
       hit("agent auth refused", turn.runId)

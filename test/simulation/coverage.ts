@@ -32,6 +32,7 @@ export const FAULTS = [
   "agent signals twice",
   "agent stalls",
   "agent transitions",
+  "clock jumps",
   "config accepted",
   "config cap lowered",
   "config rejected",

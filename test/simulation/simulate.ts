@@ -92,7 +92,7 @@ export const simulate = (plan: Plan): Outcome => {
   let settings = drawSettings(dice)
   const definition = () => testWorkflow({ config: configOf(settings, mode, TRACKER_ROOT) })
   const workflow = definition()
-  const house = makeHouseWorld({ workflow, now: machine.now })
+  const house = makeHouseWorld({ workflow, now: machine.wall })
   const coverage = noCoverage()
 
   // ── what is told of it ────────────────────────────────────────────────────────────────────────────
@@ -154,7 +154,6 @@ export const simulate = (plan: Plan): Outcome => {
   const services = () => (stopping ? undefined : life?.value())
 
   const ledger = makeLedger({
-    now: machine.now,
     recentCap: () => Math.max(...recent().map(({ cap }) => cap)),
     recentStateCap: (state) => {
       if (state !== "Review") return null
@@ -700,6 +699,18 @@ export const simulate = (plan: Plan): Outcome => {
     }
   }
 
+  /** Of their own dice: a world with a jump is otherwise the world without. */
+  const planJumps = (): void => {
+    const jumps = makeDice(plan.seed ^ 0x5eed)
+    for (let count = jumps.between(0, 2); count > 0; count--) {
+      const days = jumps.pick([-1, 1]) * jumps.next()
+      machine.after(jumps.between(MINUTE, plan.faultHours * HOUR), () => {
+        hit("clock jumps", `${days.toFixed(2)} days`)
+        machine.jump(Math.round(days * 24 * HOUR))
+      })
+    }
+  }
+
   // ── rest ──────────────────────────────────────────────────────────────────────────────────────────
   const unrested = (): ReadonlyArray<string> => {
     const now = view()
@@ -709,7 +720,7 @@ export const simulate = (plan: Plan): Outcome => {
     for (const id of now.observation.tracker.byId.keys()) {
       const issue = observed(now.state, now.observation, id)
       if (issue === undefined) continue
-      const why = explain(now.state, now.observation, issue, machine.now())
+      const why = explain(now.state, now.observation, issue, machine.wall())
       // What blocks has to come to rest itself.
       const rests = ["Finished", "ForReview", "NotActive", "Proposed", "Held", "Blocked"].includes(why._tag)
       if (!rests) found.push(`${id} in ${issue.state}: ${why._tag} ${JSON.stringify(why).slice(0, 200)}`)
@@ -744,6 +755,7 @@ export const simulate = (plan: Plan): Outcome => {
   // ── the course of it ──────────────────────────────────────────────────────────────────────────────
   people.begin()
   planDeaths()
+  planJumps()
   machine.after(1, bootHouse)
   const deadline = begin + (plan.faultHours + plan.restHours) * HOUR
   let steps = 0

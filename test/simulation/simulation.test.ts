@@ -40,7 +40,6 @@ describe("the simulated world", () => {
 
   it("sees an entry of a run that has ended", () => {
     const ledger = makeLedger({
-      now: () => 0,
       recentCap: () => 1,
       recentStateCap: () => null,
       recentThreshold: () => 5,

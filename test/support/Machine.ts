@@ -112,8 +112,12 @@ export interface Life<A> {
  * jumps to the next timer. Killing a program drops its tasks and its timers; none of its finalizers runs.
  */
 export interface Machine {
-  /** Epoch milliseconds. */
+  /** Milliseconds, as timers count them. */
   readonly now: () => number
+  /** Epoch milliseconds, as the clock on the wall shows them: the same as `now` until it jumps. */
+  readonly wall: () => number
+  /** Sets the clock on the wall forward or back; timers know nothing of it. */
+  readonly jump: (ms: number) => void
   /** Of the world: survives every life. */
   readonly after: (delayMs: number, run: () => void) => void
   /** Sets a program up; its scope is open until the life ends. */
@@ -147,6 +151,7 @@ export const makeMachine = (options: MachineOptions = {}): Machine => {
   const maxOps = options.opsBeforeYield ?? 2048
   const timers = makeTimers()
   let time = options.start ?? Date.UTC(2026, 0, 1)
+  let skew = 0
   let seq = 0
   let life = 0
   let ready: Array<() => void> = []
@@ -195,11 +200,13 @@ export const makeMachine = (options: MachineOptions = {}): Machine => {
     time = Math.max(time, until)
   }
 
+  const wall = (): number => time + skew
+
   const clockOf = (mine: number): Clock.Clock => ({
-    currentTimeMillisUnsafe: () => time,
-    currentTimeMillis: Effect.sync(() => time),
-    currentTimeNanosUnsafe: () => BigInt(time) * 1_000_000n,
-    currentTimeNanos: Effect.sync(() => BigInt(time) * 1_000_000n),
+    currentTimeMillisUnsafe: wall,
+    currentTimeMillis: Effect.sync(wall),
+    currentTimeNanosUnsafe: () => BigInt(wall()) * 1_000_000n,
+    currentTimeNanos: Effect.sync(() => BigInt(wall()) * 1_000_000n),
     monotonicTimeNanosUnsafe: () => BigInt(time) * 1_000_000n,
     monotonicTimeNanos: Effect.sync(() => BigInt(time) * 1_000_000n),
     sleep: (duration) => {
@@ -263,6 +270,8 @@ export const makeMachine = (options: MachineOptions = {}): Machine => {
 
   return {
     now: () => time,
+    wall,
+    jump: (ms) => void (skew += ms),
     after: (delayMs, run) => void schedule(delayMs, 0, run),
     start,
     kill: () => {

@@ -82,7 +82,7 @@ export const makeHouseWorld = ({ behaviour = {}, now, workflow }: WorldOptions):
   disk.put(`${workflow.config.state.root}/.keep`, "")
   disk.put(`${workflow.config.workspace.root}/.keep`, "")
   return {
-    tracker: makeTrackerWorld({ states: workflow.config.states, ...(now === undefined ? {} : { now }) }),
+    tracker: makeTrackerWorld({ states: workflow.config.states }),
     journal: MemoryJournal.makeWorld(),
     handoff: MemoryHandoff.makeWorld(),
     disk,

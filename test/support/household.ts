@@ -76,7 +76,7 @@ export const makeHousehold = (options: HouseholdOptions = {}): Household => {
   const definition = (config: ConfigOverrides) =>
     testWorkflow({ config, ...(options.prompt === undefined ? {} : { prompt: options.prompt }) })
   let workflow = definition(options.config ?? {})
-  const world = makeHouseWorld({ workflow, now: machine.now, behaviour: options.behaviour ?? {} })
+  const world = makeHouseWorld({ workflow, now: machine.wall, behaviour: options.behaviour ?? {} })
   for (const [path, written] of Object.entries(options.issues ?? {})) world.tracker.put(path, written)
   let life: Life<Context.Context<Services>> | undefined
 
@@ -151,7 +151,7 @@ export const makeHousehold = (options: HouseholdOptions = {}): Household => {
       const { observation, state } = view()
       const found = observed(state, observation, IssueId.make(id))
       if (found === undefined) throw new Error(`no issue ${id}`)
-      return explain(state, observation, found, machine.now())
+      return explain(state, observation, found, machine.wall())
     },
     configure: (config) => {
       workflow = definition(config)

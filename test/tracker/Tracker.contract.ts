@@ -57,6 +57,20 @@ export const trackerContract = (name: string, bench: Effect.Effect<Bench, never,
     )
 
   describe(name, () => {
+    test("counts its scans: what is done after asking for the last one is in all that follow", (bench, start) =>
+      Effect.gen(function* () {
+        bench.put("Todo/A.md", {})
+        const tracker = yield* start
+        const first = yield* tracker.snapshot
+        const asked = yield* tracker.lastScan
+        assert.isAtMost(first.scan, asked)
+        bench.move("Todo/A.md", "Done/A.md")
+        const later = yield* tracker.refresh
+        assert.isAbove(later.scan, asked)
+        assert.isAtMost(later.scan, yield* tracker.lastScan)
+        assert.strictEqual(later.byId.get(id("A"))?.state, "Done")
+      }))
+
     test("lists issues in file order, the state being the folder as it is called", (bench, start) =>
       Effect.gen(function* () {
         bench.put("Todo/B-2.md", { title: "Second", priority: 2, labels: ["x"] })
