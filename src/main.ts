@@ -41,6 +41,12 @@ const teardown: Runtime.Teardown = (exit, onExit) =>
     ? onExit(0)
     : Runtime.defaultTeardown(exit, onExit)
 
+/** A terminal that closes asks for what SIGTERM asks for; that it may say so twice is no second signal. */
+process.once("SIGHUP", () => {
+  process.on("SIGHUP", () => undefined)
+  process.kill(process.pid, "SIGTERM")
+})
+
 main.pipe(
   Effect.provide(Layer.mergeAll(machine, logging.layer())),
   NodeRuntime.runMain({ teardown, disableErrorReporting: true })

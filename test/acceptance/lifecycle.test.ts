@@ -94,6 +94,22 @@ describe.skipIf(!hasProcessTable("that nothing outlives a stop"))("a stop", { ti
     }
   })
 
+  it("by a terminal that closes is the same stop", async ({ workshop }) => {
+    const project = workshop.project({
+      settings: [`hooks: { after_run: 'sleep 0.2; touch "$SYMPHONY_WORKFLOW.ended"' }`]
+    })
+    project.file("Todo", "A-1", ["sleep 3600000"])
+    const symphony = await workshop.serve(project)
+    await symphony.until("it works", async () => (await symphony.state()).running[0]?.turn_count === 1)
+    // The shell and the kernel both say so.
+    symphony.kill("SIGHUP")
+    symphony.kill("SIGHUP")
+    const ended = await symphony.ended
+    assert.strictEqual(ended.code, 0, ended.stderr)
+    assert.deepStrictEqual(processesOf(project), [])
+    assert.isTrue(fs.existsSync(`${project.workflow}.ended`))
+  })
+
   it("does not wait for connections on which nobody asks anything", async ({ workshop }) => {
     const project = workshop.project()
     const symphony = await workshop.serve(project)
