@@ -8,6 +8,7 @@ import {
   PubSub,
   Ref,
   Result,
+  Schedule,
   Semaphore,
   Stream
 } from "effect"
@@ -175,14 +176,23 @@ const make = Effect.gen(function* () {
 
   const older = (fenced: RunFenced) => Effect.logWarning("run of an older generation ends", fenced)
 
-  /** A bug in one run ends that run and says so. */
+  /** A bug in one run ends that run and says so. Where that meets another, it is tried again. */
   const died = (run: RunContext, cause: Cause.Cause<never>): Effect.Effect<void> =>
     Cause.hasInterruptsOnly(cause)
       ? Effect.failCause(cause)
       : Effect.logError("run died", cause).pipe(
-          Effect.andThen(quiesce(run)),
-          Effect.andThen(run.report({ _tag: "RunEnded", outcome: defect(cause) })),
-          Effect.catchTag("RunFenced", older)
+          Effect.andThen(
+            quiesce(run).pipe(
+              Effect.andThen(run.report({ _tag: "RunEnded", outcome: defect(cause) })),
+              Effect.catchTag("RunFenced", older),
+              Effect.catchDefect((again) =>
+                Effect.andThen(Effect.logError("run that died does not end yet", again), Effect.fail("again"))
+              ),
+              Effect.retry(Schedule.min([Schedule.exponential("1 second"), Schedule.spaced("1 minute")])),
+              // Retried for as long as we live.
+              Effect.orDie
+            )
+          )
         )
 
   const supervised = (run: RunContext): Effect.Effect<void> =>
