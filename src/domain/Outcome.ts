@@ -15,7 +15,6 @@ export const CancelReason = Schema.Literals([
   "moved_to_inactive",
   "issue_missing",
   "operator_stop",
-  "operator_retry",
   "shutdown"
 ])
 export type CancelReason = typeof CancelReason.Type

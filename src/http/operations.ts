@@ -25,7 +25,6 @@ const refused = ({ message, reason }: CommandRefused): BadRequest | NotFound | C
     case "already_answered":
     case "not_running":
     case "nothing_to_review":
-    case "name_taken":
     case "run_active":
       return new Conflict({ error: { code: reason, message } })
   }

@@ -7,7 +7,6 @@ import { policyOf, roleOf, sameState } from "../domain/State.ts"
 import type { ProxiedModel } from "../proxy/ModelProxy.ts"
 import { modelPath } from "../proxy/routes.ts"
 import type { RunFenced } from "../scheduler/Runs.ts"
-import type { Workspace } from "../workspace/Workspaces.ts"
 import { failureOf } from "./failures.ts"
 import { moveUntilKnown, reportMoved } from "./move.ts"
 import { hookContext, noteStage, type RunContext } from "./RunContext.ts"
@@ -66,7 +65,6 @@ export const enter = (run: RunContext): Effect.Effect<Issue | Gone, RunFailure |
 export interface Prepared {
   readonly _tag: "Prepared"
   readonly issue: Issue
-  readonly workspace: Workspace
   readonly session: AgentSession
   /** Null where the agent reaches its model by itself. */
   readonly model: ProxiedModel | null
@@ -161,5 +159,5 @@ export const prepare = (
           )
       })
     )
-    return { _tag: "Prepared", issue, workspace, session, model }
+    return { _tag: "Prepared", issue, session, model }
   })

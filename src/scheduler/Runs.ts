@@ -1,6 +1,5 @@
 import { Context, type Effect, Schema, type Stream } from "effect"
 import { type QuestionId, RunId } from "../domain/ids.ts"
-import type { Issue } from "../domain/Issue.ts"
 import type { CancelReason, RunOutcome } from "../domain/Outcome.ts"
 import type { WorkflowDefinition } from "../workflow/WorkflowConfig.ts"
 import type { DoneClaim, SchedulerEvent } from "./events.ts"
@@ -43,8 +42,6 @@ export type Report = (report: RunReport) => Effect.Effect<void, RunFenced>
 /** Everything a run needs to know; it keeps these settings to its end. */
 export interface RunOrder {
   readonly record: RunRecord
-  /** As last read; null when recovering a run whose file is gone. */
-  readonly issue: Issue | null
   readonly workflow: WorkflowDefinition
   /** The question to go on with, answered or not. */
   readonly steering: Steering | null

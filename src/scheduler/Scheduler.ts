@@ -34,7 +34,6 @@ export class CommandRefused extends Schema.TaggedError<CommandRefused>()("Comman
     "not_running",
     "nothing_to_review",
     "unknown_state",
-    "name_taken",
     "run_active",
     "not_durable",
     "stopping"

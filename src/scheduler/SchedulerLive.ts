@@ -119,7 +119,6 @@ const make = Effect.gen(function* () {
   ) {
     const { record, recovering } = act
     settings.set(record.run, definition)
-    const issue = (yield* tracker.snapshot).byId.get(record.issue) ?? null
     const memory = issueOf(state, record.issue)
     const last = memory?.history.at(-1)?.outcome
     const goesOn = record.kind === "continuation" || record.kind === "reply"
@@ -135,7 +134,6 @@ const make = Effect.gen(function* () {
     yield* runs.start(
       {
         record,
-        issue,
         workflow: definition,
         steering: memory?.steering ?? null,
         answered: memory?.answered ?? null,

@@ -157,7 +157,6 @@ export const SchedulerEvent = Schema.TaggedUnion({
   },
   /** As `Moved`. */
   Relocated: { at, issue: IssueId, state: Schema.NullOr(Schema.String), scan: zeroUnlessWritten },
-  RetryRequeued: { at, issue: IssueId, dueAt: Schema.Number, error: Schema.String },
   RetryDropped: { at, issue: IssueId, why: Schema.String },
   RetryNow: { at, issue: IssueId },
   OperatorStopped: { at, issue: IssueId, contentHash: Schema.NullOr(Schema.String) },

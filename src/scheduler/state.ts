@@ -602,14 +602,6 @@ export const evolve = (state: SchedulerState, event: SchedulerEvent): SchedulerS
         hold: why === "park" && issue.hold !== null ? { ...issue.hold, parkedIn } : issue.hold
       })
     }
-    case "RetryRequeued": {
-      const retry = issueOf(state, event.issue)?.retry
-      return retry == null
-        ? state
-        : patchIssue(state, event.issue, {
-            retry: { ...retry, since: event.at, dueAt: event.dueAt, error: event.error }
-          })
-    }
     case "RetryDropped":
       return patchIssue(state, event.issue, { retry: null })
     case "RetryNow": {

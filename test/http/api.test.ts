@@ -285,7 +285,6 @@ describe("what is refused", () => {
     not_running: 409,
     nothing_to_review: 409,
     unknown_state: 400,
-    name_taken: 409,
     run_active: 409,
     not_durable: 503,
     stopping: 503

@@ -368,7 +368,6 @@ export const makeLedger = (facts: Facts) => {
         issue.waits = NO_WAIT
         return
       }
-      case "RetryRequeued":
       case "RetryDropped":
       case "OperatorStopped":
         issueOf(event.issue).waits = NO_WAIT

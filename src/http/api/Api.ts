@@ -46,7 +46,6 @@ export class Conflict extends Schema.Error<Conflict>("Conflict")(
     "already_answered",
     "not_running",
     "nothing_to_review",
-    "name_taken",
     "run_active"
   ]),
   { httpApiStatus: 409 }
