@@ -70,11 +70,14 @@ export const moveFile = Effect.fn("Tracker.moveFile")(function* (
   )
   if (linked === "exists") return (yield* isMeant(target)) ? "already" : "taken"
   if (linked !== true) return "elsewhere"
-  // A person's editor may have put another file in its place while we linked: theirs stays where it is.
-  if (!(yield* isMeant(target)) || !(yield* isMeant(source))) {
-    yield* files.unlink(place, target)
-    return "elsewhere"
+  // A person's editor may have put another file in either place while we linked: theirs stays where it is.
+  const [old, made] = [yield* files.stat(place, source), yield* files.stat(place, target)]
+  const isMade = made?.kind === "file" && made.inode === inode
+  const isOld = old?.kind === "file" && old.inode === inode
+  if (isMade && isOld) {
+    yield* files.unlink(place, source)
+    return "moved"
   }
-  yield* files.unlink(place, source)
-  return "moved"
+  if (isMade || (made !== null && made.inode === old?.inode)) yield* files.unlink(place, target)
+  return isOld && made !== null ? "taken" : "elsewhere"
 })

@@ -48,6 +48,32 @@ const makeTracker = () => {
 }
 
 describe("a move of an issue's file", () => {
+  it.effect("deletes nothing that a person saves under the new name meanwhile", () =>
+    Effect.gen(function* () {
+      const disk = makeMemoryDisk()
+      disk.put("/issues/Todo/A.md", "the issue")
+      const inode = disk.stat("/issues/Todo/A.md")?.inode ?? ""
+      let linked = false
+      const files = MemorySafeFiles.layer(disk, {
+        before: ({ action }) =>
+          Effect.sync(() => {
+            if (action === "link") linked = true
+            else if (linked && action === "stat") {
+              linked = false
+              disk.put("/issues/Done/.saved", "edited")
+              disk.rename("/issues/Done/.saved", "/issues/Done/A.md")
+            }
+          })
+      })
+      const move = { from: "Todo", to: "Done", fileName: "A.md", inode }
+      const moved = yield* SafeFiles.use((all) => moveFile(all, place, move)).pipe(Effect.provide(files))
+      assert.strictEqual(moved, "taken")
+      const text = (path: string) => Buffer.from(disk.read(path).bytes).toString()
+      assert.strictEqual(text("/issues/Done/A.md"), "edited")
+      assert.strictEqual(text("/issues/Todo/A.md"), "the issue")
+    })
+  )
+
   it.effect("is durable when it is told, wherever an earlier one died", () =>
     Effect.gen(function* () {
       let isOver = false
