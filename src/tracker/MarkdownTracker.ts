@@ -1,11 +1,12 @@
 import { Clock, DateTime, Effect, Layer, Ref, Semaphore, Stream, SubscriptionRef } from "effect"
 import { Identifier, type IssueId } from "../domain/ids.ts"
 import type { Issue } from "../domain/Issue.ts"
+import { stateNameFault } from "../domain/names.ts"
 import { type Problem, renderProblem } from "../domain/Problem.ts"
 import { policyOf, sameState } from "../domain/State.ts"
 import { type FileError, type Place, SafeFiles } from "../files/SafeFiles.ts"
 import { Workflow } from "../workflow/Workflow.ts"
-import { nameFault, trackerProblem } from "./decodeIssue.ts"
+import { trackerProblem } from "./decodeIssue.ts"
 import { moveFile } from "./moveFile.ts"
 import { checkNewIssue, nextIdentifier, renderNewIssue } from "./newIssue.ts"
 import { noteToAppend } from "./notes.ts"
@@ -171,7 +172,7 @@ const make = Effect.gen(function* () {
   const move = Effect.fn("Tracker.move")(function* (request: Parameters<Tracker["Service"]["move"]>[0]) {
     const fail = trackerError("move")
     const { index } = yield* SubscriptionRef.get(seen)
-    const wrong = nameFault(request.to) ?? (/^\.|[/\\]/.test(request.to) ? "it is no folder name" : undefined)
+    const wrong = stateNameFault(request.to)
     if (wrong !== undefined) {
       return yield* new TrackerError({ operation: "move", path: request.to, detail: `state: ${wrong}` })
     }

@@ -1,9 +1,10 @@
 import { basename } from "node:path"
 import { Effect, Result } from "effect"
+import { stateNameFault } from "../domain/names.ts"
 import type { Problem } from "../domain/Problem.ts"
 import { type FileEntry, FileError, type Place, type SafeFiles } from "../files/SafeFiles.ts"
 import { byteOrder } from "../files/paths.ts"
-import { decodeIssue, type IssueRecord, nameFault, trackerProblem } from "./decodeIssue.ts"
+import { decodeIssue, type DecodedIssue, type IssueRecord, trackerProblem } from "./decodeIssue.ts"
 import type { Findings } from "./snapshot.ts"
 
 export const LARGEST_ISSUE = 1024 * 1024
@@ -11,7 +12,7 @@ export const LARGEST_ISSUE = 1024 * 1024
 /** One file as it was read, and by which signs it is known to be unchanged. */
 interface Indexed {
   readonly signs: string
-  readonly decoded: Result.Result<IssueRecord, ReadonlyArray<Problem>>
+  readonly decoded: Result.Result<DecodedIssue, ReadonlyArray<Problem>>
 }
 
 /** One state folder as it was last looked at. */
@@ -80,8 +81,8 @@ const settle = (before: Indexed | undefined, after: Indexed): Indexed =>
   before !== undefined &&
   Result.isSuccess(before.decoded) &&
   Result.isSuccess(after.decoded) &&
-  before.decoded.success.contentHash === after.decoded.success.contentHash &&
-  before.decoded.success.inode === after.decoded.success.inode
+  before.decoded.success.record.contentHash === after.decoded.success.record.contentHash &&
+  before.decoded.success.record.inode === after.decoded.success.record.inode
     ? { ...after, decoded: before.decoded }
     : after
 
@@ -138,7 +139,7 @@ const foldersOf = Effect.fnUntraced(function* (scanner: Scanner, index: TrackerI
   for (const { kind, name } of yield* scanner.files.list(scanner.place, "")) {
     if (name.startsWith(".")) continue
     const where = `${rootNameOf(scanner.place)}/${name}`
-    const wrong = kind === "directory" ? nameFault(name) : undefined
+    const wrong = kind === "directory" ? stateNameFault(name) : undefined
     if (wrong !== undefined)
       problems.push(trackerProblem(where, `folder name: ${wrong}`, "rename the folder"))
     else if (kind === "directory") names.push(name)
@@ -178,7 +179,8 @@ export const findings = (index: TrackerIndex, place: Place, number: number): Fin
     for (const name of folder.refused) unreadable.add(name)
     for (const [name, { decoded }] of folder.files) {
       if (Result.isSuccess(decoded)) {
-        records.push(decoded.success)
+        records.push(decoded.success.record)
+        problems.push(...decoded.success.warnings)
       } else {
         problems.push(...decoded.failure)
         unreadable.add(name)

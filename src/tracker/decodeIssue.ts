@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto"
 import { DateTime, Option, Result } from "effect"
+import { nameFault } from "../domain/names.ts"
 import { printableLine } from "../domain/printable.ts"
 import type { Problem } from "../domain/Problem.ts"
 import { type FrontMatter, type Position, splitFrontMatter } from "../files/frontMatter.ts"
@@ -35,18 +36,8 @@ export interface IssueFile {
   readonly text: string
 }
 
-const LONGEST_NAME = 200
 const LONGEST_TITLE = 500
 const MOST_ENTRIES = 200
-
-const CONTROL = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/u
-
-/** What is wrong with a name that becomes part of paths, branches and pages; `undefined` when nothing is. */
-export const nameFault = (name: string): string | undefined => {
-  if (name.trim() === "") return "it is empty"
-  if (name.length > LONGEST_NAME) return `it is longer than ${LONGEST_NAME} characters`
-  return CONTROL.test(name) ? "it contains control or invisible characters" : undefined
-}
 
 export const trackerProblem = (
   where: string,
@@ -107,7 +98,7 @@ const priorityOf = (value: unknown): number | null => {
 }
 
 const entries = (value: unknown): ReadonlyArray<unknown> =>
-  value === null || value === undefined ? [] : Array.isArray(value) ? value.slice(0, MOST_ENTRIES) : [value]
+  value === null || value === undefined ? [] : Array.isArray(value) ? value : [value]
 
 const labelsOf = (value: unknown): ReadonlyArray<string> => [
   ...new Set(entries(value).flatMap((entry) => text(entry)?.toLowerCase() ?? []))
@@ -160,11 +151,64 @@ const requiredOf = (
         ? `it is longer than ${LONGEST_TITLE} characters`
         : undefined
   )
+  for (const key of ["labels", "blocked_by"]) {
+    if (entries(data[key]).length <= MOST_ENTRIES) continue
+    problems.push(
+      trackerProblem(
+        at(file.where, locate([key])),
+        `${key}: it has more than ${MOST_ENTRIES} entries`,
+        "shorten it"
+      )
+    )
+  }
   return problems.length > 0 ? Result.fail(problems) : Result.succeed({ id, identifier, title })
 }
 
+/** What a file says that cannot be used, and that the issue does without. */
+const warningsOf = (
+  file: IssueFile,
+  data: Readonly<Record<string, unknown>>,
+  locate: FrontMatter["locate"]
+): ReadonlyArray<Problem> => {
+  const isWritten = (value: unknown) => value !== undefined && value !== null && value !== ""
+  const time = (value: unknown) => isWritten(value) && timeOf(value) === null
+  const faults: ReadonlyArray<
+    readonly [key: string, isUnusable: (value: unknown) => boolean, message: string]
+  > = [
+    [
+      "priority",
+      (value) => isWritten(value) && priorityOf(value) === null,
+      "a whole number is expected, so it counts as none"
+    ],
+    [
+      "labels",
+      (value) => entries(value).some((entry) => text(entry) === null),
+      "only texts are expected, so some count as none"
+    ],
+    ["created_at", time, "a time is expected, so it counts as none"],
+    ["updated_at", time, "a time is expected, so it counts as none"]
+  ]
+  return faults.flatMap(([key, isUnusable, message]) =>
+    isUnusable(data[key])
+      ? [
+          trackerProblem(
+            at(file.where, locate([key])),
+            `${key}: ${message}`,
+            "mend it, or leave the key out",
+            "warning"
+          )
+        ]
+      : []
+  )
+}
+
+export interface DecodedIssue {
+  readonly record: IssueRecord
+  readonly warnings: ReadonlyArray<Problem>
+}
+
 /** One problem per fault, with line and column; nothing in the file makes it throw. */
-export const decodeIssue = (file: IssueFile): Result.Result<IssueRecord, ReadonlyArray<Problem>> => {
+export const decodeIssue = (file: IssueFile): Result.Result<DecodedIssue, ReadonlyArray<Problem>> => {
   const fail = (where: string, message: string, hint: string | null) =>
     Result.fail([trackerProblem(where, message, hint)])
   const nameWrong = nameFault(baseNameOf(file.fileName))
@@ -199,22 +243,25 @@ export const decodeIssue = (file: IssueFile): Result.Result<IssueRecord, Readonl
     )
   }
   const description = body.trim()
-  return Result.map(requiredOf(file, data, locate), (required) => ({
-    ...required,
-    description: description === "" ? null : description,
-    priority: priorityOf(data["priority"]),
-    branchName: text(data["branch_name"]),
-    url: text(data["url"]),
-    labels: labelsOf(data["labels"]),
-    blockedBy: blockersOf(data["blocked_by"]),
-    createdAt: timeOf(data["created_at"]),
-    updatedAt: timeOf(data["updated_at"]),
-    assigneeId: text(data["assignee_id"]),
-    nativeRef: text(data["native_ref"]),
-    proposedBy: text(data["proposed_by"]),
-    fileName: file.fileName,
-    state: file.state,
-    inode: file.inode,
-    contentHash: createHash("sha256").update(file.text).digest("hex")
-  }))
+  return Result.map(requiredOf(file, data, locate), (required) => {
+    const record: IssueRecord = {
+      ...required,
+      description: description === "" ? null : description,
+      priority: priorityOf(data["priority"]),
+      branchName: text(data["branch_name"]),
+      url: text(data["url"]),
+      labels: labelsOf(data["labels"]),
+      blockedBy: blockersOf(data["blocked_by"]),
+      createdAt: timeOf(data["created_at"]),
+      updatedAt: timeOf(data["updated_at"]),
+      assigneeId: text(data["assignee_id"]),
+      nativeRef: text(data["native_ref"]),
+      proposedBy: text(data["proposed_by"]),
+      fileName: file.fileName,
+      state: file.state,
+      inode: file.inode,
+      contentHash: createHash("sha256").update(file.text).digest("hex")
+    }
+    return { record, warnings: warningsOf(file, data, locate) }
+  })
 }

@@ -1,8 +1,8 @@
 import { Result } from "effect"
 import { stringify } from "yaml"
+import { nameFault } from "../domain/names.ts"
 import { policyOf, type StatePolicies, statesWithRole } from "../domain/State.ts"
 import { unmarked } from "./notes.ts"
-import { nameFault } from "./decodeIssue.ts"
 import { IssueRefused, type NewIssue } from "./Tracker.ts"
 
 const LONGEST_TITLE = 300

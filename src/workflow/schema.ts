@@ -1,4 +1,5 @@
 import { Schema } from "effect"
+import { stateNameFault } from "../domain/names.ts"
 import { StateRole } from "../domain/State.ts"
 import { key, requiredKey } from "./keys.ts"
 
@@ -20,9 +21,9 @@ const PATH = "a path (`~` and `$NAME` are expanded)"
 const script = Schema.NullOr(Schema.String)
 const SCRIPT = "a shell script or null"
 
-const STATE_NAME = "a folder name (no `/`, no leading dot)"
+const STATE_NAME = "a folder name (no `/`, no leading dot, no invisible characters)"
 const stateName = Schema.String.pipe(
-  Schema.check(Schema.isPattern(/^(?!\s*\.)(?=.*\S)[^/\\\p{Cc}]{1,100}$/u))
+  Schema.check(Schema.makeFilter((name: string) => stateNameFault(name) === undefined))
 )
 const stateNames = Schema.Array(stateName.annotate({ expected: STATE_NAME }))
 

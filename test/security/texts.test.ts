@@ -130,7 +130,7 @@ describe("YAML", () => {
 })
 
 const issue = (title: string, description: string): Issue => {
-  const decoded = Result.getOrThrow(issueOf(`title: ${JSON.stringify(title)}`, description))
+  const { record: decoded } = Result.getOrThrow(issueOf(`title: ${JSON.stringify(title)}`, description))
   const id = IssueId.make(decoded.id)
   const identifier = Identifier.make(decoded.identifier)
   return new Issue({ ...decoded, id, identifier, state: "Todo", blockedBy: [] })

@@ -78,7 +78,7 @@ describe("a tracker of Markdown files", () => {
     })
   )
 
-  it.live("reads what the fields say, and takes what is unusable for nothing", () =>
+  it.live("reads what the fields say, and takes what is unusable for nothing, with a warning", () =>
     Effect.gen(function* () {
       const { layer, root } = yield* onMachine
       fs.mkdirSync(path.join(root, "Todo"))
@@ -93,7 +93,14 @@ describe("a tracker of Markdown files", () => {
       )
       write("unterminated.md", "---\ntitle: not front matter\n")
       const { byId, problems } = yield* (yield* start(layer)).snapshot
-      assert.isEmpty(problems)
+      assert.deepStrictEqual(
+        problems.map(({ message, severity, where }) => [severity, path.basename(where), message]),
+        [
+          ["warning", "odd.md:3:1", "priority: a whole number is expected, so it counts as none"],
+          ["warning", "odd.md:4:1", "labels: only texts are expected, so some count as none"],
+          ["warning", "odd.md:6:1", "created_at: a time is expected, so it counts as none"]
+        ]
+      )
       assert.deepInclude(byId.get(IssueId.make("42")), {
         identifier: Identifier.make("full"),
         title: "Two words",
@@ -119,6 +126,22 @@ describe("a tracker of Markdown files", () => {
       assert.deepInclude(byId.get(IssueId.make("unterminated")), {
         title: "unterminated",
         description: "---\ntitle: not front matter"
+      })
+    })
+  )
+
+  it.live("refuses a file that names more blockers than it would wait for", () =>
+    Effect.gen(function* () {
+      const { layer, put } = yield* onMachine
+      const blockers = (count: number) => Array.from({ length: count }, (_, n) => `B-${n}`)
+      put("Todo/A.md", { blockedBy: blockers(200) })
+      put("Todo/B.md", { blockedBy: blockers(201) })
+      const { byId, problems } = yield* (yield* start(layer)).snapshot
+      assert.deepStrictEqual([...byId.keys()], [IssueId.make("A")])
+      assert.lengthOf(byId.get(IssueId.make("A"))?.blockedBy ?? [], 200)
+      assert.deepInclude(problems[0], {
+        severity: "error",
+        message: "blocked_by: it has more than 200 entries"
       })
     })
   )

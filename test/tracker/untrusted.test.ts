@@ -122,10 +122,10 @@ describe("what others wrote", () => {
         }
         if (Result.isFailure(checkNewIssue(issue, states))) return
         const rendered = renderNewIssue(issue, "2026-01-01T00:00:00.000Z")
-        const decoded = Result.getOrThrow(decode(rendered))
+        const { record: decoded } = Result.getOrThrow(decode(rendered))
         assert.deepInclude(decoded, { id: "A-1", title: title.replaceAll(/\s+/g, " ").trim() })
         const appended = noteToAppend(rendered, { key: "k", heading: title, text: note.join("\n") }) ?? ""
-        const after = Result.getOrThrow(decode(`${rendered}${appended}`))
+        const { record: after } = Result.getOrThrow(decode(`${rendered}${appended}`))
         assert.deepInclude(after, { id: "A-1", title: decoded.title, blockedBy: [] })
         assert.isNull(noteToAppend(`${rendered}${appended}`, { key: "k", heading: "", text: "" }))
       }),

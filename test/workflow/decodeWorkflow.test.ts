@@ -212,13 +212,25 @@ const refused: ReadonlyArray<readonly [key: string, value: string, expected: str
   ["tracker.root", "$EMPTY", "a path", "$EMPTY, which is not set in the environment"],
   ["tracker.active_states", "Todo", "a list of state names, at least one", '"Todo"'],
   ["tracker.active_states", "[]", "at least one active state", "none"],
-  ["tracker.active_states[0]", "[a/b]", "a folder name (no `/`, no leading dot)", "a text of 3 characters"],
+  [
+    "tracker.active_states[0]",
+    "[a/b]",
+    "a folder name (no `/`, no leading dot, no invisible characters)",
+    "a text of 3 characters"
+  ],
+  // A family of emoji is joined by characters that nobody sees.
+  [
+    "tracker.active_states[0]",
+    "[In Review \u{1f469}\u200d\u{1f4bb}]",
+    "a folder name (no `/`, no leading dot, no invisible characters)",
+    "a text of 15 characters"
+  ],
   ["tracker.active_states[1]", "[Todo, todo]", "each state once", '"todo" again'],
   ["tracker.terminal_states", "[]", "at least one terminal state", "none"],
   [
     "tracker.terminal_states[0]",
     "[.git]",
-    "a folder name (no `/`, no leading dot)",
+    "a folder name (no `/`, no leading dot, no invisible characters)",
     "a text of 4 characters"
   ],
   ["tracker.terminal_states[1]", "[Done, Todo]", "each state once", '"Todo" again'],
@@ -272,7 +284,7 @@ const refused: ReadonlyArray<readonly [key: string, value: string, expected: str
   [
     "states.../x",
     "{../x: {role: active}, A: {role: active}, Z: {role: terminal}}",
-    "a folder name (no `/`, no leading dot)",
+    "a folder name (no `/`, no leading dot, no invisible characters)",
     "a text of 4 characters"
   ],
   [
