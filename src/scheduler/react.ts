@@ -98,29 +98,33 @@ export const reactToSignal = (
   if (run.cancel !== null || run.conclusion !== null) return refused(runEnded(id))
   if (signal._tag === "AskHuman") {
     const open = issueOf(state, run.issue)?.steering ?? null
+    const answer = "Your question is with a human. End your turn now; the reply is your next prompt."
     // Who asks again in the turn that brings the reply has taken it up.
     const isTakenUp = open !== null && open.reply !== null && run.openTurn?.reply === open.question
-    return open !== null && !isTakenUp
-      ? refused(
-          new SignalRefused({
-            reason: "already_asked",
-            message:
-              "Your question is already with a human. End your turn now; the reply is your next prompt."
-          })
-        )
-      : accepted(
-          [
-            {
-              _tag: "SteeringAsked",
-              at,
-              run: id,
-              question: nextQuestionId(run),
-              text: signal.question,
-              context: signal.context
-            }
-          ],
-          "Your question is with a human. End your turn now; the reply is your next prompt."
-        )
+    if (open !== null && !isTakenUp) {
+      return open.text === signal.question && open.context === signal.context
+        ? accepted([], answer)
+        : refused(
+            new SignalRefused({
+              reason: "already_asked",
+              message:
+                "Another question of yours is already with a human. End your turn now; the reply is your next prompt."
+            })
+          )
+    }
+    return accepted(
+      [
+        {
+          _tag: "SteeringAsked",
+          at,
+          run: id,
+          question: nextQuestionId(run),
+          text: signal.question,
+          context: signal.context
+        }
+      ],
+      answer
+    )
   }
   const claim = claimOf(run, policy, signal)
   return claim instanceof SignalRefused

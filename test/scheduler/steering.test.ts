@@ -2,7 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { IssueId } from "../../src/domain/ids.ts"
 import { makeHousehold } from "../support/household.ts"
-import { diligent } from "../support/house.ts"
+import { diligent, endOfTurn } from "../support/house.ts"
 import { asking, busy, deaf, failing, inTurn, only, type Script, silent } from "../support/scripts.ts"
 
 const A = IssueId.make("A")
@@ -167,6 +167,30 @@ describe("steering", () => {
     house.advance("30 seconds")
     assert.strictEqual(house.why("A")._tag, "WaitingForHuman")
     assert.strictEqual(house.world.guests.size, 0)
+  })
+
+  it("answers a question that is asked again while it is open as at the first time", () => {
+    const given: Array<unknown> = []
+    const again: Script = (turn) =>
+      Effect.gen(function* () {
+        for (const args of [
+          { question: "Which colour?", context: "Blue or red." },
+          { question: "Which colour?", context: "Blue or red." },
+          { question: "Which colour?" }
+        ])
+          given.push(yield* turn.call("request_human_steering", args))
+        return endOfTurn
+      })
+    const house = makeHousehold({ issues: { "Todo/A.md": {} }, behaviour: { prompt: inTurn(again) } })
+    house.advance("1 second")
+    const [first, second, other] = given
+    assert.deepInclude(first, { isError: false })
+    assert.deepStrictEqual(second, first)
+    assert.deepInclude(other, { isError: true })
+    assert.lengthOf(
+      house.journal().filter((entry) => entry._tag === "SteeringAsked"),
+      1
+    )
   })
 
   it("refuses a second question while the first is open, and an answer when none is", () => {
