@@ -1,14 +1,16 @@
 import { Clock, Effect, Ref } from "effect"
 
-/** Calls that may follow each other without a pause. */
-const BURST = 60
-/** Pace at which a spent allowance comes back, in milliseconds a call. */
-const REFILL_MS = 1000
-
-/** Bounds how often one run calls its tools: a burst, then one call a second. */
+/** Bounds how often something is done: a burst, then a steady pace. */
 export interface CallQuota {
-  /** Takes one call; 0 when it is allowed, else the seconds after which the next one is. */
+  /** Takes one; 0 when it is allowed, else the seconds after which the next one is. */
   readonly take: Effect.Effect<number>
+}
+
+export interface QuotaOptions {
+  /** How many may follow each other without a pause. */
+  readonly burst: number
+  /** Pace at which a spent allowance comes back, in milliseconds each. */
+  readonly refillMs: number
 }
 
 interface Bucket {
@@ -17,21 +19,21 @@ interface Bucket {
   readonly at: number
 }
 
-const refilled = (bucket: Bucket, now: number): Bucket => ({
-  calls: Math.min(BURST, bucket.calls + Math.max(0, now - bucket.at) / REFILL_MS),
-  at: now
-})
-
-export const makeCallQuota: Effect.Effect<CallQuota> = Effect.gen(function* () {
-  const bucket = yield* Ref.make<Bucket>({ calls: BURST, at: yield* Clock.currentTimeMillis })
-  return {
-    take: Effect.flatMap(Clock.currentTimeMillis, (now) =>
-      Ref.modify(bucket, (before): readonly [number, Bucket] => {
-        const filled = refilled(before, now)
-        return filled.calls >= 1
-          ? [0, { ...filled, calls: filled.calls - 1 }]
-          : [Math.ceil(((1 - filled.calls) * REFILL_MS) / 1000), filled]
-      })
-    )
-  }
-})
+export const makeCallQuota = ({ burst, refillMs }: QuotaOptions): Effect.Effect<CallQuota> =>
+  Effect.gen(function* () {
+    const bucket = yield* Ref.make<Bucket>({ calls: burst, at: yield* Clock.currentTimeMillis })
+    const refilled = (before: Bucket, now: number): Bucket => ({
+      calls: Math.min(burst, before.calls + Math.max(0, now - before.at) / refillMs),
+      at: now
+    })
+    return {
+      take: Effect.flatMap(Clock.currentTimeMillis, (now) =>
+        Ref.modify(bucket, (before): readonly [number, Bucket] => {
+          const filled = refilled(before, now)
+          return filled.calls >= 1
+            ? [0, { ...filled, calls: filled.calls - 1 }]
+            : [Math.ceil(((1 - filled.calls) * refillMs) / 1000), filled]
+        })
+      )
+    }
+  })

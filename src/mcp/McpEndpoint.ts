@@ -2,6 +2,7 @@ import { createMcpHandler, ProtocolError, ProtocolErrorCode } from "@modelcontex
 import { Cause, Context, Effect, FiberSet, Layer, Option, Schema } from "effect"
 import { HttpRouter, HttpServerRequest, HttpServerResponse } from "effect/http"
 import { RunSignals } from "../scheduler/RunSignals.ts"
+import { type CallQuota, makeCallQuota } from "./CallQuota.ts"
 import { makeMcpServer } from "./mcpServer.ts"
 import { type Grant, RunGrants } from "./RunGrants.ts"
 import { RunTools } from "./RunTools.ts"
@@ -9,12 +10,18 @@ import { RunTools } from "./RunTools.ts"
 /** Longest body of a call, in bytes. */
 export const MAX_BODY_BYTES = 1024 * 1024
 
+/**
+ * Requests under one token, of any kind. An agent needs about ten to shake hands and list its tools, and one a call;
+ * how often it may call is for its tools to say. What is over it costs a look at the token and no more.
+ */
+const REQUESTS = { burst: 200, refillMs: 200 }
+
 const ROUTE = "/api/v1/issues/:identifier/mcp"
 const PATH = /^\/api\/v1\/issues\/([^/]+)\/mcp$/
 
 /** A request that never reaches the protocol. */
 class Refused extends Schema.TaggedError<Refused>()("Refused", {
-  status: Schema.Literals([401, 403, 404, 405]),
+  status: Schema.Literals([401, 403, 404, 405, 429]),
   code: Schema.String,
   message: Schema.String,
   headers: Schema.Record(Schema.String, Schema.String)
@@ -49,6 +56,13 @@ class Refused extends Schema.TaggedError<Refused>()("Refused", {
     message: "The run of this token has ended.",
     headers: {}
   })
+  static readonly flood = (seconds: number) =>
+    new Refused({
+      status: 429,
+      code: "too_many_requests",
+      message: `Too many requests. Wait ${seconds} s, then go on.`,
+      headers: { "retry-after": String(seconds) }
+    })
   toResponse(): Response {
     return Response.json(
       { error: { code: this.code, message: this.message } },
@@ -72,7 +86,7 @@ const identifierOf = (request: Request): string => {
  *
  * Told apart: 401, no token or one that opens nothing (also once its run has ended and it was revoked); 403, a
  * token of another issue or for another purpose; 404, a token still held whose run has ended; 405, any other
- * method than POST.
+ * method than POST; 429, a flood.
  */
 export class McpEndpoint extends Context.Service<
   McpEndpoint,
@@ -132,6 +146,13 @@ export class McpEndpoint extends Context.Service<
             }
           ).fetch(request)
 
+        const known = new WeakMap<Grant, { readonly quota: CallQuota; misused: boolean }>()
+        const stateOf = Effect.fnUntraced(function* (grant: Grant) {
+          const state = known.get(grant) ?? { quota: yield* makeCallQuota(REQUESTS), misused: false }
+          known.set(grant, state)
+          return state
+        })
+
         const authorize = Effect.fnUntraced(function* (request: Request) {
           if (request.method !== "POST") return yield* Refused.method
           const token = bearerOf(request)
@@ -139,10 +160,16 @@ export class McpEndpoint extends Context.Service<
           const found = yield* grants.find(token.value)
           if (Option.isNone(found)) return yield* Refused.unknownToken
           const grant = found.value
+          const state = yield* stateOf(grant)
+          const wait = yield* state.quota.take
+          if (wait > 0) return yield* Refused.flood(wait)
           if (grant.purpose !== "mcp" || grant.identifier !== identifierOf(request)) {
-            yield* Effect.logWarning("a run's token was used where it opens nothing").pipe(
-              Effect.annotateLogs({ issue: grant.identifier, run: grant.runId, purpose: grant.purpose })
-            )
+            if (!state.misused) {
+              state.misused = true
+              yield* Effect.logWarning("a run's token was used where it opens nothing").pipe(
+                Effect.annotateLogs({ issue: grant.identifier, run: grant.runId, purpose: grant.purpose })
+              )
+            }
             return yield* Refused.otherIssue
           }
           yield* signals.view(grant.runId).pipe(Effect.mapError(() => Refused.ended))

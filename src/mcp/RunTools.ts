@@ -30,6 +30,9 @@ export interface ToolDescription {
 /** Runs whose quotas are remembered: far more than run at once, so only ended runs are forgotten. */
 const REMEMBERED_RUNS = 1024
 
+/** Calls of one run. Each is journaled or read by a person. */
+const CALLS = { burst: 60, refillMs: 1000 }
+
 /** What one run may still do. */
 interface Quotas {
   readonly calls: CallQuota
@@ -69,7 +72,7 @@ export class RunTools extends Context.Service<
       const workflow = yield* Workflow
       const quotas = yield* Cache.make<RunId, Quotas>({
         capacity: REMEMBERED_RUNS,
-        lookup: () => Effect.all({ calls: makeCallQuota, proposals: makeProposals(tracker, workflow) })
+        lookup: () => Effect.all({ calls: makeCallQuota(CALLS), proposals: makeProposals(tracker, workflow) })
       })
 
       /** None when the run has ended: then no call is taken anyway. */

@@ -1,5 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Fiber, Layer, Redacted, Ref, Schema } from "effect"
+import { Effect, Fiber, Layer, Logger, Redacted, Ref, Schema } from "effect"
+import { TestClock } from "effect/testing"
 import * as fc from "fast-check"
 import { McpEndpoint } from "../../src/mcp/McpEndpoint.ts"
 import { type Grant, RunGrants } from "../../src/mcp/RunGrants.ts"
@@ -114,6 +115,40 @@ describe("the door of the MCP endpoint", () => {
       yield* (yield* RunGrants).revoke(grant.runId)
       assert.strictEqual(yield* statusOf(DONE, { token }), 401)
       assert.deepStrictEqual(yield* Ref.get((yield* World).signals), [])
+    }).pipe(Effect.provide(Endpoint))
+  )
+
+  it.effect("answers a flood of any requests with 429 and when to come back, and other runs as ever", () =>
+    Effect.gen(function* () {
+      const token = yield* tokenFor(grant)
+      const statuses: Array<number> = []
+      for (let n = 0; n < 1000; n++) statuses.push(yield* statusOf("no JSON at all", { token }))
+      const served = statuses.indexOf(429)
+      // Shaking hands and listing takes an agent ten at most.
+      assert.isTrue(served >= 100 && served <= 300, String(served))
+      assert.isTrue(statuses.slice(served).every((status) => status === 429))
+      const refusal = yield* send(LIST, { token })
+      assert.strictEqual(refusal.headers.get("retry-after"), "1")
+      assert.strictEqual((yield* answerOf(refusal)).error?.code, "too_many_requests")
+      assert.strictEqual(yield* statusOf(LIST, { token: yield* tokenFor(grantOf("DEMO-1", 2)) }), 200)
+      yield* TestClock.adjust("1 second")
+      assert.strictEqual(yield* statusOf(LIST, { token }), 200)
+    }).pipe(Effect.provide(Endpoint))
+  )
+
+  it.effect("tells of a misused token once a run and reason, however often it is misused", () =>
+    Effect.gen(function* () {
+      const told: Array<string> = []
+      const logger = Logger.make(({ logLevel, message }) => {
+        if (logLevel === "Warn") told.push(String(message))
+      })
+      yield* Effect.gen(function* () {
+        const other = yield* tokenFor(grantOf("DEMO-2", 2))
+        const proxy = yield* tokenFor(grantOf("DEMO-1", 1, "proxy"))
+        for (let n = 0; n < 50; n++)
+          for (const token of [other, proxy]) assert.strictEqual(yield* statusOf(DONE, { token }), 403)
+      }).pipe(Effect.provide(Logger.layer([logger])))
+      assert.lengthOf(told, 2)
     }).pipe(Effect.provide(Endpoint))
   )
 
