@@ -91,11 +91,14 @@ const adapters: Readonly<Record<AdapterName, Adapter>> = {
     env: {},
     apiKeys: ["OPENAI_API_KEY", "CODEX_API_KEY"],
     apiKeyMethods: ["openai-api-key", "api-key", "codex-api-key"],
-    // Neither package takes the address from a variable.
+    // Neither package takes the address from a variable, and only one of them as an argument. Keys of the top level
+    // come first; the rest of a configuration that the image brings stays.
     proxied: {
       api: openai,
       prelude: (url) =>
-        `mkdir -p "$HOME/.codex" && echo 'openai_base_url = "${url}"' > "$HOME/.codex/config.toml"`
+        'cd "$HOME" && mkdir -p .codex && ' +
+        `{ echo 'openai_base_url = "${url}"'; grep -sv '^ *openai_base_url *=' .codex/config.toml || true; } > .codex/config.new && ` +
+        'mv -f .codex/config.new .codex/config.toml && cd "$OLDPWD"'
     },
     credentialFile: ".codex/auth.json",
     offline: false,

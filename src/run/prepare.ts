@@ -118,6 +118,9 @@ export const prepare = (
         readonlyPaths: adapter.readonlyPaths,
         programs: programsOf(adapter, config.acp.command),
         keep: adapter.sessionPaths,
+        // An image may bring a sign-in of its own for a launch line of one's own.
+        secretPaths:
+          config.acp.command !== null || adapter.credentialFile === null ? [] : [adapter.credentialFile],
         env: {
           ...adapter.env,
           ...credentials.env,

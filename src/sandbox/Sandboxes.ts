@@ -47,6 +47,11 @@ export interface SandboxRequest {
    * `homeFiles`.
    */
   readonly keep: ReadonlyArray<string>
+  /**
+   * Relative to the guest's HOME: files in which its programs keep a credential. Where a HOME outlives the run,
+   * they are removed before its first process starts, and again after its last.
+   */
+  readonly secretPaths: ReadonlyArray<string>
   /** Complete: nothing else of the host's environment reaches the guest but `PATH` and the locale. */
   readonly env: Readonly<Record<string, string | Redacted.Redacted>>
   /** Files placed into the guest before the first process starts, mode 0600, relative to the guest's HOME. */

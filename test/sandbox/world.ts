@@ -52,6 +52,7 @@ export const makeWorld = Effect.fnUntraced(function* (
       readonlyPaths: [],
       programs: [],
       keep: [],
+      secretPaths: [],
       env: { GREETING: "hello", API_KEY: Redacted.make("s3cret") },
       homeFiles: [],
       listenerPort: 8787,

@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Deferred, Duration, Effect, Fiber, Redacted, Schedule } from "effect"
-import { Sandboxes } from "../../src/sandbox/Sandboxes.ts"
+import { Sandboxes, type SandboxRequest } from "../../src/sandbox/Sandboxes.ts"
 import { allOf, sh } from "../sandbox/world.ts"
 import { hasProcessTable } from "../support/capabilities.ts"
 import { onSmolvm } from "./world.ts"
@@ -102,6 +102,55 @@ describe.skipIf(!hasProcessTable("the pool of smolvm"))("the pool of smolvm", { 
         })
       )
     )
+  )
+
+  it.live("a credential does not follow a link that an earlier run has left in the way", () =>
+    onSmolvm({}, ({ request }, life) =>
+      life(
+        Effect.gen(function* () {
+          const run = (n: number, line: string, overrides: Partial<SandboxRequest> = {}) =>
+            Effect.scoped(
+              Effect.flatMap(acquire(request("KEPT", n, overrides)), (sandbox) => output(sandbox, line))
+            )
+          const homeFiles = [{ path: ".agent/deep/key", content: Redacted.make("s3cret") }]
+          const plants = [
+            'ln -s "$PWD/out" ~/.agent',
+            'mkdir ~/.agent && ln -s "$PWD/out" ~/.agent/deep',
+            'mkdir -p ~/.agent/deep && ln -s "$PWD/out/key" ~/.agent/deep/key',
+            "mkdir -p ~/.agent/deep/key/folder"
+          ]
+          for (const [index, plant] of plants.entries()) {
+            yield* run(2 * index, `rm -rf ~/.agent out; mkdir out; ${plant}`)
+            const look = 'cat ~/.agent/deep/key; stat -c " %a" ~/.agent/deep/key; find out'
+            assert.strictEqual(yield* run(2 * index + 1, look, { homeFiles }), "s3cret 600\nout\n", plant)
+          }
+        })
+      )
+    )
+  )
+
+  it.live(
+    "what an agent signs in with is gone before its next run, whoever wrote it and however it ended",
+    () =>
+      onSmolvm({}, ({ request }, life) =>
+        life(
+          Effect.gen(function* () {
+            const secretPaths = [".agent/auth.json"]
+            const write = "mkdir -p ~/.agent out && echo placeholder > ~/.agent/auth.json"
+            const run = (n: number, line: string, overrides: Partial<SandboxRequest> = { secretPaths }) =>
+              Effect.scoped(
+                Effect.flatMap(acquire(request("KEPT", n, overrides)), (sandbox) => output(sandbox, line))
+              )
+            yield* run(1, write)
+            assert.strictEqual(yield* run(2, "ls ~/.agent", {}), "", "after the run")
+            yield* run(3, write, {})
+            assert.strictEqual(yield* run(4, "ls ~/.agent"), "", "before the run")
+            // Through a link nothing of the workspace is removed.
+            yield* run(5, 'rm -rf ~/.agent && ln -s "$PWD/out" ~/.agent && echo mine > out/auth.json')
+            assert.strictEqual(yield* run(6, "cat out/auth.json"), "mine\n")
+          })
+        )
+      )
   )
 
   it.live("a machine of another making is made anew", () =>

@@ -235,6 +235,7 @@ export const makeSmolvmSandbox = Effect.fnUntraced(function* ({ limits }: Smolvm
       env: request.env,
       path: config.smolvm.binPath === null ? [] : [BIN_TARGET],
       homeFiles: request.homeFiles,
+      secretPaths: request.secretPaths,
       links: share?.links ?? []
     }
     const connect = config.acp.transport === "stdio" ? throughStdio(name) : dialBack(machines, name, host)

@@ -90,6 +90,7 @@ export const diagnose = Effect.fnUntraced(
         readonlyPaths: [],
         programs: [],
         keep: [],
+        secretPaths: [],
         env: {},
         homeFiles: [],
         listenerPort: 0

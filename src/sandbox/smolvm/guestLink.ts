@@ -40,6 +40,7 @@ export interface Order {
   /** Before the guest's own. */
   readonly path: ReadonlyArray<string>
   readonly homeFiles: ReadonlyArray<{ readonly path: string; readonly content: Redacted.Redacted }>
+  readonly secretPaths: ReadonlyArray<string>
   /** Names that lead elsewhere; `to: null` is the guest's own Node. What is there already stays. */
   readonly links: ReadonlyArray<{ readonly at: string; readonly to: string | null }>
 }

@@ -38,11 +38,36 @@ const probe = async (token) => {
   process.stdout.write(JSON.stringify({ host: reached, home: os.homedir(), node: process.version }), () => process.exit(0))
 }
 
+// HOME may be as an earlier run of the issue has left it: what leads to a credential's place is made a folder, so
+// that no link takes it elsewhere, and what lies behind a link is not ours to remove.
+const wayTo = (below) => {
+  const home = os.homedir(), at = path.join(home, below)
+  if (!at.startsWith(home + path.sep)) throw new Error("a file outside of HOME")
+  const names = path.relative(home, at).split(path.sep)
+  const way = names.map((_, index) => path.join(home, ...names.slice(0, index + 1)))
+  return { folders: way.slice(0, -1), at }
+}
+const isFolder = (at) => fs.lstatSync(at, { throwIfNoEntry: false })?.isDirectory() === true
+const forget = (below) => {
+  const { folders, at } = wayTo(below)
+  if (folders.every(isFolder)) fs.rmSync(at, { force: true, recursive: true })
+}
+const place = (file) => {
+  const { folders, at } = wayTo(file.path)
+  for (const folder of folders) {
+    if (isFolder(folder)) continue
+    fs.rmSync(folder, { force: true })
+    fs.mkdirSync(folder, { mode: 0o700 })
+  }
+  fs.rmSync(at, { force: true, recursive: true })
+  fs.writeFileSync(at, file.content, { mode: 0o600, flag: "wx" })
+}
+
 const serve = (input, output) => {
   let order = "", child = null, over = false, held = Buffer.alloc(0)
-  const placed = []
   // The machine may be kept for the issue's next run, and a credential may not.
-  process.on("exit", () => { for (const at of placed) fs.rmSync(at, { force: true }) })
+  const secrets = []
+  process.on("exit", () => { for (const below of secrets) try { forget(below) } catch {} })
   const send = (type, payload) => {
     const head = Buffer.alloc(5)
     head.writeUInt8(type, 0)
@@ -88,14 +113,9 @@ const serve = (input, output) => {
       fs.mkdirSync(path.dirname(at), { recursive: true })
       fs.symlinkSync(to === null ? process.execPath : to, at)
     }
-    for (const file of asked.homeFiles) {
-      const at = path.join(os.homedir(), file.path)
-      if (!at.startsWith(os.homedir() + path.sep)) throw new Error("a file outside of HOME")
-      fs.mkdirSync(path.dirname(at), { recursive: true, mode: 0o700 })
-      placed.push(at)
-      fs.writeFileSync(at, file.content, { mode: 0o600 })
-      fs.chmodSync(at, 0o600)
-    }
+    secrets.push(...asked.secretPaths, ...asked.homeFiles.map((file) => file.path))
+    secrets.forEach(forget)
+    asked.homeFiles.forEach(place)
     fs.accessSync(asked.cwd)
   }
   const take = (type, payload) => {
