@@ -1,9 +1,12 @@
-import { Effect, FileSystem, Layer, Result, Schema } from "effect"
+import { Effect, FileSystem, Layer, Path, Result, Schema } from "effect"
+import { adapterOf } from "../agent/adapters.ts"
 import { Credentials } from "../agent/Credentials.ts"
 import type { AdapterName } from "../domain/AdapterName.ts"
 import type { WorkflowDefinition } from "../workflow/WorkflowConfig.ts"
 import { SafeFiles } from "../files/SafeFiles.ts"
 import { Handoff } from "../handoff/Handoff.ts"
+import { findProgram } from "../sandbox/findProgram.ts"
+import { hostEnvironment } from "../sandbox/hostEnvironment.ts"
 import { Sandboxes } from "../sandbox/Sandboxes.ts"
 import { Workflow } from "../workflow/Workflow.ts"
 import { checkStateRoot } from "./stateRoot.ts"
@@ -27,6 +30,18 @@ const adaptersOf = ({ config }: WorkflowDefinition): ReadonlyArray<AdapterName> 
   )
 ]
 
+/**
+ * Programs of agents that have to be on this machine. A microVM has those of its image, and what `acp.command`
+ * starts is for the shell to find.
+ */
+const programsOf = (definition: WorkflowDefinition) =>
+  definition.config.sandbox.kind === "smolvm" || definition.config.acp.command !== null
+    ? []
+    : adaptersOf(definition).flatMap((name) => {
+        const { install, program } = adapterOf(name)
+        return program === null ? [] : [{ program, install }]
+      })
+
 export interface Trouble {
   readonly what: string
   readonly todo: string | null
@@ -44,6 +59,7 @@ export const checksOf = Effect.fnUntraced(function* (definition: WorkflowDefinit
   const handoff = yield* Handoff
   const files = yield* SafeFiles
   const fs = yield* FileSystem.FileSystem
+  const path = yield* Path.Path
 
   const root = definition.config.tracker.root
   const tracker = fs.readDirectory(root).pipe(
@@ -76,6 +92,17 @@ export const checksOf = Effect.fnUntraced(function* (definition: WorkflowDefinit
       run: credentials
         .forRun(definition, adapter)
         .pipe(Effect.mapError((error) => ({ what: `adapter ${adapter}: ${error.detail}`, todo: error.hint })))
+    })),
+    ...programsOf(definition).map(({ install, program }) => ({
+      name: `program ${program}`,
+      run: Effect.gen(function* () {
+        const { PATH = "" } = yield* hostEnvironment
+        const found = yield* findProgram(fs, PATH, program)
+        if (found !== null) return
+        const what = `${program} is not there on PATH (${PATH})`
+        const todo = `install it (${install}), or set acp.command to start it from where it is`
+        return yield* Effect.fail({ what, todo })
+      }).pipe(Effect.provideService(Path.Path, path))
     })),
     {
       name: "handoff",

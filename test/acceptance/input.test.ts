@@ -114,6 +114,48 @@ describe("a start that cannot work says why, once, and ends", { timeout: BUSY_MA
   })
 })
 
+describe("the program of an agent that is not installed", { timeout: BUSY_MACHINE }, () => {
+  const install = /npm install -g @agentclientprotocol\/claude-agent-acp/
+
+  it("is told with how to get it, by a start and by doctor, before any issue is touched", async ({
+    workshop
+  }) => {
+    const project = workshop.project({ settings: ["acp: { adapter: claude }"] })
+    const file = project.file("Todo", "A-1", ["done A | A."])
+    const before = fs.readFileSync(file, "utf8")
+    const env = { ANTHROPIC_API_KEY: "a key", PATH: "/usr/bin:/bin" }
+    const started = await workshop.run(project, ["--once"], { env })
+    assert.strictEqual(started.code, 1, started.stderr)
+    assert.match(started.stderr, /symphony cannot start yet.*✗ .*claude-agent-acp.*not.*PATH/s)
+    assert.match(started.stderr, install)
+    assert.strictEqual(fs.readFileSync(file, "utf8"), before)
+    const examined = await workshop.run(project, ["doctor"], { env })
+    assert.strictEqual(examined.code, 1, examined.stdout)
+    assert.match(examined.stdout, /^✗ program claude-agent-acp: /m)
+    assert.match(examined.stdout, install)
+  })
+
+  it("is no matter where it is found, or where acp.command names another", async ({ workshop }) => {
+    const env = { ANTHROPIC_API_KEY: "a key" }
+    const there = workshop.project({ settings: ["acp: { adapter: claude }"] })
+    fs.writeFileSync(path.join(there.home, "claude-agent-acp"), "#!/bin/sh\n", { mode: 0o755 })
+    const PATH = `${there.home}:/usr/bin:/bin`
+    assert.match(
+      (await workshop.run(there, ["doctor"], { env: { ...env, PATH } })).stdout,
+      /^✓ program claude/m
+    )
+    fs.chmodSync(path.join(there.home, "claude-agent-acp"), 0o644)
+    assert.match(
+      (await workshop.run(there, ["doctor"], { env: { ...env, PATH } })).stdout,
+      /^✗ program claude/m
+    )
+    const own = workshop.project({ settings: ["acp: { adapter: claude, command: exec my-agent }"] })
+    const examined = await workshop.run(own, ["doctor"], { env: { ...env, PATH: "/usr/bin:/bin" } })
+    assert.strictEqual(examined.code, 0, examined.stdout)
+    assert.notInclude(examined.stdout, "claude-agent-acp")
+  })
+})
+
 describe("what is wrong while it runs harms nothing else", { timeout: BUSY_MACHINE }, () => {
   /** Four files that are no issues, by name and by what is said of each. */
   const plant = (project: Project): ReadonlyArray<string> => {

@@ -1,4 +1,5 @@
-import { Effect, type FileSystem, Option, Path, Result, Stream } from "effect"
+import { Effect, type FileSystem, Option, Stream } from "effect"
+import { findProgram } from "../findProgram.ts"
 import { isWithin, type Mount } from "./mounts.ts"
 import { nodeMounts, SYSTEM } from "./systemMounts.ts"
 
@@ -22,18 +23,6 @@ export const programMounts = Effect.fnUntraced(function* (
   searchPath: string,
   program: string
 ) {
-  const path = yield* Path.Path
-
-  const find = Effect.fnUntraced(function* (name: string) {
-    const folders = name.includes("/") ? [""] : searchPath.split(":").filter((it) => path.isAbsolute(it))
-    for (const folder of folders) {
-      const at = path.join(folder, name)
-      const real = yield* Effect.result(fs.realPath(at))
-      if (Result.isSuccess(real)) return { at, real: real.success }
-    }
-    return null
-  })
-
   const firstLine = (file: string) =>
     fs.stream(file, { bytesToRead: HEAD_BYTES }).pipe(
       Stream.decodeText,
@@ -50,10 +39,10 @@ export const programMounts = Effect.fnUntraced(function* (
     ]
   }
 
-  const found = yield* find(program)
+  const found = yield* findProgram(fs, searchPath, program)
   if (found === null) return []
   const name = Option.fromNullishOr(INTERPRETER.exec(yield* firstLine(found.real))?.[1])
-  const interpreter = Option.isNone(name) ? null : yield* find(name.value)
+  const interpreter = Option.isNone(name) ? null : yield* findProgram(fs, searchPath, name.value)
   return [
     ...show(found),
     ...(interpreter === null ? [] : [...show(interpreter), ...(yield* nodeMounts(fs, interpreter.real))])
