@@ -2,11 +2,14 @@
 export const POOL_FAULTS = [
   "vm create fails",
   "vm is lost",
+  "vm is of no use",
   "vm lies",
   "vm list fails",
   "vm owner is killed",
   "vm remove fails",
+  "vm start fails",
   "vm start hangs",
+  "vm start is late",
   "vm stays",
   "vm stop fails"
 ] as const

@@ -2,7 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { simulatePool } from "./pool.ts"
 
 describe("the pool of VMs in a simulated world", () => {
-  it("keeps its promises over 200 seeds, and is used", () => {
+  it("keeps its promises over 200 seeds, and is used", { timeout: 180_000 }, () => {
     let leases = 0
     for (let seed = 1; seed <= 200; seed++) {
       const outcome = simulatePool(seed)

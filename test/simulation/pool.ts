@@ -1,10 +1,11 @@
-import { Context, Effect, Exit, Fiber, Layer } from "effect"
+import { Context, Duration, Effect, Exit, Fiber, Layer } from "effect"
 import { Identifier, makeRunId } from "../../src/domain/ids.ts"
 import { makeMemoryDisk } from "../../src/files/MemoryDisk.ts"
 import * as MemorySafeFiles from "../../src/files/MemorySafeFiles.ts"
 import { SafeFiles } from "../../src/files/SafeFiles.ts"
 import type { ProcessTable } from "../../src/processes/ProcessTable.ts"
 import { defaultLimits } from "../../src/sandbox/smolvm/limits.ts"
+import { SandboxError } from "../../src/sandbox/Sandboxes.ts"
 import { machineName } from "../../src/sandbox/smolvm/machineName.ts"
 import type { Machine as ListedMachine, Machines } from "../../src/sandbox/smolvm/Machines.ts"
 import { SmolvmError } from "../../src/sandbox/smolvm/SmolvmError.ts"
@@ -28,8 +29,6 @@ interface GuestMachine {
   state: "created" | "running" | "stopped"
   /** Null while its process does not live. */
   pid: number | null
-  /** The life of symphony that booted it last. */
-  bootedIn: number
   fingerprint: string
 }
 
@@ -50,6 +49,8 @@ export const simulatePool = (seed: number): PoolOutcome => {
   disk.put(`${ROOT}/.keep`, "")
   const begin = machine.now()
   const bound = dice.between(1, 4)
+  /** The command ends with who asked; a server does not. */
+  const outlivesCaller = dice.chance(0.5)
   const guests = new Map<string, GuestMachine>()
   const processes = new Map<number, string>()
   const holders = new Map<string, number>()
@@ -73,15 +74,13 @@ export const simulatePool = (seed: number): PoolOutcome => {
     throw violation
   }
 
-  const begetProcess = (guest: GuestMachine): void => {
+  const begetProcess = (guest: GuestMachine, state: "created" | "running"): void => {
     guest.pid = pids += 1
-    guest.state = "running"
-    guest.bootedIn = life
+    guest.state = state
     processes.set(guest.pid, guest.name)
-    const living = [...guests.values()].filter((each) => !each.foreign && each.pid !== null)
-    const ours = living.filter((each) => each.bootedIn === life)
-    if (ours.length > bound)
-      broken("the pool keeps its bound", `${ours.map(({ name }) => name).join(", ")} of ${bound}`)
+    // Whichever life of symphony they are of.
+    const living = [...processes.values()].filter((name) => !foreign.includes(name))
+    if (living.length > bound) broken("the pool keeps its bound", `${living.join(", ")} of ${bound}`)
   }
   const endProcess = (guest: GuestMachine): void => {
     if (guest.pid !== null) processes.delete(guest.pid)
@@ -119,6 +118,7 @@ export const simulatePool = (seed: number): PoolOutcome => {
 
   const machines: Machines = {
     description: "simulated",
+    outlivesCaller,
     version: Effect.succeed("1"),
     list: Effect.suspend(() => {
       if (strikes("vm list fails", 0.06))
@@ -137,7 +137,6 @@ export const simulatePool = (seed: number): PoolOutcome => {
           foreign: false,
           state: "created",
           pid: null,
-          bootedIn: life,
           fingerprint: ""
         })
         // It was made, and nobody is told.
@@ -145,18 +144,27 @@ export const simulatePool = (seed: number): PoolOutcome => {
           ? Effect.fail(smolvmError("failed", "machine create"))
           : Effect.void
       }),
-    start: (name) =>
+    start: (name, patience) =>
       Effect.suspend(() => {
         const hangs = strikes("vm start hangs", 0.06)
-        const boots = !hangs || dice.chance(0.5)
+        // What is asked of a server is done, however long it takes and whatever becomes of the machine.
+        const late = hangs && outlivesCaller && strikes("vm start is late", 0.5)
+        const fails = !hangs && strikes("vm start fails", 0.05)
+        const boots = (!late && !hangs) || (!late && dice.chance(0.5))
         return operation(() => {
           const guest = found(name, "machine start")
           if (guest instanceof SmolvmError) return Effect.fail(guest)
           touch(guest, "started")
           if (guest.pid !== null) broken("a machine is booted once", name)
-          if (boots) begetProcess(guest)
-          return Effect.void
-        }).pipe(Effect.andThen(hangs ? timesOut(limit("start"), "machine start") : Effect.void))
+          // Until it answers smolvm says that the machine is not running, though its process lives.
+          if (boots) begetProcess(guest, hangs || fails ? "created" : "running")
+          if (late) {
+            machine.after(Duration.toMillis(patience) + dice.between(0, 4 * MINUTE), () => {
+              if (goesOn(() => guest.pid === null)) goesOn(() => (begetProcess(guest, "running"), true))
+            })
+          }
+          return fails ? Effect.fail(smolvmError("failed", "machine start")) : Effect.void
+        }).pipe(Effect.andThen(hangs ? timesOut(Duration.toMillis(patience), "machine start") : Effect.void))
       }),
     stop: (name) =>
       Effect.suspend(() => {
@@ -169,7 +177,7 @@ export const simulatePool = (seed: number): PoolOutcome => {
           if (guest instanceof SmolvmError) return Effect.fail(guest)
           touch(guest, "stopped")
           if (strikes("vm stays", 0.06)) return Effect.void
-          guest.state = "stopped"
+          if (guest.pid !== null || guest.state === "running") guest.state = "stopped"
           endProcess(guest)
           return Effect.void
         })
@@ -214,6 +222,14 @@ export const simulatePool = (seed: number): PoolOutcome => {
     )
   })
 
+  /** Whether the guest answers; what an agent has left in a machine may keep it from that. */
+  const prove = (name: string) =>
+    Effect.suspend(() =>
+      strikes("vm is of no use", 0.05)
+        ? Effect.fail(new SandboxError({ kind: "smolvm", reason: "unavailable", detail: name, hint: null }))
+        : Effect.sleep(quick())
+    )
+
   /** One run of an issue: it has its machine to itself for as long as it holds it. */
   const session = (pool: VmPool, issue: number, run: number, fingerprint: string) => {
     const identifier = Identifier.make(`ISSUE-${issue}`)
@@ -221,13 +237,8 @@ export const simulatePool = (seed: number): PoolOutcome => {
     return Effect.scoped(
       Effect.gen(function* () {
         const spec = { from: null, image: null, cpus: 1, memMib: 1, mounts: [], net: true }
-        const held = yield* pool.lease(machines, {
-          identifier,
-          runId: makeRunId(life, run),
-          spec,
-          fingerprint,
-          bound
-        })
+        const lease = { identifier, runId: makeRunId(life, run), spec, fingerprint, bound }
+        const held = yield* pool.lease(machines, lease, prove)
         const guest = guests.get(held.name)
         if (guest === undefined || guest.foreign || holders.has(held.name))
           return broken("a lease is a machine of one's own", held.name)
@@ -288,7 +299,7 @@ export const simulatePool = (seed: number): PoolOutcome => {
   const foreign = ["somebody", ...(dice.chance(0.5) ? [taken] : [])]
   for (const name of foreign) {
     const pid = (pids += 1)
-    guests.set(name, { name, foreign: true, state: "running", pid, bootedIn: 0, fingerprint: "" })
+    guests.set(name, { name, foreign: true, state: "running", pid, fingerprint: "" })
     processes.set(pid, name)
   }
   start()

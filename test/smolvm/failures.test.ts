@@ -2,7 +2,7 @@ import { spawn } from "node:child_process"
 import * as fs from "node:fs"
 import * as path from "node:path"
 import { assert, describe, it } from "@effect/vitest"
-import { Effect } from "effect"
+import { Duration, Effect, Schedule } from "effect"
 import { Sandboxes, type SandboxRequest } from "../../src/sandbox/Sandboxes.ts"
 import { machineName } from "../../src/sandbox/smolvm/machineName.ts"
 import type { WorkflowConfig } from "../../src/workflow/WorkflowConfig.ts"
@@ -10,6 +10,10 @@ import { allOf, sh, untilPrinted } from "../sandbox/world.ts"
 import { canBubblewrap, hasProcessTable } from "../support/capabilities.ts"
 import type { Profile, StandIn } from "./standIn.ts"
 import { onSmolvm } from "./world.ts"
+
+const agent = (maxConcurrentAgents: number) => ({
+  agent: { maxTurns: 20, maxSessionsPerIssue: 20, maxRetryBackoffMs: 300_000, maxConcurrentAgents }
+})
 
 const acquire = (request: SandboxRequest) =>
   Effect.flatMap(Sandboxes, (sandboxes) => sandboxes.acquire(request))
@@ -186,6 +190,57 @@ describe.skipIf(!canBubblewrap("smolvm serve"))("over smolvm serve", { timeout: 
     )
   }
 
+  it.live("a start that goes on after its answer was waited for leaves nothing, and its slot is held", () =>
+    onSmolvm(
+      { behaviour: { bootMs: 3000 }, limits: { start: Duration.seconds(1) }, config: agent(1) },
+      ({ request, standIn }, life) =>
+        Effect.gen(function* () {
+          const { endpoint } = yield* serving(standIn, "metadata")
+          yield* life(
+            Effect.gen(function* () {
+              const slow = withSmolvm(request("SLOW"), { endpoint })
+              const error = yield* refused(slow)
+              assert.strictEqual(error.reason, "boot_timeout")
+              standIn.behave({ bootMs: 0 })
+              yield* acquire(withSmolvm(request("NEXT", 2), { endpoint }))
+              assert.deepStrictEqual(
+                standIn.boots().map(({ living, name }) => [name.includes("-next-"), living]),
+                [
+                  [false, 1],
+                  [true, 1]
+                ]
+              )
+            })
+          )
+          assert.deepStrictEqual([standIn.list(), standIn.processes()], [[], []])
+        })
+    )
+  )
+
+  it.live("a start that outlives symphony is ended by its next life", () =>
+    onSmolvm(
+      { behaviour: { bootMs: 3000 }, limits: { start: Duration.seconds(1) } },
+      ({ request, standIn, world }, life) =>
+        Effect.gen(function* () {
+          const { endpoint } = yield* serving(standIn, "metadata")
+          const slow = withSmolvm(request("SLOW"), { endpoint })
+          yield* life(refused(slow))
+          yield* life(
+            Effect.gen(function* () {
+              const sandboxes = yield* Sandboxes
+              yield* sandboxes.reap(slow.workflow, [])
+              yield* Effect.repeat(
+                Effect.sync(() => standIn.boots().length === 1 && standIn.list().length === 0),
+                { until: (over) => over, schedule: Schedule.spaced("20 millis") }
+              )
+              assert.deepStrictEqual(standIn.processes(), [])
+            })
+          )
+          assert.deepStrictEqual(fs.readdirSync(`${world.workflow.config.state.root}/vms`), [])
+        })
+    )
+  )
+
   it.live("a server that keeps its guests from the host is told what to do", () =>
     onSmolvm({ behaviour: { isolation: "bubblewrap" } }, ({ request, standIn }, life) =>
       Effect.gen(function* () {
@@ -193,6 +248,7 @@ describe.skipIf(!canBubblewrap("smolvm serve"))("over smolvm serve", { timeout: 
         const error = yield* life(refused(withSmolvm(request("KEPT-IN"), { endpoint })))
         assert.strictEqual(error.reason, "unavailable")
         assert.include(error.message, "SMOLVM_EGRESS_FLOOR=metadata")
+        assert.deepStrictEqual([standIn.list(), standIn.processes()], [[], []])
       })
     )
   )

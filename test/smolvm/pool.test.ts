@@ -172,14 +172,52 @@ describe.skipIf(!hasProcessTable("the pool of smolvm"))("the pool of smolvm", { 
     )
   )
 
+  it.live("a machine that its guest has broken is replaced in the same run", () =>
+    onSmolvm({}, ({ request, standIn }, life) =>
+      life(
+        Effect.gen(function* () {
+          yield* Effect.scoped(
+            Effect.flatMap(acquire(request("BROKEN", 1)), (it) => output(it, "echo exit 1 > ~/.profile"))
+          )
+          const second = yield* acquire(request("BROKEN", 2))
+          assert.strictEqual(yield* output(second, "ls ~/.profile; echo works"), "works\n")
+          assert.lengthOf(standIn.list(), 1)
+          assert.lengthOf(standIn.processes(), 1)
+        })
+      )
+    )
+  )
+
+  it.live("a machine that hung in its boot and that smolvm does not stop is ended by its process", () =>
+    onSmolvm(
+      { behaviour: { hang: ["-stuck-"], stuck: true }, limits: { start: Duration.seconds(1) } },
+      ({ request, standIn, world }, life) =>
+        life(
+          Effect.gen(function* () {
+            const sandboxes = yield* Sandboxes
+            const { runId } = request("stuck")
+            const error = yield* Effect.flip(Effect.scoped(acquire(request("stuck"))))
+            assert.strictEqual(error.reason, "boot_timeout")
+            assert.deepStrictEqual(yield* sandboxes.reap(world.workflow, [runId]), [
+              { runId, status: "dead" }
+            ])
+            assert.deepStrictEqual(standIn.processes(), [])
+            standIn.behave({ stuck: false })
+            yield* untilTrue(() => standIn.list().length === 0)
+          })
+        )
+    )
+  )
+
   it.live("machines at rest are kept within the bound", () =>
     onSmolvm({ config: agent(2) }, ({ request, standIn }, life) =>
       life(
         Effect.gen(function* () {
-          for (const n of [1, 2, 3]) yield* Effect.scoped(acquire(request(`OLD-${n}`, n)))
+          for (const n of [1, 2, 1, 3]) yield* Effect.scoped(acquire(request(`OLD-${n}`, n)))
           const names = standIn.list().map(({ name }) => name)
           assert.lengthOf(names, 2)
-          assert.isFalse(names.some((name) => name.includes("-old-1-")))
+          // The one that has not been used for the longest time.
+          assert.isFalse(names.some((name) => name.includes("-old-2-")))
         })
       )
     )

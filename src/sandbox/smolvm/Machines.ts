@@ -1,4 +1,4 @@
-import type { Effect, Redacted, Scope } from "effect"
+import type { Duration, Effect, Redacted, Scope } from "effect"
 import type { GuestProcess } from "../guestProcess.ts"
 import type { SandboxError } from "../Sandboxes.ts"
 import type { SmolvmError } from "./SmolvmError.ts"
@@ -50,11 +50,14 @@ export interface Launched {
 export interface Machines {
   /** Says in words over what it speaks. */
   readonly description: string
+  /** Whether what was asked for goes on when nobody waits for its answer any more. */
+  readonly outlivesCaller: boolean
   readonly version: Effect.Effect<string, SmolvmError>
   /** A failure, or an answer that cannot be read, is "don't know" and never "none". */
   readonly list: Effect.Effect<ReadonlyArray<Machine>, SmolvmError>
   readonly create: (spec: MachineSpec) => Effect.Effect<void, SmolvmError>
-  readonly start: (name: string) => Effect.Effect<void, SmolvmError>
+  /** `limit`: how long to wait for it; a pull takes longer than a boot. */
+  readonly start: (name: string, limit: Duration.Duration) => Effect.Effect<void, SmolvmError>
   readonly stop: (name: string) => Effect.Effect<void, SmolvmError>
   readonly remove: (name: string) => Effect.Effect<void, SmolvmError>
   /** Runs a short command to its end; `secret` reaches it as the first line of its stdin. */

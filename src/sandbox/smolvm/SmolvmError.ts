@@ -5,6 +5,7 @@ import { SandboxError } from "../Sandboxes.ts"
 export class SmolvmError extends Schema.TaggedError<SmolvmError>()("SmolvmError", {
   /**
    * `missing`: no such program; `server_down`: nobody listens at the endpoint; `timeout`: no answer in time;
+   * `unanswered`: it was asked, and the connection broke before it answered;
    * `usage`: it does not know our syntax; `malformed`: it answered something that nobody can read. The others
    * as smolvm means them; `failed` is all that it does not tell apart.
    */
@@ -12,6 +13,7 @@ export class SmolvmError extends Schema.TaggedError<SmolvmError>()("SmolvmError"
     "missing",
     "server_down",
     "timeout",
+    "unanswered",
     "usage",
     "malformed",
     "name_taken",
@@ -44,6 +46,7 @@ const kinds: Record<SmolvmError["reason"], SandboxError["reason"]> = {
   missing: "unavailable",
   server_down: "server_down",
   timeout: "boot_timeout",
+  unanswered: "server_down",
   usage: "boot",
   malformed: "boot",
   name_taken: "name_taken",

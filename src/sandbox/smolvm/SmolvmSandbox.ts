@@ -222,14 +222,15 @@ export const makeSmolvmSandbox = Effect.fnUntraced(function* ({ limits }: Smolvm
     const { machines, pool, root } = yield* poolOf(config)
     const share = yield* shareOf(root, request.readonlyPaths)
     const { fingerprint, spec } = yield* specOf(request, share)
-    const { name } = yield* pool.lease(machines, {
+    const lease = {
       identifier: request.identifier,
       runId: request.runId,
       spec,
       fingerprint,
       bound: config.agent.maxConcurrentAgents
-    })
-    const { home, host } = yield* probe(machines, name, config)
+    }
+    const { name, proof } = yield* pool.lease(machines, lease, (name) => probe(machines, name, config))
+    const { home, host } = proof
     const order: Omit<Order, "shell" | "line"> = {
       cwd: request.workspace,
       env: request.env,

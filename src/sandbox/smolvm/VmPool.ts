@@ -1,4 +1,4 @@
-import { Effect, Exit, FileSystem, Schedule, type Scope, Semaphore } from "effect"
+import { Clock, Duration, Effect, Exit, FileSystem, Result, Schedule, type Scope, Semaphore } from "effect"
 import type { Identifier, RunId } from "../../domain/ids.ts"
 import { within } from "../../processes/endProcesses.ts"
 import type { LocalMachine } from "../LocalRun.ts"
@@ -25,11 +25,19 @@ export interface VmPool {
    * A running machine for the issue, one that it had before where nothing about it has changed. Waits while
    * `bound` machines live. When the scope closes it is stopped, and kept for the issue's next run; until it is
    * known to be dead it counts as living.
+   *
+   * `prove` says whether the machine is of use. One that the issue had before and that is not, whatever became
+   * of it, is replaced by a new one at once; the failure of a new one is the lease's.
    */
-  readonly lease: (
+  readonly lease: <A>(
     machines: Machines,
-    lease: Lease
-  ) => Effect.Effect<{ readonly name: string; readonly reused: boolean }, SandboxError, Scope.Scope>
+    lease: Lease,
+    prove: (name: string) => Effect.Effect<A, SandboxError>
+  ) => Effect.Effect<
+    { readonly name: string; readonly reused: boolean; readonly proof: A },
+    SandboxError,
+    Scope.Scope
+  >
   /** Stops the machine now, whoever has it. */
   readonly stop: (machines: Machines, name: string) => Effect.Effect<"dead" | "unknown">
   readonly reap: (machines: Machines, leftover: ReadonlyArray<RunId>) => Effect.Effect<ReadonlyArray<Reaped>>
@@ -37,10 +45,19 @@ export interface VmPool {
   readonly records: Effect.Effect<ReadonlyArray<VmRecord>>
 }
 
-/** States in which nothing runs. Any other, known or not, is taken for alive. */
+/** States in which nothing runs, unless a process says otherwise. Any other, known or not, is taken for alive. */
 const AT_REST = new Set(["created", "stopped", "failed"])
 /** Ending many machines at once would take the machine they are on. */
 const AT_ONCE = 4
+
+/** After these smolvm may still be at what it was asked for. */
+const UNTOLD: ReadonlySet<SmolvmError["reason"]> = new Set(["timeout", "unanswered"])
+
+/** Whether what ended so for us may still take effect. */
+const goesOn = (machines: Machines, exit: Exit.Exit<void, SmolvmError>): boolean =>
+  machines.outlivesCaller &&
+  Exit.isFailure(exit) &&
+  exit.cause.reasons.some((reason) => reason._tag !== "Fail" || UNTOLD.has(reason.error.reason))
 
 const ioError = (error: { readonly message: string }) =>
   new SandboxError({ kind: "smolvm", reason: "io", detail: error.message, hint: null })
@@ -57,11 +74,14 @@ export const makeVmPool = Effect.fnUntraced(function* (
 ): Effect.fn.Return<VmPool, SandboxError, Scope.Scope> {
   const inherited = yield* Effect.mapError(readVmRecords(files, stateRoot), ioError)
   const records = new Map<string, VmRecord>(inherited.map((record) => [record.name, record]))
-  /** Not yet known to be fit for another run: what an earlier orchestrator left. */
+  /** What an earlier orchestrator left. */
   const strange = new Set(records.keys())
+  /** Never to be used again: what was of no use once, and is still there. */
+  const unfit = new Set(records.keys())
   const locks = new Map<string, Semaphore.Semaphore>()
   let bound = 1
   const slots = yield* Semaphore.make(bound)
+  const longest = Duration.toMillis(Duration.sum(limits.pull, limits.settle))
   const scope = yield* Effect.scope
 
   const locked = (name: string) => {
@@ -70,10 +90,23 @@ export const makeVmPool = Effect.fnUntraced(function* (
     return lock.withPermit
   }
 
+  /** What an earlier orchestrator left alive counts too, until it is dead. */
+  const size = Effect.suspend(() =>
+    slots.resize(
+      Math.max(0, bound - [...strange].filter((name) => records.get(name)?.stopped === false).length)
+    )
+  )
+
+  /** The last written is the last in order. */
   const write = (record: VmRecord) =>
-    Effect.andThen(
-      Effect.mapError(writeVmRecord(files, stateRoot, record), ioError),
-      Effect.sync(() => void records.set(record.name, record))
+    Effect.mapError(writeVmRecord(files, stateRoot, record), ioError).pipe(
+      Effect.andThen(
+        Effect.sync(() => {
+          records.delete(record.name)
+          records.set(record.name, record)
+        })
+      ),
+      Effect.andThen(size)
     )
   const note = (record: VmRecord) =>
     Effect.catch(write(record), (error) => Effect.logWarning("the record of a VM is not up to date", error))
@@ -83,19 +116,43 @@ export const makeVmPool = Effect.fnUntraced(function* (
         Effect.sync(() => {
           records.delete(name)
           strange.delete(name)
+          unfit.delete(name)
         })
       ),
+      Effect.andThen(size),
       Effect.catch((error) => Effect.logWarning("the record of a VM that is gone stays", error))
     )
 
   const look = (machines: Machines, name: string) =>
     Effect.map(machines.list, (all) => all.find((machine) => machine.name === name) ?? null)
 
+  /** Pids that were told before the machine was booted anew belong to anybody. */
+  const isOfThisBoot = ({ bootId }: VmRecord) =>
+    Effect.map(table.bootId, (current) => bootId === null || bootId === current)
+
   /** Whether the process that was the machine still is; a pid of somebody else does not count. */
-  const processLives = Effect.fnUntraced(function* ({ process }: VmRecord) {
-    if (process === null) return false
+  const processLives = Effect.fnUntraced(function* (record: VmRecord) {
+    const { process } = record
+    if (process === null || !(yield* isOfThisBoot(record))) return false
     return (yield* table.find(process.pid))?.startTime === process.startTime
   })
+
+  /** The living process that smolvm names for the machine, if it does. */
+  const listedProcess = Effect.fnUntraced(function* (record: VmRecord, machine: Machine | null) {
+    if (machine?.pid == null || !(yield* isOfThisBoot(record))) return null
+    return yield* table.find(machine.pid)
+  })
+
+  /** Whether what was asked for may still happen. The clock may have been set back since. */
+  const isPending = ({ pending }: VmRecord, machine: Machine | null) =>
+    Effect.map(
+      Clock.currentTimeMillis,
+      (now) =>
+        pending !== null &&
+        pending.state === (machine?.state ?? null) &&
+        now < pending.until &&
+        now > pending.until - longest
+    )
 
   /** smolvm's word and the process table's together; `unknown` when either does not say that it is dead. */
   const verdict = Effect.fnUntraced(function* (machines: Machines, record: VmRecord) {
@@ -105,7 +162,27 @@ export const makeVmPool = Effect.fnUntraced(function* (
       return "unknown" as const
     }
     if (machine.success !== null && !AT_REST.has(machine.success.state)) return "unknown" as const
-    return (yield* processLives(record)) ? ("unknown" as const) : ("dead" as const)
+    const lives =
+      (yield* listedProcess(record, machine.success)) !== null ||
+      (yield* processLives(record)) ||
+      (yield* isPending(record, machine.success))
+    return lives ? ("unknown" as const) : ("dead" as const)
+  })
+
+  /**
+   * Writes down the process of a machine, as smolvm names it, so that it is found when smolvm forgets it. A
+   * machine that has come alive has been started.
+   */
+  const identify = Effect.fnUntraced(function* (machines: Machines, record: VmRecord) {
+    const machine = yield* Effect.orElseSucceed(look(machines, record.name), () => null)
+    const entry = yield* listedProcess(record, machine)
+    if (entry === null) return record
+    const { pid, startTime } = entry
+    const known = record.process
+    if (known?.pid === pid && known.startTime === startTime && record.pending === null) return record
+    const identified: VmRecord = { ...record, process: { pid, startTime }, pending: null }
+    yield* note(identified)
+    return identified
   })
 
   const tried = (what: Effect.Effect<void, SmolvmError>, words: string) =>
@@ -114,8 +191,10 @@ export const makeVmPool = Effect.fnUntraced(function* (
     )
 
   const halt = Effect.fnUntraced(
-    function* (machines: Machines, record: VmRecord) {
-      if (record.stopped) return "dead" as const
+    function* (machines: Machines, written: VmRecord) {
+      if (written.stopped) return "dead" as const
+      // While smolvm still knows: after a stop that failed it may not.
+      const record = yield* identify(machines, written)
       yield* tried(machines.stop(record.name), "a VM was not stopped")
       let answer = yield* verdict(machines, record)
       if (answer === "unknown" && record.process !== null && (yield* processLives(record))) {
@@ -172,6 +251,22 @@ export const makeVmPool = Effect.fnUntraced(function* (
       })
     )
 
+  /** Asks for what `record` is about to have; the record says so for as long as it may still happen. */
+  const ask = Effect.fnUntraced(function* (
+    machines: Machines,
+    record: VmRecord,
+    what: {
+      readonly state: string | null
+      readonly limit: Duration.Duration
+      readonly run: Effect.Effect<void, SmolvmError>
+    }
+  ) {
+    const patience = machines.outlivesCaller ? Duration.sum(what.limit, limits.settle) : what.limit
+    const until = (yield* Clock.currentTimeMillis) + Duration.toMillis(patience)
+    yield* write({ ...record, pending: { state: what.state, until } })
+    yield* Effect.onExit(what.run, (exit) => (goesOn(machines, exit) ? Effect.void : note(record)))
+  })
+
   const boot = Effect.fnUntraced(function* (machines: Machines, lease: Lease, name: string) {
     const found = yield* Effect.mapError(look(machines, name), sandboxError)
     const known = records.get(name)
@@ -184,21 +279,17 @@ export const makeVmPool = Effect.fnUntraced(function* (
         })
       )
     }
-    const fit =
+    const rests =
       found !== null &&
       known !== undefined &&
       known.stopped &&
       AT_REST.has(found.state) &&
-      known.fingerprint === lease.fingerprint &&
-      !strange.has(name)
-    if (known !== undefined && !fit && (yield* destroy(machines, name)) === "unknown") {
-      return yield* new SandboxError({
-        kind: "smolvm",
-        reason: "boot",
-        detail: `the machine ${name} of an earlier run cannot be removed`,
-        hint: "`symphony doctor` says what smolvm answers"
-      })
-    }
+      (yield* listedProcess(known, found)) === null
+    // Started by hand, or long after it was asked for.
+    if (known?.stopped === true && found !== null && !rests) yield* note({ ...known, stopped: false })
+    const fit = rests && known.fingerprint === lease.fingerprint && !unfit.has(name)
+    if (known !== undefined && !fit) yield* clear(machines, name)
+    const limit = lease.spec.from === null && lease.spec.image !== null ? limits.pull : limits.start
     const record: VmRecord = {
       version: 1,
       name,
@@ -206,25 +297,52 @@ export const makeVmPool = Effect.fnUntraced(function* (
       runId: lease.runId,
       fingerprint: lease.fingerprint,
       stopped: false,
-      process: null
+      process: null,
+      bootId: yield* table.bootId,
+      pending: null
     }
-    yield* write(record)
     if (!fit) {
-      yield* machines.create({ ...lease.spec, name }).pipe(
+      const run = machines.create({ ...lease.spec, name })
+      yield* ask(machines, record, { state: null, limit: limits.create, run }).pipe(
         // Made by somebody else in this moment: not ours to end.
         Effect.tapError((error) => (error.reason === "name_taken" ? forget(name) : Effect.void)),
-        Effect.mapError(sandboxError)
+        Effect.catchTag("SmolvmError", (error) => sandboxError(error))
       )
     }
-    yield* Effect.mapError(machines.start(name), sandboxError)
-    const running = yield* Effect.mapError(look(machines, name), sandboxError)
-    if (running?.pid != null) {
-      const entry = yield* table.find(running.pid)
-      if (entry !== null) {
-        yield* write({ ...record, process: { pid: running.pid, startTime: entry.startTime } })
-      }
-    }
-    return { name, reused: fit }
+    const state = fit ? found.state : "created"
+    yield* ask(machines, record, { state, limit, run: machines.start(name, limit) }).pipe(
+      Effect.onExit(() => Effect.suspend(() => identify(machines, records.get(name) ?? record))),
+      Effect.catchTag("SmolvmError", (error) => sandboxError(error))
+    )
+    return fit
+  })
+
+  /** Makes way for a new machine of the name. */
+  const clear = Effect.fnUntraced(function* (machines: Machines, name: string) {
+    if ((yield* destroy(machines, name)) === "dead") return
+    return yield* new SandboxError({
+      kind: "smolvm",
+      reason: "boot",
+      detail: `the machine ${name} of an earlier run cannot be removed`,
+      hint: "`symphony doctor` says what smolvm answers"
+    })
+  })
+
+  const bootAndProve = Effect.fnUntraced(function* <A>(
+    machines: Machines,
+    lease: Lease,
+    name: string,
+    prove: (name: string) => Effect.Effect<A, SandboxError>
+  ) {
+    const reused = yield* boot(machines, lease, name)
+    const first = yield* Effect.result(prove(name))
+    if (Result.isSuccess(first)) return { name, reused, proof: first.success }
+    if (!reused) return yield* first.failure
+    yield* Effect.logWarning("a VM that was kept is of no use any more; making it anew", first.failure)
+    unfit.add(name)
+    yield* clear(machines, name)
+    yield* boot(machines, lease, name)
+    return { name, reused: false, proof: yield* prove(name) }
   })
 
   /** Gives the slot back once the machine is dead, and not before. */
@@ -250,17 +368,22 @@ export const makeVmPool = Effect.fnUntraced(function* (
     )
   })
 
-  const lease = Effect.fn("VmPool.lease")(function* (machines: Machines, lease: Lease) {
+  const lease: VmPool["lease"] = Effect.fn("VmPool.lease")(function* <A>(
+    machines: Machines,
+    lease: Lease,
+    prove: (name: string) => Effect.Effect<A, SandboxError>
+  ) {
     const name = machineName(stateRoot, lease.identifier)
     if (lease.bound !== bound) {
       bound = lease.bound
-      yield* slots.resize(bound)
+      yield* size
     }
     return yield* Effect.uninterruptibleMask(
       Effect.fnUntraced(function* (restore) {
         yield* restore(slots.take(1))
-        const booted = yield* Effect.exit(restore(locked(name)(boot(machines, lease, name))))
+        const booted = yield* Effect.exit(restore(locked(name)(bootAndProve(machines, lease, name, prove))))
         if (Exit.isFailure(booted)) {
+          if (records.has(name)) unfit.add(name)
           yield* giveBack(endOf(name, records.get(name)?.runId, () => destroy(machines, name)))
           return yield* booted
         }
@@ -292,6 +415,7 @@ export const makeVmPool = Effect.fnUntraced(function* (
     )
   })
 
+  yield* size
   yield* Effect.addFinalizer(() =>
     Effect.forEach([...records.keys()], (name) => locked(name)(destroy(machines, name)), {
       concurrency: AT_ONCE,

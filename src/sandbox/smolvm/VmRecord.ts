@@ -20,7 +20,16 @@ export const VmRecord = Schema.Struct({
   /** Confirmed to be not running. */
   stopped: Schema.Boolean,
   /** The process that is the machine, as far as it was told. */
-  process: Schema.NullOr(Schema.Struct({ pid: Schema.Int, startTime: Schema.String }))
+  process: Schema.NullOr(Schema.Struct({ pid: Schema.Int, startTime: Schema.String })),
+  /** Of the boot that it was last started in, to which its pid belongs; null in a record that is too old to say. */
+  bootId: Schema.NullOr(Schema.String).pipe(Schema.withDecodingDefaultKey(Effect.succeed(null))),
+  /**
+   * While nobody has told how its making or its start ended: the state that it was in (null: not there), and
+   * until when (epoch ms) it may still leave that.
+   */
+  pending: Schema.NullOr(Schema.Struct({ state: Schema.NullOr(Schema.String), until: Schema.Int })).pipe(
+    Schema.withDecodingDefaultKey(Effect.succeed(null))
+  )
 })
 export type VmRecord = typeof VmRecord.Type
 

@@ -142,6 +142,7 @@ export const makeCommandLine = Effect.fnUntraced(function* (
 
   const commandLine: CommandLine = {
     description: "the smolvm command",
+    outlivesCaller: false,
     version,
     list: Effect.flatMap(succeed(syntax.listArguments, limits.list), (text) =>
       Effect.mapError(
@@ -154,7 +155,7 @@ export const makeCommandLine = Effect.fnUntraced(function* (
       Effect.flatMap(dialect, (words) =>
         Effect.asVoid(succeed(syntax.createArguments(words, spec), limits.create))
       ),
-    start: (name) => Effect.asVoid(succeed(syntax.startArguments(name), limits.start)),
+    start: (name, limit) => Effect.asVoid(succeed(syntax.startArguments(name), limit)),
     stop: (name) => Effect.asVoid(succeed(syntax.stopArguments(name), limits.stop)),
     remove: (name) =>
       Effect.flatMap(dialect, (words) =>

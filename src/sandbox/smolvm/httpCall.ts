@@ -37,7 +37,7 @@ export const httpCall = (
   Effect.callback<Reply, SmolvmError>((resume) => {
     const broken = (error: Error) => {
       const code = "code" in error && typeof error.code === "string" ? error.code : error.message
-      const reason = DOWN.has(code) ? "server_down" : "failed"
+      const reason = DOWN.has(code) ? "server_down" : "unanswered"
       resume(Effect.fail(new SmolvmError({ reason, operation, detail: `\`smolvm serve\`: ${code}` })))
     }
     const request = http.request(

@@ -126,6 +126,7 @@ export const makeServer = Effect.fnUntraced(function* (
 
   return {
     description: `smolvm serve at ${text}`,
+    outlivesCaller: true,
     version: call("health", "GET", "/health", null, limits.version).pipe(
       Effect.flatMap(readable("health", Schema.decodeUnknownEffect(Health))),
       Effect.map(({ version }) => version)
@@ -136,7 +137,7 @@ export const makeServer = Effect.fnUntraced(function* (
     ),
     create: (spec) =>
       Effect.asVoid(call("machine create", "POST", "/api/v1/machines", createBody(spec), limits.create)),
-    start: (name) => Effect.asVoid(call("machine start", "POST", at(name, "/start"), {}, limits.start)),
+    start: (name, limit) => Effect.asVoid(call("machine start", "POST", at(name, "/start"), {}, limit)),
     stop: (name) => Effect.asVoid(call("machine stop", "POST", at(name, "/stop"), null, limits.stop)),
     remove: (name) =>
       Effect.asVoid(call("machine delete", "DELETE", `${at(name)}?force=true`, null, limits.remove)),
