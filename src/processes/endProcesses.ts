@@ -76,13 +76,34 @@ export const endGroup = Effect.fnUntraced(function* (
   leader: number,
   grace: Duration.Duration
 ) {
-  if (!(yield* table.exists(-leader))) return "dead" as const
+  if (!(yield* leave(table, leader, grace))) return "dead" as const
+  return yield* sweep(table, { marker: null, leaders: [leader], since: null })
+})
+
+/** As `endGroup`, for all that carries the marker too, also where the group is gone already. */
+export const endMarked = Effect.fnUntraced(function* (
+  table: ProcessTable["Service"],
+  leader: number,
+  grace: Duration.Duration,
+  { marker, since }: Pick<Belonging, "marker" | "since">
+) {
+  const lives = yield* leave(table, leader, grace)
+  return yield* sweep(table, { marker, leaders: lives ? [leader] : [], since })
+})
+
+/** Whether there was anything to ask. */
+const leave = Effect.fnUntraced(function* (
+  table: ProcessTable["Service"],
+  leader: number,
+  grace: Duration.Duration
+) {
+  if (!(yield* table.exists(-leader))) return false
   yield* table.signal(-leader, "SIGTERM")
   yield* within(
     grace,
     Effect.repeat(groupLives(table, leader), { until: (lives) => !lives, schedule: PAUSE })
   )
-  return yield* sweep(table, { marker: null, leaders: [leader], since: null })
+  return true
 })
 
 const groupLives = (table: ProcessTable["Service"], leader: number) =>

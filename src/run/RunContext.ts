@@ -91,6 +91,7 @@ export const hookContext = (run: RunContext, facts: HookMoment = {}): HookContex
   return {
     workspace,
     workflow: order.workflow,
+    runId: record.run,
     env: hookEnvironment({
       workflow: order.workflow,
       identifier: record.identifier,

@@ -22,7 +22,7 @@ import { Handoff } from "../handoff/Handoff.ts"
 import { Transcripts } from "../journal/Transcripts.ts"
 import { RunGrants } from "../mcp/RunGrants.ts"
 import { ModelProxy } from "../proxy/ModelProxy.ts"
-import { sessionsPath } from "../sandbox/RunRecord.ts"
+import { sessionsPath } from "../sandbox/runFolders.ts"
 import { Sandboxes } from "../sandbox/Sandboxes.ts"
 import type { Conclusion, DoneClaim } from "../scheduler/events.ts"
 import {
@@ -104,6 +104,9 @@ const work = (run: RunContext): Effect.Effect<void, RunFenced> =>
       yield* noteStage(run, "quiescing")
       yield* quiesce(run)
       yield* run.report({ _tag: "Quiesced", conclusion })
+    } else {
+      // Of an earlier process: it may have died in a hook.
+      yield* quiesce(run)
     }
     // Whatever was signalled before the tokens were revoked counts, however the conversation ended.
     const claim =
@@ -236,15 +239,20 @@ const make = Effect.gen(function* () {
 
   const cleanUp = Effect.fn("Runs.cleanUp")(function* (record: IssueRecord, workflow: WorkflowDefinition) {
     const place = { root: workflow.config.state.root }
+    const last = record.history.at(-1)?.run
+    const kept = (why: string, cause: unknown) =>
+      Effect.logWarning(why, cause).pipe(
+        Effect.annotateLogs({ issue_id: record.id, issue_identifier: record.identifier }),
+        Effect.as(false)
+      )
+    // An earlier process may have died in the hook that goes before.
+    const left = last === undefined ? [] : yield* services.sandboxes.reap(workflow, [last])
+    if (left.some(({ status }) => status !== "dead"))
+      return yield* kept("a workspace is kept: what its last run left does not say whether it is dead", left)
     return yield* removeFinished(services, record, workflow).pipe(
       Effect.andThen(services.files.removeTree(place, sessionsPath(record.identifier))),
       Effect.as(true),
-      Effect.catch((error) =>
-        Effect.logWarning("the workspace of a finished issue is kept", error).pipe(
-          Effect.annotateLogs({ issue_id: record.id, issue_identifier: record.identifier }),
-          Effect.as(false)
-        )
-      )
+      Effect.catch((error) => kept("the workspace of a finished issue is kept", error))
     )
   })
 

@@ -88,7 +88,7 @@ export const prepare = (
     yield* noteStage(run, "workspace")
     yield* services.handoff.fetchBase(order.workflow).pipe(Effect.mapError(failureOf))
     const workspace = yield* services.workspaces
-      .ensure(record.identifier, order.workflow, hookContext(run, { state: issue.state }).env)
+      .ensure(record.identifier, order.workflow, hookContext(run, { state: issue.state }))
       .pipe(Effect.mapError(failureOf))
     yield* run.report({ _tag: "WorkspaceReady", path: workspace.path })
     yield* services.workspaces

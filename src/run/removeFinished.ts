@@ -20,6 +20,7 @@ export const removeFinished = (
   Effect.gen(function* () {
     const workspace = workspaces.locate(record.identifier, workflow)
     const last = record.history.at(-1)
+    const runId = last?.run ?? makeRunId(0, 0)
     const state = (yield* tracker.snapshot).byId.get(record.id)?.state ?? ""
     const isHandedOver = record.handoff !== null && record.handoff.verdict !== "none"
     if (workflow.config.handoff.mode !== "none" && !isHandedOver && last !== undefined) {
@@ -39,13 +40,14 @@ export const removeFinished = (
     yield* workspaces.remove({
       workspace,
       workflow,
+      runId,
       env: hookEnvironment({
         workflow,
         identifier: record.identifier,
         state,
         title: record.title,
         attempt: record.attempts,
-        runId: last?.run ?? makeRunId(0, 0),
+        runId,
         outcome: null,
         workspace: workspace.path,
         bin: hookVariables.bin,

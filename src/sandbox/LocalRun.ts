@@ -5,15 +5,8 @@ import type { SandboxKind } from "../workflow/WorkflowConfig.ts"
 import { sweep, within } from "../processes/endProcesses.ts"
 import { type GuestProcess, spawnGuest } from "./guestProcess.ts"
 import { ProcessTable } from "../processes/ProcessTable.ts"
-import {
-  forgetRun,
-  homePath,
-  identityPath,
-  runFolder,
-  runMarker,
-  sessionsPath,
-  writeRunRecord
-} from "./RunRecord.ts"
+import { runFolder, runMarker, writeRunRecord } from "../processes/RunRecord.ts"
+import { forgetRun, homePath, identityPath, sessionsPath } from "./runFolders.ts"
 import { SandboxError, type SandboxProcess, type SandboxRequest } from "./Sandboxes.ts"
 
 /** How long a guest has to end by itself after its stdin is closed, and then after SIGTERM. */
@@ -83,7 +76,7 @@ export const acquireLocalRun = Effect.fnUntraced(function* (
   const record = (marker: string) =>
     recording.withPermit(
       Effect.flatMap(Ref.get(started), (all) =>
-        writeRunRecord(files, config, {
+        writeRunRecord(files, place.root, {
           version: 1,
           runId,
           marker,
@@ -125,11 +118,13 @@ export const acquireLocalRun = Effect.fnUntraced(function* (
 
   // Makes the state root too, whose real path the marker is made of.
   yield* Effect.mapError(files.makeDirectory(place, runFolder(runId)), fileProblem)
-  const marker = yield* runMarker(fs, config, runId)
+  const marker = yield* runMarker(fs, place.root, runId)
 
   const stop = Effect.flatMap(Ref.get(started), (all) => end(marker, all))
   yield* Effect.acquireRelease(Effect.mapError(record(marker), fileProblem), () =>
-    Effect.flatMap(stop, (verdict) => (verdict === "dead" ? forgetRun(files, config, runId) : Effect.void))
+    Effect.flatMap(stop, (verdict) =>
+      verdict === "dead" ? forgetRun(files, place.root, runId) : Effect.void
+    )
   )
 
   yield* files.removeTree(place, homePath(runId)).pipe(

@@ -3,7 +3,8 @@ import type { RunId } from "../domain/ids.ts"
 import type { WorkflowDefinition } from "../workflow/WorkflowConfig.ts"
 import { sweep } from "../processes/endProcesses.ts"
 import type { LocalMachine } from "./LocalRun.ts"
-import { forgetRun, readRunRecord, runMarker } from "./RunRecord.ts"
+import { readRunRecord, runMarker } from "../processes/RunRecord.ts"
+import { forgetRun } from "./runFolders.ts"
 import type { Reaped } from "./SandboxDriver.ts"
 
 /**
@@ -23,7 +24,8 @@ export const reapRuns = (
 
 const reapRun = Effect.fnUntraced(
   function* ({ files, fs, table }: LocalMachine, { config }: WorkflowDefinition, runId: RunId) {
-    const record = yield* readRunRecord(files, config, runId)
+    const { root } = config.state
+    const record = yield* readRunRecord(files, root, runId)
     const bootId = yield* table.bootId
     const rebooted = record?.bootId != null && bootId !== null && record.bootId !== bootId
     const recorded = record === null || rebooted ? [] : record.processes
@@ -38,9 +40,9 @@ const reapRun = Effect.fnUntraced(
       }
     }
 
-    const marker = record?.marker ?? (yield* runMarker(fs, config, runId))
+    const marker = record?.marker ?? (yield* runMarker(fs, root, runId))
     const verdict = yield* sweep(table, { marker, leaders, since: null })
-    if (verdict === "dead") yield* forgetRun(files, config, runId)
+    if (verdict === "dead") yield* forgetRun(files, root, runId)
     else yield* Effect.logError("processes of an earlier run outlive SIGKILL")
     return verdict
   },

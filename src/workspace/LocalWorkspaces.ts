@@ -9,7 +9,7 @@ import type { WorkflowDefinition } from "../workflow/WorkflowConfig.ts"
 import { makeFolderLocks } from "./folderLocks.ts"
 import { runHookScript } from "./runHookScript.ts"
 import { claimRoot, ofFile, problem } from "./workspaceRoot.ts"
-import { HookError, type HookContext, type Workspace, Workspaces } from "./Workspaces.ts"
+import { HookError, type HookContext, type HookOrder, type Workspace, Workspaces } from "./Workspaces.ts"
 
 const RECORD_BYTES = 16 * 1024
 
@@ -41,8 +41,12 @@ export const layer = Layer.effect(
   Effect.gen(function* () {
     const files = yield* SafeFiles
     const fs = yield* FileSystem.FileSystem
-    const table = yield* ProcessTable
-    const spawner = yield* ChildProcessSpawner.ChildProcessSpawner
+    const machine = {
+      files,
+      fs,
+      table: yield* ProcessTable,
+      spawner: yield* ChildProcessSpawner.ChildProcessSpawner
+    }
     const exclusively = yield* makeFolderLocks
 
     const stateOf = ({ config }: WorkflowDefinition) => ({ root: config.state.root })
@@ -90,15 +94,11 @@ export const layer = Layer.effect(
         Effect.andThen(Effect.mapError(files.unlink(stateOf(workflow), recordPath(workspace.key)), ofFile))
       )
 
-    const populate = (
-      workspace: Workspace,
-      workflow: WorkflowDefinition,
-      env: Readonly<Record<string, string>>
-    ) =>
+    const populate = (workspace: Workspace, workflow: WorkflowDefinition, order: HookOrder) =>
       Effect.gen(function* () {
         yield* writeCreation(workflow, workspace, "creating")
         yield* Effect.mapError(files.makeDirectory(rootOf(workflow), workspace.key), ofFile)
-        yield* runHook("after_create", { workspace, workflow, env })
+        yield* runHook("after_create", { ...order, workspace, workflow })
         yield* writeCreation(workflow, workspace, "ready")
       }).pipe(
         Effect.onError(() =>
@@ -111,7 +111,7 @@ export const layer = Layer.effect(
     const ensure = Effect.fn("Workspaces.ensure")(function* (
       identifier: Identifier,
       workflow: WorkflowDefinition,
-      env: Readonly<Record<string, string>>
+      order: HookOrder
     ) {
       const located = locate(identifier, workflow)
       return yield* Effect.gen(function* () {
@@ -125,16 +125,16 @@ export const layer = Layer.effect(
           )
           yield* discard(workspace, workflow)
         }
-        yield* populate(workspace, workflow, env)
+        yield* populate(workspace, workflow, order)
         return { ...workspace, created: true }
       }).pipe(exclusively(located.path))
     })
 
     const runHook = Effect.fnUntraced(function* (
       hook: HookError["hook"],
-      { workspace, workflow, env }: HookContext
+      { workspace, workflow, env, runId }: HookContext
     ) {
-      const { hooks } = workflow.config
+      const { hooks, state } = workflow.config
       const script = hooks[hook]
       if (script === null) return
       const there = yield* Effect.mapError(
@@ -150,9 +150,11 @@ export const layer = Layer.effect(
           output: ""
         })
       }
-      yield* runHookScript(spawner, table, {
+      yield* runHookScript(machine, {
         hook,
         script,
+        runId,
+        stateRoot: state.root,
         cwd: workspace.path,
         env,
         timeoutMs: hooks.timeoutMs

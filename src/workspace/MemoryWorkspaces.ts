@@ -46,12 +46,12 @@ export const layerMemory = (options: MemoryWorkspacesOptions = {}): Layer.Layer<
         options.disk?.(operation, workspace) ?? Effect.void
 
       return Workspaces.of({
-        ensure: Effect.fn("MemoryWorkspaces.ensure")(function* (identifier, workflow, env) {
+        ensure: Effect.fn("MemoryWorkspaces.ensure")(function* (identifier, workflow, order) {
           const workspace = locate(identifier, workflow)
           return yield* Effect.gen(function* () {
             yield* disk("ensure", workspace)
             if ((yield* Ref.get(folders)).has(workspace.path)) return { ...workspace, created: false }
-            yield* runHook("after_create", { workspace, workflow, env })
+            yield* runHook("after_create", { ...order, workspace, workflow })
             yield* Ref.update(folders, plus(workspace.path))
             return { ...workspace, created: true }
           }).pipe(exclusively(workspace.path))

@@ -1,5 +1,5 @@
 import { Context, type Effect, Schema } from "effect"
-import type { Identifier } from "../domain/ids.ts"
+import type { Identifier, RunId } from "../domain/ids.ts"
 import { printableTail } from "../domain/printable.ts"
 import type { HookName, WorkflowDefinition } from "../workflow/WorkflowConfig.ts"
 
@@ -38,12 +38,17 @@ export class HookError extends Schema.TaggedError<HookError>()("HookError", {
   }
 }
 
-/** What a hook is told, beside the operator's own environment. */
-export interface HookContext {
-  readonly workspace: Workspace
-  readonly workflow: WorkflowDefinition
+/** Whose hook it is, and what it is told beside the operator's own environment. */
+export interface HookOrder {
+  /** Under whose marker and record its processes are found. */
+  readonly runId: RunId
   /** `SYMPHONY_…` variables of this run, complete. */
   readonly env: Readonly<Record<string, string>>
+}
+
+export interface HookContext extends HookOrder {
+  readonly workspace: Workspace
+  readonly workflow: WorkflowDefinition
 }
 
 /**
@@ -60,7 +65,7 @@ export class Workspaces extends Context.Service<
     readonly ensure: (
       identifier: Identifier,
       workflow: WorkflowDefinition,
-      env: Readonly<Record<string, string>>
+      order: HookOrder
     ) => Effect.Effect<Workspace & { readonly created: boolean }, WorkspaceError | HookError>
     /** The folder where it would be; no I/O. */
     readonly locate: (identifier: Identifier, workflow: WorkflowDefinition) => Workspace

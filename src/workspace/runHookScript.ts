@@ -1,8 +1,11 @@
-import { Duration, Effect, Fiber, Option, type PlatformError, Stream } from "effect"
+import { Duration, Effect, Fiber, type FileSystem, Option, type PlatformError, Ref, Stream } from "effect"
 import { ChildProcess, type ChildProcessSpawner } from "effect/process"
-import { endGroup } from "../processes/endProcesses.ts"
-import type { ProcessTable } from "../processes/ProcessTable.ts"
+import type { RunId } from "../domain/ids.ts"
 import { printableTail } from "../domain/printable.ts"
+import type { SafeFiles } from "../files/SafeFiles.ts"
+import { endMarked } from "../processes/endProcesses.ts"
+import { MARKER_VARIABLE, type ProcessTable } from "../processes/ProcessTable.ts"
+import { removeRunRecord, runFolder, runMarker, writeRunRecord } from "../processes/RunRecord.ts"
 import type { HookName } from "../workflow/WorkflowConfig.ts"
 import { HookError } from "./Workspaces.ts"
 
@@ -15,23 +18,37 @@ const KILL_AFTER = Duration.seconds(2)
 /** How long output is waited for after the shell ended, since a process that it left may hold the pipe. */
 const OUTPUT_GRACE = "250 millis"
 
+/** What running a hook needs of this machine. */
+export interface HookMachine {
+  readonly spawner: ChildProcessSpawner.ChildProcessSpawner["Service"]
+  readonly table: ProcessTable["Service"]
+  readonly files: SafeFiles["Service"]
+  readonly fs: FileSystem.FileSystem
+}
+
 export interface HookScript {
   readonly hook: HookName
+  readonly runId: RunId
+  readonly stateRoot: string
   readonly script: string
   readonly cwd: string
   readonly env: Readonly<Record<string, string>>
   readonly timeoutMs: number
 }
 
+/** The shell waits for our word, or ends when we do before we could give it. */
+const GATE = "IFS= read -r _ || exit 1; exec </dev/null 2>&1"
+const WORD = new TextEncoder().encode("\n")
+
 /**
- * Runs `sh -lc <script>` on the host in a process group of its own, which is gone when this returns: hooks
- * that are over, timed out or interrupted leave nothing behind.
+ * Runs `sh -lc <script>` on the host in a process group of its own. All that it starts carries the marker of the
+ * run and is gone when this returns: hooks that are over, timed out or interrupted leave nothing behind. The process
+ * is on record before the script begins, so that the next orchestrator finds it after a `kill -9`.
  */
 export const runHookScript = Effect.fn("Workspaces.runHook")(
   function* (
-    spawner: ChildProcessSpawner.ChildProcessSpawner["Service"],
-    table: ProcessTable["Service"],
-    { hook, script, cwd, env, timeoutMs }: HookScript
+    { files, fs, spawner, table }: HookMachine,
+    { hook, script, cwd, env, runId, stateRoot, timeoutMs }: HookScript
   ) {
     const output = makeTail(OUTPUT_BYTES)
     const fail = (reason: HookError["reason"], detail: string, code: number | null = null) =>
@@ -39,23 +56,44 @@ export const runHookScript = Effect.fn("Workspaces.runHook")(
 
     yield* Effect.logInfo("hook started")
     const once = Effect.gen(function* () {
+      // Makes the state root too, whose real path the marker is made of.
+      yield* files.makeDirectory({ root: stateRoot }, runFolder(runId))
+      const marker = yield* runMarker(fs, stateRoot, runId)
+      const bootId = yield* table.bootId
+      const since = yield* Ref.make<string | null>(null)
       const handle = yield* Effect.acquireRelease(
         Effect.tap(
           spawner.spawn(
             // One pipe for both, so that the end of the output is what was printed last.
-            ChildProcess.make("sh", ["-lc", `exec 2>&1; ${script}`], {
+            ChildProcess.make("sh", ["-lc", `${GATE}; ${script}`], {
               cwd,
-              env,
+              env: { ...env, [MARKER_VARIABLE]: marker },
               extendEnv: true,
-              stdin: "ignore",
               forceKillAfter: "100 millis"
             })
           ),
           // The spawner's own ending would wait for zombies, and for an exit that never comes.
           (handle) => handle.unref
         ),
-        (handle) => endGroup(table, handle.pid, KILL_AFTER)
+        ({ pid }) =>
+          Effect.gen(function* () {
+            const verdict = yield* endMarked(table, pid, KILL_AFTER, { marker, since: yield* Ref.get(since) })
+            if (verdict === "unknown") return yield* Effect.logError("processes of the hook outlive SIGKILL")
+            yield* Effect.catch(removeRunRecord(files, stateRoot, runId), (error) =>
+              Effect.logWarning("could not clear up after the hook", error)
+            )
+          })
       )
+      const startTime = (yield* table.find(handle.pid))?.startTime ?? null
+      yield* Ref.set(since, startTime)
+      yield* writeRunRecord(files, stateRoot, {
+        version: 1,
+        runId,
+        marker,
+        bootId,
+        processes: [{ pid: handle.pid, startTime }]
+      })
+      yield* Effect.ignore(Stream.run(Stream.make(WORD), handle.stdin))
       const reading = yield* handle.stdout.pipe(
         Stream.runForEach((bytes) => Effect.sync(() => output.add(bytes))),
         Effect.catchTag("PlatformError", (error) => Effect.logDebug("hook output broke off", error)),
@@ -67,7 +105,14 @@ export const runHookScript = Effect.fn("Workspaces.runHook")(
     })
     const ended = yield* once.pipe(
       Effect.scoped,
-      Effect.mapError((error) => fail("spawn", `could not be started: ${reasonOf(error)}`)),
+      Effect.mapError((error) =>
+        fail(
+          "spawn",
+          error._tag === "FileError"
+            ? `could not be put on record: ${error.message}`
+            : `could not be started: ${reasonOf(error)}`
+        )
+      ),
       Effect.timeoutOption(Duration.millis(timeoutMs))
     )
     if (Option.isNone(ended)) return yield* fail("timeout", `did not end within ${timeoutMs} ms`)
@@ -79,7 +124,7 @@ export const runHookScript = Effect.fn("Workspaces.runHook")(
       Effect.annotateLogs({ output: printableTail(output.text(), LOGGED_CHARACTERS) })
     )
   },
-  (effect, _spawner, _table, { hook, cwd }) =>
+  (effect, _machine, { hook, cwd }) =>
     effect.pipe(
       Effect.tapErrorTag("HookError", (error) =>
         Effect.logWarning(error.reason === "timeout" ? "hook timed out" : "hook failed").pipe(

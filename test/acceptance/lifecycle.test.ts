@@ -4,19 +4,9 @@ import * as path from "node:path"
 import { assert, describe } from "vitest"
 import { hasProcessTable } from "../support/capabilities.ts"
 import { processesOf } from "./support/processes.ts"
-import { BUSY_MACHINE, it } from "./support/workshop.ts"
+import { appears, BUSY_MACHINE, it } from "./support/workshop.ts"
 
 const TEN = Array.from({ length: 10 }, (_, index) => `A-${index + 1}`)
-
-/** Watched from now on. */
-const appears = (folder: string, name: string): Promise<void> =>
-  new Promise((resolve) => {
-    const watcher = fs.watch(folder, (_, seen) => {
-      if (seen !== name) return
-      watcher.close()
-      resolve()
-    })
-  })
 
 describe("two orchestrators on one tracker", { timeout: BUSY_MACHINE }, () => {
   it("the second refuses with the holder's pid, and a killed holder is no holder", async ({ workshop }) => {

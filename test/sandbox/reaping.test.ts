@@ -4,7 +4,7 @@ import { ChildProcess, ChildProcessSpawner } from "effect/process"
 import { layer as safeFilesLayer } from "../../src/files/NodeSafeFiles.ts"
 import { SafeFiles } from "../../src/files/SafeFiles.ts"
 import { ProcessTable } from "../../src/processes/ProcessTable.ts"
-import { runMarker, writeRunRecord } from "../../src/sandbox/RunRecord.ts"
+import { runMarker, writeRunRecord } from "../../src/processes/RunRecord.ts"
 import { Sandboxes } from "../../src/sandbox/Sandboxes.ts"
 import { hasProcessTable } from "../support/capabilities.ts"
 import { realLayer } from "./layers.ts"
@@ -53,10 +53,10 @@ const record = Effect.fnUntraced(function* (
   const fs = yield* FileSystem.FileSystem
   const table = yield* ProcessTable
   const { runId } = world.request()
-  yield* writeRunRecord(files, world.workflow.config, {
+  yield* writeRunRecord(files, world.workflow.config.state.root, {
     version: 1,
     runId,
-    marker: yield* runMarker(fs, world.workflow.config, runId),
+    marker: yield* runMarker(fs, world.workflow.config.state.root, runId),
     bootId: bootId ?? (yield* table.bootId),
     processes
   })
@@ -89,7 +89,7 @@ describe.skipIf(!hasProcessTable("reaping after a crash"))("after kill -9 of the
       Effect.fnUntraced(function* (world) {
         const fs = yield* FileSystem.FileSystem
         const { runId } = world.request()
-        const marker = yield* runMarker(fs, world.workflow.config, runId)
+        const marker = yield* runMarker(fs, world.workflow.config.state.root, runId)
         const script = "trap '' TERM; setsid sleep 1000 & sleep 1000 & wait; sleep 1000"
         const guest = yield* leave(script, { SYMPHONY_RUN_MARKER: marker })
         yield* record(world, [guest])
@@ -110,7 +110,7 @@ describe.skipIf(!hasProcessTable("reaping after a crash"))("after kill -9 of the
       Effect.fnUntraced(function* (world) {
         const fs = yield* FileSystem.FileSystem
         const { runId } = world.request()
-        const marker = yield* runMarker(fs, world.workflow.config, runId)
+        const marker = yield* runMarker(fs, world.workflow.config.state.root, runId)
         yield* record(world, [])
         yield* leave("sleep 1000", { SYMPHONY_RUN_MARKER: marker })
         assert.strictEqual(yield* reap(world), "dead")
@@ -154,7 +154,7 @@ describe.skipIf(!hasProcessTable("reaping after a crash"))("after kill -9 of the
         yield* record(world, [])
         yield* fs.writeFileString(`${world.root}/state/runs/${runId}/process.json`, "{")
         yield* leave("sleep 1000", {
-          SYMPHONY_RUN_MARKER: yield* runMarker(fs, world.workflow.config, runId)
+          SYMPHONY_RUN_MARKER: yield* runMarker(fs, world.workflow.config.state.root, runId)
         })
         assert.strictEqual(yield* reap(world), "dead")
         assert.deepStrictEqual(yield* carriers(world.workflow, runId), [])

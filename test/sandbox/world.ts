@@ -1,7 +1,7 @@
 import { Effect, FileSystem, Redacted, Stream } from "effect"
 import { Identifier, makeRunId, type RunId } from "../../src/domain/ids.ts"
 import { ProcessTable } from "../../src/processes/ProcessTable.ts"
-import { runMarker } from "../../src/sandbox/RunRecord.ts"
+import { runMarker } from "../../src/processes/RunRecord.ts"
 import type { SandboxProcess, SandboxRequest } from "../../src/sandbox/Sandboxes.ts"
 import type { SandboxKind, WorkflowDefinition } from "../../src/workflow/WorkflowConfig.ts"
 import { type ConfigOverrides, testWorkflow } from "../support/workflow.ts"
@@ -82,6 +82,6 @@ export const untilPrinted = (process: SandboxProcess, word: string) =>
 export const carriers = Effect.fnUntraced(function* (workflow: WorkflowDefinition, runId: RunId) {
   const fs = yield* FileSystem.FileSystem
   const table = yield* ProcessTable
-  const marker = yield* runMarker(fs, workflow.config, runId)
+  const marker = yield* runMarker(fs, workflow.config.state.root, runId)
   return ((yield* table.list(null)) ?? []).filter((entry) => entry.marker === marker)
 })

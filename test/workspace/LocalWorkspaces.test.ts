@@ -1,7 +1,7 @@
 import { NodeServices } from "@effect/platform-node"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, FileSystem, Layer, Logger, Ref, References, Schedule, type Scope } from "effect"
-import { Identifier } from "../../src/domain/ids.ts"
+import { Identifier, makeRunId } from "../../src/domain/ids.ts"
 import { layer as safeFilesLayer } from "../../src/files/NodeSafeFiles.ts"
 import { FileError, SafeFiles } from "../../src/files/SafeFiles.ts"
 import { layer as localLayer } from "../../src/workspace/LocalWorkspaces.ts"
@@ -11,6 +11,7 @@ import type { WorkflowConfig, WorkflowDefinition } from "../../src/workflow/Work
 import { testWorkflow } from "../support/workflow.ts"
 
 const A1 = Identifier.make("A-1")
+const order = { runId: makeRunId(1, 1), env: {} }
 
 interface Project {
   readonly root: string
@@ -71,18 +72,18 @@ const test = <E>(name: string, body: (project: Project) => Effect.Effect<void, E
 describe("the workspace root", () => {
   test("is marked with the tracker it belongs to", ({ fs, root, workflow, workspaces }) =>
     Effect.gen(function* () {
-      yield* workspaces.ensure(A1, workflow(), {})
+      yield* workspaces.ensure(A1, workflow(), order)
       const owner = yield* fs.readFileString(`${root}/workspaces/${OWNER_FILE}`)
       assert.strictEqual(owner.split("\n")[0], `${root}/issues`)
     }))
 
   test("of another tracker is refused, naming both", ({ fs, root, workflow, workspaces }) =>
     Effect.gen(function* () {
-      const workspace = yield* workspaces.ensure(A1, workflow(), {})
+      const workspace = yield* workspaces.ensure(A1, workflow(), order)
       const foreign = workflow({}, "other-issues")
       for (const attempt of [
-        workspaces.ensure(A1, foreign, {}),
-        workspaces.remove({ workspace, workflow: foreign, env: {} })
+        workspaces.ensure(A1, foreign, order),
+        workspaces.remove({ workspace, workflow: foreign, ...order })
       ]) {
         const error = yield* Effect.flip(attempt)
         assert.strictEqual(error.reason, "foreign_root")
@@ -96,7 +97,7 @@ describe("the workspace root", () => {
     Effect.gen(function* () {
       yield* fs.makeDirectory(`${root}/workspaces/A-1`, { recursive: true })
       yield* fs.writeFileString(`${root}/workspaces/A-1/mine`, "")
-      const error = yield* Effect.flip(workspaces.ensure(A1, workflow(), {}))
+      const error = yield* Effect.flip(workspaces.ensure(A1, workflow(), order))
       assert.strictEqual(error.reason, "not_empty")
       assert.isTrue(yield* fs.exists(`${root}/workspaces/A-1/mine`))
     }))
@@ -117,8 +118,8 @@ describe("a workspace", () => {
       yield* fs.writeFileString(`${root}/elsewhere/keep`, "")
       yield* fs.symlink(`${root}/elsewhere`, `${root}/workspaces/A-1`)
       const hooked = workflow({ before_run: `touch ${root}/ran`, before_remove: `touch ${root}/ran` })
-      const context = { workspace: workspaces.locate(A1, hooked), workflow: hooked, env: {} }
-      assert.strictEqual((yield* Effect.flip(workspaces.ensure(A1, hooked, {}))).reason, "symlink")
+      const context = { workspace: workspaces.locate(A1, hooked), workflow: hooked, ...order }
+      assert.strictEqual((yield* Effect.flip(workspaces.ensure(A1, hooked, order))).reason, "symlink")
       assert.strictEqual((yield* Effect.flip(workspaces.remove(context))).reason, "symlink")
       assert.strictEqual((yield* Effect.flip(workspaces.runHook("before_run", context))).reason, "spawn")
       assert.deepStrictEqual(
@@ -131,7 +132,7 @@ describe("a workspace", () => {
     Effect.gen(function* () {
       yield* claimed(project)
       yield* project.fs.writeFileString(`${project.root}/workspaces/A-1`, "")
-      const error = yield* Effect.flip(project.workspaces.ensure(A1, project.workflow(), {}))
+      const error = yield* Effect.flip(project.workspaces.ensure(A1, project.workflow(), order))
       assert.strictEqual(error.reason, "not_a_directory")
     }))
 
@@ -141,7 +142,7 @@ describe("a workspace", () => {
       yield* claimed(project)
       yield* fs.makeDirectory(`${root}/workspaces/A-1`)
       yield* fs.writeFileString(`${root}/workspaces/A-1/mine`, "")
-      const workspace = yield* workspaces.ensure(A1, workflow({ after_create: "exit 1" }), {})
+      const workspace = yield* workspaces.ensure(A1, workflow({ after_create: "exit 1" }), order)
       assert.isFalse(workspace.created)
       assert.isTrue(yield* fs.exists(`${workspace.path}/mine`))
     }))
@@ -149,12 +150,12 @@ describe("a workspace", () => {
   test("whose after_create was cut off by a crash is made anew", (project) =>
     Effect.gen(function* () {
       const { fs, root, workflow, workspaces } = project
-      const first = yield* workspaces.ensure(A1, workflow(), {})
+      const first = yield* workspaces.ensure(A1, workflow(), order)
       yield* fs.writeFileString(`${first.path}/half`, "")
       const record = `${root}/state/workspaces/A-1.json`
       const text = yield* fs.readFileString(record)
       yield* fs.writeFileString(record, text.replace("ready", "creating"))
-      const second = yield* workspaces.ensure(A1, workflow({ after_create: "touch whole" }), {})
+      const second = yield* workspaces.ensure(A1, workflow({ after_create: "touch whole" }), order)
       assert.isTrue(second.created)
       assert.deepStrictEqual(yield* fs.readDirectory(second.path), ["whole"])
     }))
@@ -162,11 +163,11 @@ describe("a workspace", () => {
   test("is removed without following the links in it", (project) =>
     Effect.gen(function* () {
       const { fs, root, workflow, workspaces } = project
-      const workspace = yield* workspaces.ensure(A1, workflow(), {})
+      const workspace = yield* workspaces.ensure(A1, workflow(), order)
       yield* fs.makeDirectory(`${root}/elsewhere`)
       yield* fs.writeFileString(`${root}/elsewhere/keep`, "")
       yield* fs.symlink(`${root}/elsewhere`, `${workspace.path}/link`)
-      yield* workspaces.remove({ workspace, workflow: workflow(), env: {} })
+      yield* workspaces.remove({ workspace, workflow: workflow(), ...order })
       assert.isFalse(yield* fs.exists(workspace.path))
       assert.isTrue(yield* fs.exists(`${root}/elsewhere/keep`))
     }))
@@ -200,8 +201,8 @@ describe("a hook", () => {
   ) =>
     Effect.gen(function* () {
       const workflow = project.workflow({ before_run: script, timeoutMs })
-      const workspace = yield* project.workspaces.ensure(A1, workflow, {})
-      yield* project.workspaces.runHook("before_run", { workspace, workflow, env })
+      const workspace = yield* project.workspaces.ensure(A1, workflow, order)
+      yield* project.workspaces.runHook("before_run", { ...order, workspace, workflow, env })
       return workspace
     })
 
@@ -213,6 +214,16 @@ describe("a hook", () => {
         yield* project.fs.readFileString(`${workspace.path}/out`),
         `${workspace.path}\nA-1\nend\n`
       )
+    }))
+
+  test("is on record before it begins, and gone from there when it is over", (project) =>
+    Effect.gen(function* () {
+      const record = `${project.root}/state/runs/r1-1/process.json`
+      const workspace = yield* run(project, `echo $$ > pid; cat ${record} > seen`)
+      const seen = yield* project.fs.readFileString(`${workspace.path}/seen`)
+      const pid = (yield* project.fs.readFileString(`${workspace.path}/pid`)).trim()
+      assert.include(seen, `"pid":${pid},"startTime":"`)
+      assert.isFalse(yield* project.fs.exists(record))
     }))
 
   test("takes its whole process group along when its time is up", (project) =>

@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber, Schedule, type Scope } from "effect"
-import { Identifier } from "../../src/domain/ids.ts"
+import { Identifier, makeRunId } from "../../src/domain/ids.ts"
 import { Workspaces } from "../../src/workspace/Workspaces.ts"
 import type { HookName, WorkflowDefinition } from "../../src/workflow/WorkflowConfig.ts"
 
@@ -14,7 +14,7 @@ export interface Stage {
 }
 
 const A1 = Identifier.make("A-1")
-const env = { SYMPHONY_ISSUE_ID: "A-1" }
+const order = { runId: makeRunId(1, 1), env: { SYMPHONY_ISSUE_ID: "A-1" } }
 
 /** The promises of `Workspaces` that every layer keeps. */
 export const workspacesContract = (
@@ -33,8 +33,8 @@ export const workspacesContract = (
       Effect.gen(function* () {
         const workspaces = yield* Workspaces
         const workflow = stage.workflow({ after_create: "ok" })
-        const first = yield* workspaces.ensure(A1, workflow, env)
-        const second = yield* workspaces.ensure(A1, workflow, env)
+        const first = yield* workspaces.ensure(A1, workflow, order)
+        const second = yield* workspaces.ensure(A1, workflow, order)
         assert.deepStrictEqual([first.created, second.created], [true, false])
         assert.strictEqual(first.path, second.path)
         assert.strictEqual(first.key, workspaces.locate(A1, workflow).key)
@@ -47,7 +47,7 @@ export const workspacesContract = (
         const workspaces = yield* Workspaces
         const workflow = stage.workflow({ after_create: "ok" })
         const all = yield* Effect.all(
-          Array.from({ length: 8 }, () => workspaces.ensure(A1, workflow, env)),
+          Array.from({ length: 8 }, () => workspaces.ensure(A1, workflow, order)),
           { concurrency: "unbounded" }
         )
         assert.strictEqual(all.filter(({ created }) => created).length, 1)
@@ -58,11 +58,11 @@ export const workspacesContract = (
       Effect.gen(function* () {
         const workspaces = yield* Workspaces
         const failing = stage.workflow({ after_create: "fail" })
-        const error = yield* Effect.flip(workspaces.ensure(A1, failing, env))
+        const error = yield* Effect.flip(workspaces.ensure(A1, failing, order))
         assert.strictEqual(error._tag, "HookError")
         const located = workspaces.locate(A1, failing)
         assert.isFalse(yield* workspaces.exists(located, failing))
-        const again = yield* workspaces.ensure(A1, stage.workflow({ after_create: "ok" }), env)
+        const again = yield* workspaces.ensure(A1, stage.workflow({ after_create: "ok" }), order)
         assert.isTrue(again.created)
         assert.deepStrictEqual(yield* stage.calls, ["after_create A-1", "after_create A-1"])
       }))
@@ -71,7 +71,7 @@ export const workspacesContract = (
       Effect.gen(function* () {
         const workspaces = yield* Workspaces
         const workflow = stage.workflow({ after_create: "hang" })
-        const making = yield* Effect.forkChild(workspaces.ensure(A1, workflow, env))
+        const making = yield* Effect.forkChild(workspaces.ensure(A1, workflow, order))
         yield* Effect.repeat(stage.calls, {
           until: (calls) => calls.length > 0,
           schedule: Schedule.spaced("5 millis")
@@ -86,7 +86,7 @@ export const workspacesContract = (
         const workflow = stage.workflow({})
         const names = ["a/b", "a_b", "../a", "a b", "A-1"]
         const paths = yield* Effect.forEach(names, (name) =>
-          Effect.map(workspaces.ensure(Identifier.make(name), workflow, {}), ({ path }) => path)
+          Effect.map(workspaces.ensure(Identifier.make(name), workflow, order), ({ path }) => path)
         )
         assert.strictEqual(new Set(paths).size, names.length)
       }))
@@ -95,8 +95,8 @@ export const workspacesContract = (
       Effect.gen(function* () {
         const workspaces = yield* Workspaces
         const workflow = stage.workflow({ before_run: "ok", after_run: "fail" })
-        const workspace = yield* workspaces.ensure(A1, workflow, env)
-        const context = { workspace, workflow, env }
+        const workspace = yield* workspaces.ensure(A1, workflow, order)
+        const context = { ...order, workspace, workflow }
         yield* workspaces.runHook("before_run", context)
         yield* workspaces.runHook("before_remove", context)
         const error = yield* Effect.flip(workspaces.runHook("after_run", context))
@@ -108,12 +108,12 @@ export const workspacesContract = (
       Effect.gen(function* () {
         const workspaces = yield* Workspaces
         const workflow = stage.workflow({ before_remove: "fail" })
-        const workspace = yield* workspaces.ensure(A1, workflow, env)
-        const context = { workspace, workflow, env }
+        const workspace = yield* workspaces.ensure(A1, workflow, order)
+        const context = { ...order, workspace, workflow }
         yield* workspaces.remove(context)
         assert.isFalse(yield* workspaces.exists(workspace, workflow))
         yield* workspaces.remove(context)
         assert.deepStrictEqual(yield* stage.calls, ["before_remove A-1"])
-        assert.isTrue((yield* workspaces.ensure(A1, workflow, env)).created)
+        assert.isTrue((yield* workspaces.ensure(A1, workflow, order)).created)
       }))
   })

@@ -33,7 +33,8 @@ export interface ProjectOptions {
   readonly prompt?: string
 }
 
-const CLONE = [
+/** Below `hooks:`: makes a workspace a clone of the project. */
+export const CLONE = [
   "  after_create: |",
   "    set -eu",
   '    git clone --quiet --local --no-hardlinks --no-tags --template= --branch "$SYMPHONY_BASE_BRANCH" -- "$SYMPHONY_SOURCE_REPO" .',

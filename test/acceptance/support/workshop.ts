@@ -1,3 +1,4 @@
+import * as fs from "node:fs"
 import { test } from "vitest"
 import { endProcessesOf } from "./processes.ts"
 import { type Program, type Service, serve, startProgram, type StartOptions, type Ended } from "./program.ts"
@@ -5,6 +6,16 @@ import { makeProject, type Project, type ProjectOptions, removeProject } from ".
 
 /** For describe blocks: real processes share the machine with whatever else it does. Milliseconds. */
 export const BUSY_MACHINE = 90_000
+
+/** Waits for a name in a folder, watched from now on. */
+export const appears = (folder: string, name: string): Promise<void> =>
+  new Promise((resolve) => {
+    const watcher = fs.watch(folder, (_, seen) => {
+      if (seen !== name) return
+      watcher.close()
+      resolve()
+    })
+  })
 
 /** Makes projects and starts programs that end with the test. */
 export interface Workshop {
