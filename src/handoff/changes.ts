@@ -58,16 +58,18 @@ export const refusal = (change: Change): string | null => {
     : `${shown} has the mode ${change.newMode}`
 }
 
-/** Whether a link at this path would leave the tree. */
+/**
+ * Whether a link at this path could leave the tree. A folder on its way may itself be a link, so that `..` behind a
+ * name leads nobody knows where: it counts only at the front, where the folders are those of the link's own path.
+ */
 export const linkEscapes = (path: string, target: string): boolean => {
   if (target === "" || target.startsWith("/") || target.includes("\\") || target.includes("\0")) return true
-  let depth = path.split("/").length - 1
-  for (const name of target.split("/")) {
-    if (name === "..") depth -= 1
-    else if (name !== "" && name !== ".") depth += 1
-    if (GIT_FOLDER.test(name) || depth < 0) return true
-  }
-  return false
+  const names = target.split("/").filter((name) => name !== "" && name !== ".")
+  const down = names.findIndex((name) => name !== "..")
+  const up = down === -1 ? names.length : down
+  return (
+    up > path.split("/").length - 1 || names.slice(up).some((name) => name === ".." || GIT_FOLDER.test(name))
+  )
 }
 
 /**
@@ -81,11 +83,11 @@ const PROTECTED: ReadonlyArray<readonly [string, RegExp]> = [
   ],
   [
     "git",
-    /(^|\/)(\.gitmodules|\.gitattributes|\.gitconfig|\.mailmap|\.githooks\/|hooks\/(pre|post)-|\.husky\/|\.lefthook|lefthook\.ya?ml$|\.pre-commit-config|\.lintstagedrc|codeowners$)/i
+    /(^|\/)(\.gitmodules|\.gitattributes|\.gitconfig|\.lfsconfig|\.mailmap|\.githooks\/|hooks\/(pre|post)-|\.husky\/|\.lefthook|lefthook\.ya?ml$|\.pre-commit-config|\.lintstagedrc|codeowners$)/i
   ],
   [
     "agent settings",
-    /(^|\/)(\.claude\/|\.codex\/|\.opencode\/|opencode\.jsonc?$|\.cursor\/|\.cursorrules$|\.gemini\/|\.windsurf|\.aider|\.mcp\.json$|agents\.md$|claude\.md$|gemini\.md$|\.symphony\/|workflow\.md$)/i
+    /(^|\/)(\.claude\/|\.codex\/|\.opencode\/|opencode\.jsonc?$|\.cursor\/|\.cursorrules$|\.gemini\/|\.windsurf|\.aider|\.mcp\.json$|\.clinerules|\.kiro\/|\.junie\/|\.github\/copilot-instructions\.md$|\.github\/instructions\/|agents\.md$|claude\.md$|gemini\.md$|\.symphony\/|workflow\.md$)/i
   ],
   [
     "editor",
@@ -93,7 +95,7 @@ const PROTECTED: ReadonlyArray<readonly [string, RegExp]> = [
   ],
   [
     "shell",
-    /(^|\/)(\.envrc|\.env(\..*)?|\.bashrc|\.profile|\.zshrc|\.tool-versions|\.?mise\.toml|\.npmrc|\.yarnrc(\.yml)?|\.pnpmfile\.c?js|\.pypirc|pip\.conf)$/i
+    /(^|\/)(\.envrc|\.env(\..*)?|\.bashrc|\.bash_profile|\.profile|\.zshrc|\.zshenv|\.zprofile|\.gdbinit|\.lldbinit|\.inputrc|\.tool-versions|\.?mise\.toml|\.npmrc|\.yarnrc(\.yml)?|\.pnpmfile\.c?js|\.pnp\.[cm]?js|\.pypirc|pip\.conf)$/i
   ],
   [
     "lock file",
@@ -101,7 +103,7 @@ const PROTECTED: ReadonlyArray<readonly [string, RegExp]> = [
   ],
   [
     "build",
-    /(^|\/)(package\.json|makefile|gnumakefile|justfile|taskfile\.ya?ml|dockerfile[^/]*|docker-compose[^/]*|compose\.ya?ml|cmakelists\.txt|build\.rs|setup\.py|pyproject\.toml|conftest\.py|sitecustomize\.py|rakefile|build\.gradle(\.kts)?|pom\.xml|\.cargo\/config(\.toml)?|binding\.gyp)$/i
+    /(^|\/)((package\.json|makefile|gnumakefile|justfile|taskfile\.ya?ml|dockerfile[^/]*|docker-compose[^/]*|compose\.ya?ml|cmakelists\.txt|build\.rs|cargo\.toml|go\.mod|gemfile|setup\.py|setup\.cfg|pyproject\.toml|tox\.ini|noxfile\.py|conftest\.py|sitecustomize\.py|rakefile|gradlew(\.bat)?|mvnw(\.cmd)?|(build|settings)\.gradle(\.kts)?|pom\.xml|\.cargo\/config(\.toml)?|binding\.gyp|(vite|vitest|jest|eslint|webpack|rollup|babel|prettier|playwright|next|postcss|tailwind)\.config\.[cm]?[jt]s)$|\.yarn\/(releases|plugins)\/|gradle\/wrapper\/|\.mvn\/)/i
   ]
 ]
 

@@ -83,8 +83,8 @@ const checkPaths = Effect.fnUntraced(function* (gitDir: string, touchedPaths: Re
     if (changes.linkEscapes(link.path, target)) {
       return yield* unverified(
         "symlink",
-        `the link ${shown} leaves the repository`,
-        "take it out of the commits"
+        `the link ${shown} leads out of the repository, or goes up again behind a name`,
+        "point it straight at its target, or take it out of the commits"
       )
     }
     flags.push(flag("symlink", shown))

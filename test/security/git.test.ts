@@ -266,6 +266,22 @@ describe("host git", () => {
     }).pipe(Effect.provide(handoff))
   )
 
+  it.live("7b. links that leave the tree only together, one behind the other: refused", () =>
+    Effect.gen(function* () {
+      const { outcome, workspace } = yield* handOff(({ root, workspace }) => {
+        const up = path.relative(workspace, root)
+        const through = "d/".repeat(up.split("/").length)
+        commit(workspace, "Link\n", { d: { link: "." }, e: { link: `${through}${up}/secret.txt` } })
+      })
+      assert.strictEqual(
+        fs.readFileSync(path.join(workspace, "e"), "utf8"),
+        secret,
+        "the fixture is harmless"
+      )
+      assert.strictEqual(refusalOf(outcome), "unverified/symlink")
+    }).pipe(Effect.provide(handoff))
+  )
+
   const diff =
     "diff --git a/.github/workflows/x.yml b/.github/workflows/x.yml\nnew file mode 100644\n" +
     "index 0000000..ce01362\n--- /dev/null\n+++ b/.github/workflows/x.yml\n@@ -0,0 +1 @@\n+hello\n"
