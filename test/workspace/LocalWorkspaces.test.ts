@@ -178,11 +178,11 @@ describe("a workspace", () => {
         ({ fs, workflow, workspaces }) =>
           Effect.gen(function* () {
             const hooked = workflow({ after_create: "touch first second" })
-            const workspace = yield* workspaces.ensure(A1, hooked, {})
-            const error = yield* Effect.flip(workspaces.remove({ workspace, workflow: hooked, env: {} }))
+            const workspace = yield* workspaces.ensure(A1, hooked, order)
+            const error = yield* Effect.flip(workspaces.remove({ workspace, workflow: hooked, ...order }))
             assert.strictEqual(error.reason, "io")
             assert.deepStrictEqual(yield* fs.readDirectory(workspace.path), ["second"])
-            const again = yield* workspaces.ensure(A1, hooked, {})
+            const again = yield* workspaces.ensure(A1, hooked, order)
             assert.isTrue(again.created)
             assert.deepStrictEqual(yield* fs.readDirectory(again.path), ["first", "second"])
           }),
