@@ -102,7 +102,7 @@ const boardIssue = (
     attempts: record?.attempts ?? 0,
     history: record?.history ?? [],
     handoff: record?.handoff ?? null,
-    account: record?.handoff == null ? null : record.account,
+    account: record?.handoff == null || record.claim === null ? null : record.claim,
     pullRequest: record?.pullRequest ?? null,
     workspace: record?.workspace ?? null,
     branch: agentBranch(issue.identifier),

@@ -10,6 +10,7 @@ import { Workflow } from "../workflow/Workflow.ts"
 import { CommandFailed, failWith } from "./failures.ts"
 import { locateWorkflow } from "./locateWorkflow.ts"
 import { startFailure } from "./program.ts"
+import { tellOrchestrator } from "./tellOrchestrator.ts"
 
 export interface HandoffOptions {
   /** Null: the run of the hook that calls. */
@@ -85,24 +86,31 @@ const again = Effect.fnUntraced(function* (identifier: string | null, run: Optio
   const failed = Effect.mapError(handoffFailure(record))
   const exported = yield* handoff.exportRun(request).pipe(failed)
   const publishes = mode === "pull_request" && exported.verdict === "verified"
-  if (!publishes) return yield* Console.log(shown(record, exported, null))
+  if (!publishes) {
+    yield* Console.log(shown(record, exported, null))
+    return record.identifier
+  }
   const published = yield* handoff.publish(request, exported).pipe(
     // What is written is worth to be known all the more.
     Effect.tapError(() => Console.log(shown(record, exported, null))),
     failed
   )
   yield* Console.log(shown(record, exported, published))
+  return record.identifier
 })
 
 /**
  * `symphony handoff`: asks for the handoff of a run again, the same way and under the same name, so that it may
- * be asked for as often as one likes. Takes no lock: a hook calls it while the orchestrator runs.
+ * be asked for as often as one likes. Takes no lock: a hook calls it while the orchestrator runs. An orchestrator that
+ * holds the issue for this is told to go on.
  */
 export const handoff = Effect.fn("cli.handoff")(function* (options: HandoffOptions) {
   const hook = yield* hookEnvironment
   const path = yield* locateWorkflow(options.workflow ?? Option.getOrElse(hook.workflow, () => "WORKFLOW.md"))
   const services = GitHandoff.layer.pipe(Layer.provideMerge(FileWorkflow.layer(path)))
   yield* again(options.identifier, hook.run).pipe(
+    // A hook is a part of the run that the orchestrator is at.
+    Effect.flatMap((identifier) => (Option.isSome(hook.run) ? Effect.void : tellOrchestrator(identifier))),
     Effect.provide(services),
     Effect.mapError((error) => (error instanceof CommandFailed ? error : startFailure(error)))
   )

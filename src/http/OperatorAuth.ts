@@ -5,7 +5,8 @@ import { Base64Url } from "effect/encoding"
 import { type FileError, SafeFiles } from "../files/SafeFiles.ts"
 import { Workflow } from "../workflow/Workflow.ts"
 
-const TOKEN_FILE = "token"
+/** Below `state.root`. */
+export const TOKEN_FILE = "token"
 const SESSIONS_FILE = "sessions.json"
 const SECRET_BYTES = 32
 const LONGEST_FILE = 64 * 1024

@@ -25,6 +25,7 @@ const refused = ({ message, reason }: CommandRefused): BadRequest | NotFound | C
     case "already_answered":
     case "not_running":
     case "nothing_to_review":
+    case "nothing_to_hand_over":
     case "run_active":
       return new Conflict({ error: { code: reason, message } })
   }
@@ -85,6 +86,7 @@ const make = Effect.gen(function* () {
     retry: (identifier: string) => onIssue(identifier, ({ id }) => ({ _tag: "RetryNow", issue: id })),
     move: (identifier: string, to: string) =>
       onIssue(identifier, ({ id }) => ({ _tag: "Move", issue: id, to })),
+    handOver: (identifier: string) => onIssue(identifier, ({ id }) => ({ _tag: "HandOver", issue: id })),
     reviewed: (identifier: string) => onIssue(identifier, ({ id }) => ({ _tag: "Review", issue: id })),
     /** `question: null` answers whatever is open. */
     answer,

@@ -46,6 +46,7 @@ import { deliver, makeMail } from "./mail.ts"
 import { moveUntilKnown, reportMoved } from "./move.ts"
 import { enter, isGone, prepare } from "./prepare.ts"
 import { quiesce } from "./quiesce.ts"
+import { redeliver } from "./redeliver.ts"
 import { removeFinished } from "./removeFinished.ts"
 import { handoffRequest, noteStage, type RunContext, type RunServices, workspaceOf } from "./RunContext.ts"
 import { handsOver } from "./exportWork.ts"
@@ -261,6 +262,7 @@ const make = Effect.gen(function* () {
     tell,
     verify,
     cleanUp,
+    redeliver: (record, workflow) => redeliver(services, record, workflow),
     progress: Effect.gen(function* () {
       const all = new Map<RunId, RunProgress>()
       for (const [run, { progress }] of handles) all.set(run, yield* Ref.get(progress))

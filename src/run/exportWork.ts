@@ -7,7 +7,8 @@ import type { RunFenced } from "../scheduler/Runs.ts"
 import { failureOf } from "./failures.ts"
 import { handoffRequest, noteStage, type RunContext, workspaceOf } from "./RunContext.ts"
 
-const nothing: HandoffRecord = {
+/** Of a run that only passes its issue on. */
+export const nothing: HandoffRecord = {
   verdict: "none",
   head: null,
   commits: 0,

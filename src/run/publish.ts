@@ -2,18 +2,16 @@ import { Effect, Schedule } from "effect"
 import type { RunFailure } from "../domain/Outcome.ts"
 import type { DoneClaim, HandoffRecord } from "../scheduler/events.ts"
 import type { RunFenced } from "../scheduler/Runs.ts"
+import type { WorkflowDefinition } from "../workflow/WorkflowConfig.ts"
+import type { HookVariables } from "../workspace/hookEnvironment.ts"
 import { exportWork } from "./exportWork.ts"
 import { failureOf } from "./failures.ts"
 import { handoffRequest, noteStage, type RunContext, workspaceOf } from "./RunContext.ts"
 
 /** Whether the workflow's settings and the operator's environment ask for pull requests. */
-export const publishes = ({ order, services }: RunContext): boolean => {
-  const { mode } = order.workflow.config.handoff
-  return (
-    mode === "pull_request" ||
-    (mode === "auto" && services.hookVariables.operator.SYMPHONY_REPO !== undefined)
-  )
-}
+export const publishes = ({ config }: WorkflowDefinition, { operator }: HookVariables["Service"]): boolean =>
+  config.handoff.mode === "pull_request" ||
+  (config.handoff.mode === "auto" && operator.SYMPHONY_REPO !== undefined)
 
 /** Pull request mode. The patch is written already: a remote that says no costs nothing but time. */
 export const publish = (
@@ -22,7 +20,8 @@ export const publish = (
   handoff: HandoffRecord
 ): Effect.Effect<void, RunFailure | RunFenced> =>
   Effect.gen(function* () {
-    if (run.record.published !== null || handoff.verdict !== "verified" || !publishes(run)) return
+    if (run.record.published !== null || handoff.verdict !== "verified") return
+    if (!publishes(run.order.workflow, run.services.hookVariables)) return
     yield* noteStage(run, "publishing")
     const request = yield* handoffRequest(run, workspaceOf(run).path, claim)
     // Idempotent under the run's name: answers what is in the quarantine already.

@@ -2,7 +2,7 @@ import { Context, type Effect, Schema, type Stream } from "effect"
 import { type QuestionId, RunId } from "../domain/ids.ts"
 import type { CancelReason, RunOutcome } from "../domain/Outcome.ts"
 import type { WorkflowDefinition } from "../workflow/WorkflowConfig.ts"
-import type { DoneClaim, SchedulerEvent } from "./events.ts"
+import type { DoneClaim, HandoffRecord, SchedulerEvent } from "./events.ts"
 import type { SignalRefused } from "./RunSignals.ts"
 import type { IssueRecord, RunRecord, Steering } from "./state.ts"
 
@@ -62,6 +62,11 @@ export type RunMessage =
   | { readonly _tag: "Reply"; readonly steering: Steering }
   | { readonly _tag: "Cancel"; readonly reason: CancelReason }
 
+/** What came of a handoff that was tried again. */
+export type Redelivery =
+  | { readonly _tag: "Delivered"; readonly handoff: HandoffRecord; readonly url: string | null }
+  | { readonly _tag: "Failed"; readonly message: string }
+
 /** What a run does just now, for people. Not journaled; gone with the process. */
 export interface RunProgress {
   readonly lastEvent: string
@@ -89,6 +94,8 @@ export class Runs extends Context.Service<
      * kept for now. Logged, never fails.
      */
     readonly cleanUp: (record: IssueRecord, workflow: WorkflowDefinition) => Effect.Effect<boolean>
+    /** Exports and publishes again what the issue's last run was done with. Never fails: the answer says so. */
+    readonly redeliver: (record: IssueRecord, workflow: WorkflowDefinition) => Effect.Effect<Redelivery>
     readonly progress: Effect.Effect<ReadonlyMap<RunId, RunProgress>>
     /** Emits the run whose progress changed. */
     readonly progressChanges: Stream.Stream<RunId>

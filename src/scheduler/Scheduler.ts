@@ -13,7 +13,7 @@ export type OperatorCommand =
   | { readonly _tag: "Resume" }
   /** Ends the issue's run and holds the issue until it is retried by hand or its text changes. */
   | { readonly _tag: "Stop"; readonly issue: IssueId }
-  /** Lifts a hold, forgets the failures in a row and ends a wait. */
+  /** Lifts a hold, forgets the failures in a row and ends a wait; a failed handoff is tried again as by `HandOver`. */
   | { readonly _tag: "RetryNow"; readonly issue: IssueId }
   /** `question: null` answers whatever is open. */
   | {
@@ -23,6 +23,8 @@ export type OperatorCommand =
       readonly text: string
     }
   | { readonly _tag: "Move"; readonly issue: IssueId; readonly to: string }
+  /** Does what a failed handoff of the issue has left to do again, without an agent. */
+  | { readonly _tag: "HandOver"; readonly issue: IssueId }
   /** A person has looked at what the issue's last run handed over: nobody needs to any more. */
   | { readonly _tag: "Review"; readonly issue: IssueId }
 
@@ -33,6 +35,7 @@ export class CommandRefused extends Schema.TaggedError<CommandRefused>()("Comman
     "already_answered",
     "not_running",
     "nothing_to_review",
+    "nothing_to_hand_over",
     "unknown_state",
     "run_active",
     "not_durable",

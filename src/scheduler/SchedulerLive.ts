@@ -183,6 +183,12 @@ const make = Effect.gen(function* () {
       yield* Queue.offer(inputs, { _tag: "CleanedUp", issue: act.record.id, removed })
     })
 
+  const redeliver = (act: Extract<Act, { readonly _tag: "Redeliver" }>, definition: WorkflowDefinition) =>
+    Effect.gen(function* () {
+      const result = yield* runs.redeliver(act.record, definition)
+      yield* Queue.offer(inputs, { _tag: "Redelivered", issue: act.record.id, result })
+    })
+
   /** By the settings that it was decided by. */
   const perform = (act: Act, definition: WorkflowDefinition): Effect.Effect<void> => {
     switch (act._tag) {
@@ -196,6 +202,9 @@ const make = Effect.gen(function* () {
       case "CleanUp":
         busy.add(act.record.id)
         return Effect.asVoid(FiberMap.run(chores, act.record.id, cleanUp(act, definition)))
+      case "Redeliver":
+        busy.add(act.record.id)
+        return Effect.asVoid(FiberMap.run(chores, act.record.id, redeliver(act, definition)))
     }
   }
 
@@ -253,7 +262,9 @@ const make = Effect.gen(function* () {
     postponed = []
     const now = yield* Clock.currentTimeMillis
     for (const input of batch) {
-      if (input._tag === "Relocated" || input._tag === "CleanedUp") busy.delete(input.issue)
+      if (input._tag === "Relocated" || input._tag === "CleanedUp" || input._tag === "Redelivered") {
+        busy.delete(input.issue)
+      }
       if (input._tag === "CleanedUp") kept.note(input.issue, input.removed, now)
       if (input._tag === "Stop") stopping = true
     }

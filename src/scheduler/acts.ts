@@ -24,6 +24,7 @@ export type Act =
       readonly note: string | null
     }
   | { readonly _tag: "CleanUp"; readonly record: IssueRecord }
+  | { readonly _tag: "Redeliver"; readonly record: IssueRecord }
 
 /** What a decision writes into the journal; `state` is the one it is applied to. */
 export const eventsOf = (
@@ -95,6 +96,10 @@ export const actsOf = (event: SchedulerEvent, state: SchedulerState): ReadonlyAr
     }
     case "RelocationIntended":
       return relocate(state, event.issue)
+    case "HandoffAsked": {
+      const record = issueOf(state, event.issue)
+      return record === undefined ? [] : [{ _tag: "Redeliver", record }]
+    }
     default:
       return []
   }
@@ -117,5 +122,12 @@ const relocate = (state: SchedulerState, issue: IssueId): ReadonlyArray<Act> => 
 /** What an earlier process left undone: every claim goes on at its last stage, every move is finished. */
 export const recoveryActs = (state: SchedulerState): ReadonlyArray<Act> => [
   ...Object.values(state.runs).map((record): Act => ({ _tag: "Start", record, recovering: true })),
-  ...Object.values(state.issues).flatMap((record) => relocate(state, record.id))
+  ...Object.values(state.issues).flatMap((record) => relocate(state, record.id)),
+  // `symphony handoff` may have been there meanwhile, or what was wrong is mended: asking again costs nothing.
+  ...Object.values(state.issues)
+    .filter(
+      ({ hold, id, relocation }) =>
+        hold?.reason === "handoff" && relocation === null && liveRunOf(state, id) === undefined
+    )
+    .map((record): Act => ({ _tag: "Redeliver", record }))
 ]

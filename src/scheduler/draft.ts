@@ -6,8 +6,15 @@ import { decide, type MissingSince } from "./decide.ts"
 import type { Observation } from "./eligibility.ts"
 import type { SchedulerEvent } from "./events.ts"
 import { policyFrom } from "./policy.ts"
-import { type Reaction, reactToCommand, reactToReport, reactToSettings, reactToSignal } from "./react.ts"
-import type { RunFenced, RunReport } from "./Runs.ts"
+import {
+  type Reaction,
+  reactToCommand,
+  reactToHandoff,
+  reactToReport,
+  reactToSettings,
+  reactToSignal
+} from "./react.ts"
+import type { Redelivery, RunFenced, RunReport } from "./Runs.ts"
 import { type RunSignal, SignalRefused } from "./RunSignals.ts"
 import { CommandRefused, type OperatorCommand } from "./Scheduler.ts"
 import { evolve, type SchedulerState } from "./state.ts"
@@ -40,6 +47,7 @@ export type Input =
       /** The last scan of the tracker that had begun by then. */
       readonly scan: number
     }
+  | { readonly _tag: "Redelivered"; readonly issue: IssueId; readonly result: Redelivery }
   | { readonly _tag: "CleanedUp"; readonly issue: IssueId; readonly removed: boolean }
   | { readonly _tag: "Stop"; readonly done: Deferred.Deferred<void> }
 
@@ -146,6 +154,9 @@ export const apply = (
     case "Relocated":
       draft.postponed.push(input)
       return record(draft, [{ ...input, at }])
+    case "Redelivered":
+      draft.postponed.push(input)
+      return record(draft, reactToHandoff(draft.state, observation, input.issue, input.result, at))
     case "CleanedUp":
       if (input.removed) record(draft, [{ _tag: "WorkspaceRemoved", at, issue: input.issue }])
       return

@@ -160,6 +160,11 @@ export const SchedulerEvent = Schema.TaggedUnion({
   RetryDropped: { at, issue: IssueId, why: Schema.String },
   RetryNow: { at, issue: IssueId },
   OperatorStopped: { at, issue: IssueId, contentHash: Schema.NullOr(Schema.String) },
+  /** What a handoff that failed has left to do is done again, without an agent. */
+  HandoffAsked: { at, issue: IssueId },
+  /** It worked this time: the issue's last run has handed over after all. */
+  HandedOver: { at, issue: IssueId, handoff: HandoffRecord, url: Schema.NullOr(Schema.String) },
+  HandoffFailed: { at, issue: IssueId, message: Schema.String },
   /** A person has looked at what this run of the issue handed over. */
   Reviewed: { at, issue: IssueId, run },
   WorkspaceRemoved: { at, issue: IssueId },

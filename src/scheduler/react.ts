@@ -6,7 +6,7 @@ import { awaitingReview, type Observation, observed } from "./eligibility.ts"
 import type { DoneClaim, SchedulerEvent } from "./events.ts"
 import type { Policy } from "./policy.ts"
 import { afterRun, CONTINUATION_DELAY, HANDOFF_FAILED } from "./retry.ts"
-import { type RunReport, RunFenced } from "./Runs.ts"
+import { type Redelivery, type RunReport, RunFenced } from "./Runs.ts"
 import { type RunSignal, SignalRefused } from "./RunSignals.ts"
 import { CommandRefused, type OperatorCommand } from "./Scheduler.ts"
 import {
@@ -269,6 +269,18 @@ export const reactToCommand = (
       return reactToAnswer(state, command, at)
     case "Move":
       return reactToMove(state, observation, command, at)
+    case "HandOver": {
+      const record = issueOf(state, command.issue)
+      if (record?.hold?.reason === "handoff") return handOverAgain(observation, record, at)
+      return refused(
+        observation.tracker.byId.has(command.issue)
+          ? new CommandRefused({
+              reason: "nothing_to_hand_over",
+              message: "no handoff of this issue has failed"
+            })
+          : notFound(command.issue)
+      )
+    }
     case "Review": {
       const issue = observed(state, observation, command.issue)
       if (issue === undefined) return refused(notFound(command.issue))
@@ -323,6 +335,7 @@ export const reactToCommand = (
           : refused(notFound(command.issue))
       }
       if (record.relocation !== null) return refused(isMoving)
+      if (record.hold?.reason === "handoff") return handOverAgain(observation, record, at)
       return accepted(
         [
           { _tag: "RetryNow", at, issue: command.issue },
@@ -338,6 +351,39 @@ export const reactToCommand = (
       )
     }
   }
+}
+
+const handOverAgain = (
+  observation: Observation,
+  record: IssueRecord,
+  at: number
+): Reaction<void, CommandRefused> =>
+  // Under way already: it will say what comes of it.
+  accepted(observation.busy.has(record.id) ? [] : [{ _tag: "HandoffAsked", at, issue: record.id }], undefined)
+
+/** What comes of a handoff that was tried again: told, and the issue moved where its agent meant it to go. */
+export const reactToHandoff = (
+  state: SchedulerState,
+  observation: Observation,
+  id: IssueId,
+  result: Redelivery,
+  at: number
+): ReadonlyArray<SchedulerEvent> => {
+  if (result._tag === "Failed") return [{ _tag: "HandoffFailed", at, issue: id, message: result.message }]
+  const issue = observed(state, observation, id)
+  const target = issueOf(state, id)?.claim?.target
+  const isThere =
+    issue === undefined ||
+    target === undefined ||
+    sameState(issue.state, target) ||
+    roleOf(observation.policy.states, issue.state) !== "active"
+  return [
+    { _tag: "HandedOver", at, issue: id, handoff: result.handoff, url: result.url },
+    isThere
+      ? { _tag: "HoldLifted", at, issue: id, why: "it is handed over" }
+      : // A move lifts the hold; a name that is taken leaves it.
+        relocation(issue, "operator", target, at)
+  ]
 }
 
 /** A parked issue that is to be retried goes back to where issues are dispatched from. */

@@ -148,8 +148,8 @@ export const IssueRecord = Schema.Struct({
   session: Schema.NullOr(Schema.String),
   workspace: Schema.NullOr(Schema.String),
   handoff: Schema.NullOr(HandoffRecord),
-  /** What the agent of that handoff said when it was done. Untrusted. */
-  account: nullUnlessWritten(Schema.Struct({ title: Schema.String, summary: Schema.String })),
+  /** What the agent of the last run said when it was done. Untrusted. */
+  claim: nullUnlessWritten(DoneClaim),
   pullRequest: Schema.NullOr(Schema.String),
   /** The newest run whose work a person has looked at. */
   reviewed: nullUnlessWritten(RunId),
@@ -244,7 +244,7 @@ const newIssueRecord = (id: IssueId, identifier: Identifier, title: string): Iss
   session: null,
   workspace: null,
   handoff: null,
-  account: null,
+  claim: null,
   pullRequest: null,
   reviewed: null,
   relocation: null,
@@ -338,7 +338,8 @@ const runStarted = (state: SchedulerState, event: EventOf<"RunStarted">): Schedu
         title: event.title,
         attempts: event.attempt,
         retry: null,
-        handoff: null
+        handoff: null,
+        claim: null
       }
     },
     totals: { ...state.totals, runs: state.totals.runs + 1 }
@@ -443,6 +444,25 @@ const inNewProcess = (issue: IssueRecord): IssueRecord => ({
 
 const endedNow = (retry: Retry, at: number): Retry => ({ ...retry, since: at, dueAt: at })
 
+/** The last run is completed after all. */
+const handedOver = (state: SchedulerState, event: EventOf<"HandedOver">): SchedulerState => {
+  const issue = issueOf(state, event.issue)
+  const last = issue?.history.at(-1)
+  if (issue === undefined || last === undefined || issue.claim === null) return state
+  const outcome: RunOutcome = { _tag: "Completed", state: issue.claim.target }
+  const isNews = last.outcome._tag !== "Completed"
+  return {
+    ...patchIssue(state, event.issue, {
+      handoff: event.handoff,
+      pullRequest: event.url ?? issue.pullRequest,
+      failures: 0,
+      sessions: 0,
+      history: [...issue.history.slice(0, -1), { ...last, outcome }]
+    }),
+    totals: { ...state.totals, completed: state.totals.completed + (isNews ? 1 : 0) }
+  }
+}
+
 /** The state after an event. Total: an event of a run or issue that is not there changes nothing. */
 export const evolve = (state: SchedulerState, event: SchedulerEvent): SchedulerState => {
   switch (event._tag) {
@@ -524,7 +544,7 @@ export const evolve = (state: SchedulerState, event: SchedulerEvent): SchedulerS
       return patchIssueOf(
         patchRun(state, event.run, { done: event.claim, stage: "quiescing" }),
         event.run,
-        (issue) => ({ steering: null, answered: takenUp(issue) })
+        (issue) => ({ steering: null, answered: takenUp(issue), claim: event.claim })
       )
     case "CancelRequested":
       return patchRun(state, event.run, { cancel: event.reason })
@@ -538,10 +558,7 @@ export const evolve = (state: SchedulerState, event: SchedulerEvent): SchedulerS
       return patchIssueOf(
         patchRun(state, event.run, { handoff: event.handoff, stage: "moving" }),
         event.run,
-        (_, { done }) => ({
-          handoff: event.handoff,
-          account: done === null ? null : { title: done.title, summary: done.summary }
-        })
+        () => ({ handoff: event.handoff })
       )
     case "MoveIntended": {
       const { from, to, fileName, inode } = event
@@ -575,6 +592,16 @@ export const evolve = (state: SchedulerState, event: SchedulerEvent): SchedulerS
       )
     case "RunEnded":
       return runEnded(state, event)
+    case "HandoffAsked":
+      return state
+    case "HandedOver":
+      return handedOver(state, event)
+    case "HandoffFailed": {
+      const hold = issueOf(state, event.issue)?.hold
+      return hold?.reason === "handoff"
+        ? patchIssue(state, event.issue, { hold: { ...hold, message: event.message, at: event.at } })
+        : state
+    }
     case "Reviewed":
       return patchIssue(state, event.issue, { reviewed: event.run })
     case "HoldLifted":

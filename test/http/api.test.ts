@@ -284,6 +284,7 @@ describe("what is refused", () => {
     already_answered: 409,
     not_running: 409,
     nothing_to_review: 409,
+    nothing_to_hand_over: 409,
     unknown_state: 400,
     run_active: 409,
     not_durable: 503,

@@ -1,11 +1,14 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Ref } from "effect"
+import { IssueId } from "../../src/domain/ids.ts"
 import { HandoffError } from "../../src/handoff/Handoff.ts"
 import { diligent } from "../support/house.ts"
 import { makeHousehold } from "../support/household.ts"
 import { asking, busy, failing, inTurn, only, passing, type Script } from "../support/scripts.ts"
 import { TrackerError } from "../../src/tracker/Tracker.ts"
 import { testState } from "../support/workflow.ts"
+
+const A = IssueId.make("A")
 
 const starts = (house: ReturnType<typeof makeHousehold>) =>
   house.journal().filter((entry) => entry._tag === "RunStarted").length
@@ -89,6 +92,45 @@ describe("a remote that says no", () => {
     assert.isNotNull(house.record("A").workspace)
     assert.strictEqual(Effect.runSync(Ref.get(house.world.folders)).size, 1)
     assert.strictEqual(starts(house), 1)
+
+    // Asked again while nothing is mended, by either name and by a restart: it says so, and nothing is lost.
+    for (const again of ["HandOver", "RetryNow"] as const) {
+      house.command({ _tag: again, issue: A })
+      house.advance("1 minute")
+      assert.deepInclude(house.why("A"), { _tag: "Held", reason: "handoff" })
+    }
+    house.restart("power")
+    house.advance("1 minute")
+    assert.match(house.record("A").hold?.message ?? "", /the remote said no.*symphony handoff A/s)
+    assert.isNotNull(house.record("A").workspace)
+
+    Effect.runSync(Ref.set(house.world.handoff.fault, () => null))
+    house.command({ _tag: "HandOver", issue: A })
+    house.advance("1 minute")
+    assert.deepStrictEqual(house.why("A"), { _tag: "ForReview", state: "Done" })
+    assert.strictEqual(house.record("A").pullRequest, "https://forge.test/pull/agent/A")
+    assert.isNull(house.record("A").workspace)
+    assert.strictEqual(starts(house), 1)
+    assert.strictEqual(house.refused({ _tag: "HandOver", issue: A }), "nothing_to_hand_over")
+  })
+
+  it("is asked again at the next start: somebody may have mended it", () => {
+    const house = makeHousehold({
+      config: { handoff: { mode: "pull_request" } },
+      issues: { "Todo/A.md": {} },
+      started: false
+    })
+    const error = new HandoffError({ reason: "push", code: "push", detail: "the remote said no", hint: null })
+    Effect.runSync(
+      Ref.set(house.world.handoff.fault, (operation) => (operation === "publish" ? error : null))
+    )
+    house.start()
+    house.advance("10 minutes")
+    Effect.runSync(Ref.set(house.world.handoff.fault, () => null))
+    house.restart("power")
+    house.advance("1 minute")
+    assert.strictEqual(house.why("A")._tag, "ForReview")
+    assert.strictEqual(starts(house), 1)
   })
 })
 
@@ -110,8 +152,10 @@ describe("work that is done and cannot be handed over", () => {
       assert.strictEqual(Effect.runSync(Ref.get(house.world.folders)).size, 1)
 
       refuse(house, null)
-      house.world.tracker.move("Todo/A.md", "Done/A.md")
+      if (reason === "io") house.command({ _tag: "HandOver", issue: A })
+      else house.world.tracker.move("Todo/A.md", "Done/A.md")
       house.advance("1 minute")
+      assert.deepStrictEqual(house.files(), ["Done/A.md"])
       assert.isNull(house.record("A").hold)
       assert.lengthOf([...Effect.runSync(Ref.get(house.world.handoff.exports))], 1)
       assert.strictEqual(Effect.runSync(Ref.get(house.world.folders)).size, 0)
@@ -171,9 +215,15 @@ describe("work that is done and whose issue cannot be moved", () => {
     assert.deepInclude(house.why("A"), { _tag: "Held", reason: "handoff" })
     assert.match(house.record("A").hold?.message ?? "", /Done\/A\.md exists already.*patch/s)
 
-    house.world.tracker.move("Done/A.md", "Done/B.md")
-    house.world.tracker.move("Todo/A.md", "Done/A.md")
+    house.command({ _tag: "HandOver", issue: A })
     house.advance("1 minute")
+    assert.deepInclude(house.why("A"), { _tag: "Held", reason: "handoff" })
+    assert.strictEqual(starts(house), 1)
+
+    house.world.tracker.move("Done/A.md", "Done/B.md")
+    house.command({ _tag: "HandOver", issue: A })
+    house.advance("1 minute")
+    assert.deepStrictEqual(house.files(), ["Done/A.md", "Done/B.md"])
     assert.isNull(house.record("A").hold)
     assert.isNull(house.record("A").workspace)
     assert.strictEqual(starts(house), 1)

@@ -319,6 +319,11 @@ export const makeLedger = (facts: Facts) => {
         issueOf(run.issue).lastHandoff = "exported"
         return
       }
+      case "HandedOver": {
+        issueOf(event.issue).lastHandoff = "exported"
+        totals.completed += 1
+        return
+      }
       case "MoveIntended": {
         const run = liveRun(event)
         require(run.slot || run.exported, "nothing is moved before its export", () => event.run)
@@ -378,6 +383,8 @@ export const makeLedger = (facts: Facts) => {
       case "Booted":
       case "WorkspaceRemoved":
       case "Reviewed":
+      case "HandoffAsked":
+      case "HandoffFailed":
       case "AdapterBlocked":
       case "AdapterUnblocked":
         return

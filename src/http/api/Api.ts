@@ -46,6 +46,7 @@ export class Conflict extends Schema.Error<Conflict>("Conflict")(
     "already_answered",
     "not_running",
     "nothing_to_review",
+    "nothing_to_hand_over",
     "run_active"
   ]),
   { httpApiStatus: 409 }
@@ -132,6 +133,11 @@ const issues = HttpApiGroup.make("issues").add(
     success: Accepted.pipe(accepted),
     error: commandErrors
   }).annotate(OpenApi.Summary, "Comment on what was handed over, all in one message"),
+  HttpApiEndpoint.post("handOver", "/issues/:identifier/handoff", {
+    ...issue,
+    success: Accepted.pipe(accepted),
+    error: commandErrors
+  }).annotate(OpenApi.Summary, "Try a failed handoff again, without an agent"),
   HttpApiEndpoint.post("reviewed", "/issues/:identifier/reviewed", {
     ...issue,
     success: Accepted.pipe(accepted),

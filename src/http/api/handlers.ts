@@ -114,6 +114,8 @@ const issues = HttpApiBuilder.group(
         Effect.andThen(operations.move(params.identifier, payload.to), accepted(params.identifier)),
       review: ({ params: { identifier }, payload: { purpose, text } }) =>
         Effect.andThen(operations.review(identifier, purpose, "Review", text), accepted(identifier)),
+      handOver: ({ params }) =>
+        Effect.andThen(operations.handOver(params.identifier), accepted(params.identifier)),
       reviewed: ({ params }) =>
         Effect.andThen(operations.reviewed(params.identifier), accepted(params.identifier)),
       diff: Effect.fnUntraced(

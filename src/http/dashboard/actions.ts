@@ -139,6 +139,7 @@ export const actionRoutes = Layer.mergeAll(
   ),
   issueAction("review", review),
   issueAction("stop", ({ stop }, identifier) => stop(identifier)),
+  issueAction("handoff", ({ handOver }, identifier) => handOver(identifier)),
   issueAction("reviewed", ({ reviewed }, identifier) => reviewed(identifier)),
   issueAction("retry", ({ retry }, identifier) => retry(identifier)),
   issueAction("move", ({ move }, identifier) =>

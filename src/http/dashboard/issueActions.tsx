@@ -15,14 +15,23 @@ const discardState = (board: BoardSnapshot): string | undefined => {
   return terminal.find((name) => /^cancell?ed$/i.test(name)) ?? terminal.at(-1)
 }
 
-export const RetryNow = ({ issue }: { readonly issue: BoardIssue }) => (
-  <Act
-    action={`${issuePath(issue.identifier)}/retry`}
-    label="Retry now"
-    done={`${issue.identifier} is tried again as soon as a slot is free.`}
-    hotkey="t"
-  />
-)
+export const RetryNow = ({ issue }: { readonly issue: BoardIssue }) =>
+  issue.hold?.reason === "handoff" ? (
+    <Act
+      action={`${issuePath(issue.identifier)}/handoff`}
+      label="Hand over again"
+      done={`The handoff of ${issue.identifier} is tried again.`}
+      kind="primary"
+      hotkey="t"
+    />
+  ) : (
+    <Act
+      action={`${issuePath(issue.identifier)}/retry`}
+      label="Retry now"
+      done={`${issue.identifier} is tried again as soon as a slot is free.`}
+      hotkey="t"
+    />
+  )
 
 /** Approve or discard what an agent proposed. */
 export const Proposal = ({ board, issue }: IssueProps) => {
