@@ -129,9 +129,8 @@ export interface State {
 
 /** What these tests read of `GET /api/v1/issues/:identifier`. */
 export interface Detail {
-  readonly status: string
-  readonly reason: { readonly code: string; readonly text: string }
   readonly state: string
+  readonly status: string
   readonly reason: { readonly text: string }
   readonly running: unknown
   readonly retrying: unknown
