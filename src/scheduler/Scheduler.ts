@@ -68,8 +68,9 @@ export class Scheduler extends Context.Service<
     /** Scans and decides now. `coalesced`: one that is under way already does it. */
     readonly refresh: Effect.Effect<{ readonly coalesced: boolean }>
     /**
-     * Graceful stop: nothing new is started, sessions are cancelled, hooks and hand-overs get their time, what
-     * is left is interrupted and recovered at the next start. Idempotent.
+     * Graceful stop: nothing new is started and sessions are cancelled. What runs, with its hooks and its hand-over,
+     * has four seconds in all to come to its end; what has not is interrupted and recovered at the next start.
+     * Idempotent.
      */
     readonly shutdown: Effect.Effect<void>
     /** Does not return; dies when the scheduler's loop does, so that the program can end with it. */
