@@ -38,7 +38,7 @@ import { evolve, holdsSlot, issueOf } from "./state.ts"
 const COMPACT_AFTER = 2_000
 /** Pause before what could not be journaled is tried again. */
 const JOURNAL_RETRY = Duration.seconds(1)
-/** Time that runs have to end by themselves at a graceful stop. */
+/** Time that all runs have to end by themselves at a graceful stop, hooks and hand-overs included. */
 const SHUTDOWN_GRACE = Duration.seconds(4)
 /** Timers sleep no longer than this and then look again: a changed wall clock cannot make them miss. */
 const LONGEST_SLEEP = Duration.minutes(10)
@@ -321,17 +321,23 @@ const make = Effect.gen(function* () {
   // Registered after the loop, so that it runs before the loop is interrupted.
   yield* Effect.addFinalizer(() => shutdown)
 
-  const poll = Effect.gen(function* () {
+  const refresh = Effect.gen(function* () {
     const scanned = yield* Effect.result(tracker.refresh)
     trackerDown = scanned._tag === "Failure" ? scanned.failure.message : null
-    yield* wake
-    const { config } = yield* workflow.current
-    yield* Effect.sleep(Duration.millis(config.polling.intervalMs))
+    return yield* wake
   })
+  /** At once, then once an interval; another interval counts from when it is set. */
+  const poll = workflow.changes.pipe(
+    Stream.map(({ config }) => config.polling.intervalMs),
+    Stream.changes,
+    Stream.switchMap((millis) => Stream.tick(millis)),
+    Stream.runForEach(() => refresh),
+    Effect.andThen(Effect.never)
+  )
 
   const atStart = yield* workflow.current
   yield* Effect.forEach(recoveryActs(state), (act) => perform(act, atStart), { discard: true })
-  yield* FiberSet.run(vital, Effect.forever(poll))
+  yield* FiberSet.run(vital, poll)
   yield* FiberSet.run(
     vital,
     tracker.changes.pipe(
@@ -396,11 +402,7 @@ const make = Effect.gen(function* () {
       view: SubscriptionRef.get(views),
       views: SubscriptionRef.changes(views).pipe(Stream.buffer({ capacity: 1, strategy: "sliding" })),
       command,
-      refresh: Effect.gen(function* () {
-        const scanned = yield* Effect.result(tracker.refresh)
-        trackerDown = scanned._tag === "Failure" ? scanned.failure.message : null
-        return yield* wake
-      }),
+      refresh,
       shutdown,
       died: Effect.andThen(FiberSet.join(vital), Effect.never)
     })

@@ -111,7 +111,6 @@ const make = Effect.gen(function* () {
     files,
     place,
     folders: SubscriptionRef.changes(seen).pipe(Stream.map(({ index }) => index.folders)),
-    intervals: workflow.changes.pipe(Stream.map(({ config }) => config.polling.intervalMs)),
     problems: watchProblems,
     rescan: (extent) => turn.withPermit(rescan(extent))
   })
@@ -248,6 +247,6 @@ const folderOf = (index: TrackerIndex, state: string): string =>
 
 /**
  * Issues as Markdown files in `tracker.root` of the workflow, one folder a state. The root is that of the
- * start; states and poll interval follow the workflow. Fails when the root cannot be read at the start.
+ * start; states follow the workflow. Fails when the root cannot be read at the start.
  */
 export const layer: Layer.Layer<Tracker, TrackerError, SafeFiles | Workflow> = Layer.effect(Tracker, make)

@@ -97,8 +97,8 @@ export type MoveResult =
   | { readonly _tag: "elsewhere"; readonly state: string | null }
 
 /**
- * Issues by state. Reading is a look at the current snapshot; the layer watches, scans, polls, and never
- * lets one bad file hide the others.
+ * Issues by state. Reading is a look at the current snapshot; the layer watches and scans, and never lets
+ * one bad file hide the others. A watch may miss something: ask for a `refresh` now and then.
  */
 export class Tracker extends Context.Service<
   Tracker,

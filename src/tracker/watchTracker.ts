@@ -14,8 +14,6 @@ interface Watching {
   readonly place: Place
   /** The state folders there are, whenever they may have changed. */
   readonly folders: Stream.Stream<ReadonlyMap<string, unknown>>
-  /** The poll interval in milliseconds, now and after each change of the workflow. */
-  readonly intervals: Stream.Stream<number>
   /** Where to show that a folder cannot be watched. */
   readonly problems: Ref.Ref<ReadonlyArray<Problem>>
   readonly rescan: (extent: Extent) => Effect.Effect<unknown, FileError>
@@ -25,12 +23,11 @@ const ROOT = ""
 
 /**
  * One watcher on the root and one on each state folder, as they come and go; each asks for a look when it is
- * in place and at each change. A poll is the net below.
+ * in place and at each change. Who uses the tracker polls, as the net below.
  */
 export const keepWatch = Effect.fnUntraced(function* ({
   files,
   folders,
-  intervals,
   place,
   problems,
   rescan
@@ -83,12 +80,6 @@ export const keepWatch = Effect.fnUntraced(function* ({
     )
   )
 
-  const poll = intervals.pipe(
-    Stream.changes,
-    Stream.switchMap((millis) => Stream.tick(millis)),
-    Stream.runForEach(() => Queue.offer(dirty, ROOT))
-  )
-
   /** Whatever happens in one look, the next one follows. */
   const lookAtChanges = Effect.forever(
     Effect.gen(function* () {
@@ -101,6 +92,5 @@ export const keepWatch = Effect.fnUntraced(function* ({
   )
 
   yield* Effect.forkScoped(followFolders)
-  yield* Effect.forkScoped(poll)
   yield* Effect.forkScoped(lookAtChanges)
 })

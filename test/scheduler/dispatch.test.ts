@@ -15,6 +15,21 @@ const identifiers = (house: ReturnType<typeof makeHousehold>) =>
   house.world.prompts.map(({ identifier }) => identifier)
 
 describe("dispatch", () => {
+  it("looks at the tracker once an interval, and at once when the interval is lowered", () => {
+    let scans = 0
+    const house = makeHousehold({
+      config: { polling: { intervalMs: 3_600_000 } },
+      behaviour: {
+        tracker: ({ operation }) => Effect.sync(() => void (scans += operation === "scan" ? 1 : 0))
+      }
+    })
+    house.advance("30 minutes")
+    assert.strictEqual(scans, 1)
+    house.configure({ polling: { intervalMs: 10_000 } })
+    house.advance("95 seconds")
+    assert.strictEqual(scans, 11)
+  })
+
   it("works an issue off at once, without waiting for the poll", () => {
     const house = makeHousehold({ issues: { "Todo/A-1.md": { title: "First" } } })
     house.advance("1 second")

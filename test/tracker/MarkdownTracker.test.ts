@@ -3,8 +3,14 @@ import * as fs from "node:fs"
 import * as path from "node:path"
 import { assert, describe, it } from "@effect/vitest"
 import { Context, Effect, Layer, Stream } from "effect"
+import { TestClock } from "effect/testing"
 import { Identifier, IssueId } from "../../src/domain/ids.ts"
+import { makeMemoryDisk } from "../../src/files/MemoryDisk.ts"
+import * as MemorySafeFiles from "../../src/files/MemorySafeFiles.ts"
+import * as MarkdownTracker from "../../src/tracker/MarkdownTracker.ts"
 import { Tracker, type TrackerSnapshot } from "../../src/tracker/Tracker.ts"
+import * as MemoryWorkflow from "../../src/workflow/MemoryWorkflow.ts"
+import { testWorkflow } from "../support/workflow.ts"
 import { onMachine, onMemoryDisk, SPOILED } from "./benches.ts"
 import { trackerContract } from "./Tracker.contract.ts"
 
@@ -143,6 +149,23 @@ describe("a tracker of Markdown files", () => {
         severity: "error",
         message: "blocked_by: it has more than 200 entries"
       })
+    })
+  )
+
+  it.effect("does not look again by itself where nothing changes: who uses it polls", () =>
+    Effect.gen(function* () {
+      const disk = makeMemoryDisk()
+      disk.put("/issues/Todo/A.md", "")
+      const workflow = MemoryWorkflow.layer(
+        testWorkflow({ config: { tracker: { root: "/issues" }, polling: { intervalMs: 1_000 } } })
+      )
+      const tracker = yield* start(
+        MarkdownTracker.layer.pipe(Layer.provide([MemorySafeFiles.layer(disk), workflow]))
+      )
+      yield* TestClock.adjust("1 second")
+      const before = yield* tracker.lastScan
+      yield* TestClock.adjust("1 minute")
+      assert.strictEqual(yield* tracker.lastScan, before)
     })
   )
 
