@@ -152,7 +152,7 @@ export const connect = Effect.fnUntraced(function* (
   yield* Effect.promise(() => sdk.closed).pipe(
     Effect.andThen(Effect.all([lastWords, exit], { concurrency: "unbounded" })),
     Effect.andThen(([, found]) =>
-      Effect.sync(() => stop(ended(launch, Option.getOrNull(found), log.last())))
+      Effect.sync(() => stop(ended(launch, Option.getOrNull(found), log.last(), inbound.answered())))
     ),
     Effect.forkScoped
   )

@@ -24,7 +24,7 @@ const open = Effect.fn("AgentSessions.open")(function* (options: AgentSessionOpt
   const process = yield* options.sandbox
     .start({ shell: options.acp.shell, line })
     .pipe(
-      Effect.mapError((error) => agentFailure("launch", `${launch.name} was not started: ${error.message}`))
+      Effect.mapError((error) => agentFailure("start", `${launch.name} was not started: ${error.message}`))
     )
   const connection = yield* connect(process, launch, {
     emit: buffer.offer,

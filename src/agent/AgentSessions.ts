@@ -22,7 +22,8 @@ export type AgentEvent = typeof AgentEvent.Type
 
 export class AgentError extends Schema.TaggedError<AgentError>()("AgentError", {
   /**
-   * `not_found`: its command is not there; `launch`: ended before `initialize` was answered; `protocol`: a line
+   * `not_found`: its command is not there; `launch`: it ended by itself before it answered
+   * `initialize`; `start`: it was not started, or killed before that; `protocol`: a line
    * that is no message, or an answer that we cannot use; `auth`: a credential is missing or refused;
    * `billing`: the account that pays for the model cannot;
    * `rate_limit`: see `resetAt`; `read_timeout`, `prompt_timeout`, `stall_timeout`;
@@ -33,6 +34,7 @@ export class AgentError extends Schema.TaggedError<AgentError>()("AgentError", {
   reason: Schema.Literals([
     "not_found",
     "launch",
+    "start",
     "protocol",
     "auth",
     "billing",

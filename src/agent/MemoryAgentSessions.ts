@@ -1,5 +1,4 @@
 import { Deferred, Effect, Layer, Ref } from "effect"
-import { adapterOf } from "./adapters.ts"
 import {
   type AgentError,
   type AgentEvent,
@@ -10,6 +9,7 @@ import {
 } from "./AgentSessions.ts"
 import { makeEventBuffer } from "./EventBuffer.ts"
 import { timedOut } from "./failures.ts"
+import { launchOf } from "./launch.ts"
 import { monotonicMillis, withTurnLimits } from "./turn.ts"
 
 const EVENT_CAPACITY = 1024
@@ -42,14 +42,13 @@ export const layer = (agents: ScriptedAgents): Layer.Layer<AgentSessions> =>
       const count = yield* Ref.make(0)
 
       const open = Effect.fn("AgentSessions.open")(function* (options: AgentSessionOptions) {
-        const adapter = adapterOf(options.adapter)
+        const launch = launchOf(options.adapter, options.acp)
         const buffer = yield* makeEventBuffer(EVENT_CAPACITY)
         yield* Effect.addFinalizer(() => buffer.end)
         const { resumes } = yield* (agents.open?.(options) ?? Effect.succeed({ resumes: true })).pipe(
           Effect.timeoutOrElse({
-            duration: options.acp.readTimeoutMs,
-            orElse: () =>
-              Effect.fail(timedOut("read_timeout", adapter, options.acp.readTimeoutMs, "initialize"))
+            duration: launch.readTimeoutMs,
+            orElse: () => Effect.fail(timedOut("read_timeout", launch, launch.readTimeoutMs, "initialize"))
           })
         )
         const resumed = resumes && options.resume !== null
@@ -84,7 +83,7 @@ export const layer = (agents: ScriptedAgents): Layer.Layer<AgentSessions> =>
               ),
             cancelled: Deferred.await(cancelled)
           })
-          return yield* withTurnLimits(turn, adapter, options.acp, Ref.get(activity)).pipe(
+          return yield* withTurnLimits(turn, launch, options.acp, Ref.get(activity)).pipe(
             Effect.ensuring(Ref.set(asked, null))
           )
         })

@@ -48,6 +48,8 @@ export interface Adapter {
   /** Needs no credential at all. */
   readonly offline: boolean
   readonly usage: UsageSemantics
+  /** How long it may take to start, or to open a session, on a busy machine: milliseconds, where nobody says else. */
+  readonly readTimeoutMs: number
   /** Host files and folders that its process must be able to read at the same path. */
   readonly readonlyPaths: ReadonlyArray<string>
 }
@@ -78,6 +80,7 @@ const adapters: Readonly<Record<AdapterName, Adapter>> = {
     credentialFile: ".claude/.credentials.json",
     offline: false,
     usage: "turn",
+    readTimeoutMs: 30_000,
     readonlyPaths: []
   },
   codex: {
@@ -103,6 +106,7 @@ const adapters: Readonly<Record<AdapterName, Adapter>> = {
     credentialFile: ".codex/auth.json",
     offline: false,
     usage: "turn_or_absent",
+    readTimeoutMs: 30_000,
     readonlyPaths: []
   },
   opencode: {
@@ -114,14 +118,20 @@ const adapters: Readonly<Record<AdapterName, Adapter>> = {
     unattendedModes: [],
     // Without a configured provider it uses its vendor's hosted free model.
     unwantedModel: /^opencode\//,
-    // Its sessions would lie beside its credentials.
-    env: { OPENCODE_DISABLE_AUTOUPDATE: "1", OPENCODE_DB: "sessions/opencode.db" },
+    // It waits for a list of models from its vendor when it starts. Its sessions would lie beside its credentials.
+    env: {
+      OPENCODE_DISABLE_AUTOUPDATE: "1",
+      OPENCODE_DISABLE_MODELS_FETCH: "1",
+      OPENCODE_DB: "sessions/opencode.db"
+    },
     apiKeys: "any",
     apiKeyMethods: [],
     proxied: null,
     credentialFile: ".local/share/opencode/auth.json",
     offline: false,
     usage: "last_request",
+    // 24 s were measured.
+    readTimeoutMs: 60_000,
     readonlyPaths: []
   },
   demo: {
@@ -139,6 +149,7 @@ const adapters: Readonly<Record<AdapterName, Adapter>> = {
     credentialFile: null,
     offline: true,
     usage: "scripted",
+    readTimeoutMs: 30_000,
     readonlyPaths: demoPaths
   }
 }

@@ -12,7 +12,7 @@ export type Ask = <S extends Schema.ConstraintDecoder<unknown>>(
 ) => Effect.Effect<S["Type"], AgentError | PeerRefused>
 
 export const makeAsk =
-  (connection: AcpConnection, launch: Launch, readTimeoutMs: number): Ask =>
+  (connection: AcpConnection, launch: Launch): Ask =>
   (doing, answer, send) =>
     connection.call(send).pipe(
       Effect.flatMap((value) =>
@@ -24,8 +24,8 @@ export const makeAsk =
         )
       ),
       Effect.timeoutOrElse({
-        duration: readTimeoutMs,
-        orElse: () => Effect.fail(timedOut("read_timeout", launch, readTimeoutMs, doing))
+        duration: launch.readTimeoutMs,
+        orElse: () => Effect.fail(timedOut("read_timeout", launch, launch.readTimeoutMs, doing))
       })
     )
 

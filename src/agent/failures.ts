@@ -82,17 +82,22 @@ const failure = (reason: AgentError["reason"], detail: string): AgentError =>
 /** How a shell ends that finds no command of the name, or one that it may not run. */
 const NOT_FOUND = new Set([126, 127])
 
+/** From here on a shell's exit code is the number of the signal that ended its command. */
+const SIGNALLED = 128
+
 /** The agent's process ended, or its pipes did. */
 export const ended = (
   launch: Launch,
   exit: { readonly code: number | null; readonly detail: string } | null,
-  stderr: ReadonlyArray<string>
+  stderr: ReadonlyArray<string>,
+  answered: boolean
 ): AgentError => {
   const last = stderr.length === 0 ? "" : `; its last lines: ${oneLine(stderr.join(" | "), 1000)}`
-  if (exit !== null && NOT_FOUND.has(exit.code ?? 0))
+  const code = exit?.code ?? null
+  if (!answered && code !== null && NOT_FOUND.has(code))
     return failure(
       "not_found",
-      `${launch.name} could not be started, its command \`${oneLine(launch.command, 200)}\` is not there (exit code ${exit.code}) - ` +
+      `${launch.name} could not be started, its command \`${oneLine(launch.command, 200)}\` is not there (exit code ${code}) - ` +
         (launch.own
           ? `mend acp.command: the sandbox must find its program${last}`
           : `install it where the sandbox finds it on PATH (${launch.install}), or set acp.command${last}`)
@@ -103,7 +108,8 @@ export const ended = (
       : exit.code === null
         ? `ended (${oneLine(exit.detail, 200)})`
         : `ended with exit code ${exit.code}`
-  return failure("exit", `${launch.name} ${how}${last}`)
+  const reason = answered ? "exit" : code !== null && code < SIGNALLED ? "launch" : "start"
+  return failure(reason, `${launch.name} ${how}${last}`)
 }
 
 export const timedOut = (

@@ -2,7 +2,7 @@ import { type McpServer, methods } from "@agentclientprotocol/sdk"
 import { Effect, Redacted, Schema } from "effect"
 import type { AcpConnection, PeerRefused } from "./AcpConnection.ts"
 import { version } from "../version.ts"
-import { AgentError, type AgentSessionOptions } from "./AgentSessions.ts"
+import type { AgentError, AgentSessionOptions } from "./AgentSessions.ts"
 import { makeAsk, refusal } from "./ask.ts"
 import { agentFailure, AUTH_REQUIRED } from "./failures.ts"
 import type { Launch } from "./launch.ts"
@@ -24,7 +24,7 @@ export const shakeHands = Effect.fnUntraced(function* (
   observer: Observer,
   options: AgentSessionOptions
 ) {
-  const ask = makeAsk(connection, launch, options.acp.readTimeoutMs)
+  const ask = makeAsk(connection, launch)
   const refusedBy = refusal(launch)
 
   const hello = yield* ask("initialize", InitializeAnswer, (agent) =>
@@ -33,14 +33,7 @@ export const shakeHands = Effect.fnUntraced(function* (
       clientCapabilities: {},
       clientInfo: { name: "symphony", version }
     })
-  ).pipe(
-    Effect.catchTag("PeerRefused", refusedBy("initialize")),
-    Effect.mapError((error) =>
-      error.reason === "exit"
-        ? new AgentError({ reason: "launch", detail: error.detail, resetAt: error.resetAt })
-        : error
-    )
-  )
+  ).pipe(Effect.catchTag("PeerRefused", refusedBy("initialize")))
   if (hello.protocolVersion !== PROTOCOL_VERSION)
     return yield* agentFailure(
       "protocol",

@@ -51,6 +51,8 @@ export interface Inbound {
   /** To be told of every message on its way out, and once it is out. */
   readonly sent: (message: AnyMessage) => void
   readonly written: (message: AnyMessage) => void
+  /** Whether the agent has answered anything that it was asked. */
+  readonly answered: () => boolean
   /** Nothing more is taken: a line was malformed, or there were too many. */
   readonly over: () => boolean
   readonly end: () => void
@@ -66,7 +68,7 @@ export const makeInbound = (options: InboundOptions): Inbound => {
   const waiting = new Set<string | number>()
   let unanswered = 0
   let open = true
-  let spoken = false
+  let answered = false
   let malformed = false
   let controller: ReadableStreamDefaultController<AnyMessage> | undefined
   const messages = new ReadableStream<AnyMessage>({
@@ -83,7 +85,6 @@ export const makeInbound = (options: InboundOptions): Inbound => {
   const isFlooded = (): boolean => unanswered > options.maxUnanswered
 
   const take = (message: typeof Incoming.Type, line: string): void => {
-    spoken = true
     if ("method" in message) {
       const { id, method, params } = message
       if (id === undefined) {
@@ -96,6 +97,7 @@ export const makeInbound = (options: InboundOptions): Inbound => {
     const { id } = message
     if (id === null || !waiting.delete(id))
       return options.notice(`an answer to nothing we asked was ignored: ${quote(line)}`)
+    answered = true
     pass(
       "result" in message
         ? { jsonrpc: "2.0", id, result: message.result }
@@ -109,6 +111,7 @@ export const makeInbound = (options: InboundOptions): Inbound => {
 
   return {
     messages,
+    answered: () => answered,
     over: () => malformed || isFlooded(),
     line: (line) => {
       if (malformed || line.trim() === "") return
@@ -117,8 +120,8 @@ export const makeInbound = (options: InboundOptions): Inbound => {
       const decoded = decodeLine(line)
       if (Option.isSome(decoded)) return take(decoded.value, line)
       // A login shell reads its profile first, and some of these print.
-      if (!spoken && !/^\s*[{[]/.test(line))
-        return options.notice(`a line before the agent's first message was ignored: ${quote(line)}`)
+      if (!answered && !/^\s*[{[]/.test(line))
+        return options.notice(`a line before the agent's first answer was ignored: ${quote(line)}`)
       refuse(`a line that is no JSON-RPC 2.0 message: ${quote(line)}`)
     },
     rest: (line) => {

@@ -15,13 +15,14 @@ export interface Launch extends Adapter {
 
 export const launchOf = (
   name: AdapterName,
-  acp: Pick<WorkflowConfig["acp"], "command" | "credentials">
+  acp: Pick<WorkflowConfig["acp"], "command" | "credentials" | "readTimeoutMs">
 ): Launch => {
   const adapter = adapterOf(name)
   return {
     ...adapter,
     command: acp.command ?? adapter.command,
     own: acp.command !== null,
-    credentials: acp.credentials
+    credentials: acp.credentials,
+    readTimeoutMs: acp.readTimeoutMs ?? adapter.readTimeoutMs
   }
 }

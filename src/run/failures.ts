@@ -20,7 +20,8 @@ type Raised =
 
 const classOfAgent: Record<AgentError["reason"], FailureClass> = {
   not_found: "configuration",
-  launch: "infrastructure",
+  launch: "configuration",
+  start: "infrastructure",
   protocol: "agent",
   auth: "configuration",
   billing: "configuration",

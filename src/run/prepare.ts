@@ -1,6 +1,7 @@
 import { Effect, type Scope } from "effect"
-import { adapterOf, programsOf } from "../agent/adapters.ts"
+import { programsOf } from "../agent/adapters.ts"
 import type { AgentSession } from "../agent/AgentSessions.ts"
+import { launchOf } from "../agent/launch.ts"
 import { Issue } from "../domain/Issue.ts"
 import { type CancelReason, RunFailure } from "../domain/Outcome.ts"
 import { policyOf, roleOf, sameState } from "../domain/State.ts"
@@ -83,7 +84,7 @@ export const prepare = (
     const { config } = order.workflow
 
     const adapterName = policyOf(config.states, issue.state)?.adapter ?? config.acp.adapter
-    const adapter = adapterOf(adapterName)
+    const launch = launchOf(adapterName, config.acp)
 
     yield* noteStage(run, "workspace")
     yield* services.handoff.fetchBase(order.workflow).pipe(Effect.mapError(failureOf))
@@ -115,14 +116,13 @@ export const prepare = (
         identifier: record.identifier,
         workflow: order.workflow,
         workspace: workspace.path,
-        readonlyPaths: adapter.readonlyPaths,
-        programs: programsOf(adapter, config.acp.command),
-        keep: adapter.sessionPaths,
+        readonlyPaths: launch.readonlyPaths,
+        programs: programsOf(launch, config.acp.command),
+        keep: launch.sessionPaths,
         // An image may bring a sign-in of its own for a launch line of one's own.
-        secretPaths:
-          config.acp.command !== null || adapter.credentialFile === null ? [] : [adapter.credentialFile],
+        secretPaths: launch.own || launch.credentialFile === null ? [] : [launch.credentialFile],
         env: {
-          ...adapter.env,
+          ...launch.env,
           ...credentials.env,
           ...(upstream === null || model === null ? {} : { [upstream.api.keyVariable]: model.placeholder })
         },
@@ -150,13 +150,13 @@ export const prepare = (
     // An agent that cannot reach its tools would work for nothing.
     yield* services.grants.awaitToolsListed(record.run).pipe(
       Effect.timeoutOrElse({
-        duration: config.acp.readTimeoutMs,
+        duration: launch.readTimeoutMs,
         orElse: () =>
           Effect.fail(
             new RunFailure({
               class: "infrastructure",
               reason: "tools_not_listed",
-              message: `the agent did not ask for symphony's tools within ${config.acp.readTimeoutMs} ms: it cannot reach ${base}, or was refused`,
+              message: `the agent did not ask for symphony's tools within ${launch.readTimeoutMs} ms: it cannot reach ${base}, or was refused`,
               resetAt: null
             })
           )

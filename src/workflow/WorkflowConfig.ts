@@ -48,8 +48,8 @@ export interface WorkflowConfig {
     readonly credentials: "staged" | "proxy"
     /** Total cap of one prompt. */
     readonly promptTimeoutMs: number
-    /** Each of `initialize` and `session/new`. */
-    readonly readTimeoutMs: number
+    /** Each of `initialize` and `session/new`; null: what the adapter needs. */
+    readonly readTimeoutMs: number | null
     /** Silence that ends a turn; 0 turns it off. */
     readonly stallTimeoutMs: number
   }

@@ -120,7 +120,7 @@ const Acp = Schema.Struct({
   transport: key("auto, stdio or bridge", Schema.Literals(["auto", "stdio", "bridge"]), "auto"),
   credentials: key("staged or proxy", Schema.Literals(["staged", "proxy"]), "staged"),
   prompt_timeout_ms: key(MILLISECONDS, milliseconds, 3_600_000),
-  read_timeout_ms: key(MILLISECONDS, milliseconds, 30_000),
+  read_timeout_ms: key(`${MILLISECONDS}, or null`, Schema.NullOr(milliseconds), null),
   stall_timeout_ms: key(MILLISECONDS_OR_OFF, whole(-LONGEST_MS, LONGEST_MS), 300_000)
 })
 

@@ -7,6 +7,7 @@ import { AgentSessions, type AgentEvent, type AgentSession } from "../../src/age
 import { MAX_LINE_BYTES } from "../../src/agent/lines.ts"
 import type { AdapterName } from "../../src/domain/AdapterName.ts"
 import type { WorkflowConfig } from "../../src/workflow/WorkflowConfig.ts"
+import { failureOf as failureOfRun } from "../../src/run/failures.ts"
 import { capable, makePeer, newSession, openWith, optionsFor, type Peer } from "./peer.ts"
 
 const finished = { stopReason: "end_turn", usage: { inputTokens: 30, outputTokens: 12, totalTokens: 42 } }
@@ -153,11 +154,49 @@ describe("opening a session", () => {
       const sessions = yield* AgentSessions
       const opening = yield* Effect.forkScoped(sessions.open(optionsFor(peer.sandbox, { adapter: "claude" })))
       yield* peer.next
-      yield* peer.stderr("Error: no space left on device\n")
+      yield* peer.stderr("Error: this needs Node 22\n")
       yield* peer.exit(1)
       const error = yield* failureOf(opening)
       assert.strictEqual(error.reason, "launch")
-      assert.match(error.message, /exit code 1;.*no space left/)
+      assert.match(error.message, /exit code 1;.*needs Node 22/)
+      assert.strictEqual(failureOfRun(error).class, "configuration")
+    }).pipe(Effect.provide(layer))
+  )
+
+  for (const [what, code] of [
+    ["killed by a signal", null],
+    ["killed inside of its shell or sandbox", 137]
+  ] as const)
+    it.effect(`does not take an agent for misconfigured that was ${what} before it spoke`, () =>
+      Effect.gen(function* () {
+        const peer = yield* makePeer
+        const sessions = yield* AgentSessions
+        const opening = yield* Effect.forkScoped(sessions.open(optionsFor(peer.sandbox)))
+        yield* peer.next
+        yield* peer.exit(code, "ended by SIGKILL")
+        const error = yield* failureOf(opening)
+        assert.strictEqual(error.reason, "start")
+        assert.strictEqual(failureOfRun(error).class, "infrastructure")
+      }).pipe(Effect.provide(layer))
+    )
+
+  it.effect("gives an agent that is slow to start the time that it needs, unless a time is set", () =>
+    Effect.gen(function* () {
+      const sessions = yield* AgentSessions
+      for (const [acp, seconds] of [
+        [{}, 60],
+        [{ readTimeoutMs: 10_000 }, 10]
+      ] as const) {
+        const peer = yield* makePeer
+        const opening = yield* Effect.forkScoped(
+          sessions.open(optionsFor(peer.sandbox, { adapter: "opencode", acp }))
+        )
+        yield* peer.next
+        yield* TestClock.adjust(`${seconds - 1} seconds`)
+        assert.isUndefined(opening.pollUnsafe())
+        yield* TestClock.adjust("1 second")
+        assert.strictEqual((yield* failureOf(opening)).reason, "read_timeout")
+      }
     }).pipe(Effect.provide(layer))
   )
 

@@ -77,7 +77,8 @@ describe("texts", () => {
 
 describe("failures", () => {
   const now = 1_700_000_000_000
-  const staged = (name: AdapterName) => launchOf(name, { command: null, credentials: "staged" })
+  const staged = (name: AdapterName) =>
+    launchOf(name, { command: null, credentials: "staged", readTimeoutMs: null })
   const reasons = [
     [{ code: -32_000, message: "Authentication required", data: undefined }, "auth"],
     [
@@ -135,10 +136,13 @@ describe("failures", () => {
     ],
     [staged("demo"), /Authentication required$/],
     [
-      launchOf("codex", { command: null, credentials: "proxy" }),
+      launchOf("codex", { command: null, credentials: "proxy", readTimeoutMs: null }),
       /OPENAI_API_KEY that symphony itself was started with/
     ],
-    [launchOf("claude", { command: "mine", credentials: "staged" }), /acp\.command.*forward_env/]
+    [
+      launchOf("claude", { command: "mine", credentials: "staged", readTimeoutMs: null }),
+      /acp\.command.*forward_env/
+    ]
   ] as const
   for (const [launch, hint] of signIns)
     it(`of a sign-in say where ${launch.command} with ${launch.credentials} credentials has it from`, () => {

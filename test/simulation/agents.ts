@@ -216,7 +216,7 @@ export const makeAgents = (world: World) => {
         }
         if (world.isFaulty() && dice.chance(0.01)) {
           world.hit("agent fails to open")
-          return Effect.fail(failure("launch"))
+          return Effect.fail(failure("start"))
         }
         const resumes = !(world.isFaulty() && options.resume !== null && dice.chance(0.3))
         if (!resumes) world.hit("agent loses session")

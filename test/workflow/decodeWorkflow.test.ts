@@ -70,7 +70,7 @@ describe("the front matter", () => {
         transport: "auto",
         credentials: "staged",
         promptTimeoutMs: 3_600_000,
-        readTimeoutMs: 30_000,
+        readTimeoutMs: null,
         stallTimeoutMs: 300_000
       },
       sandbox: { kind: "smolvm", net: true, forwardEnv: ["OPENAI_API_KEY", "ANTHROPIC_API_KEY"] },
@@ -337,7 +337,7 @@ const refused: ReadonlyArray<readonly [key: string, value: string, expected: str
   ["acp.transport", "tcp", "auto, stdio or bridge", '"tcp"'],
   ["acp.credentials", "none", "staged or proxy", '"none"'],
   ["acp.prompt_timeout_ms", "0", "a whole number of milliseconds from 1 to 2147483647", "0"],
-  ["acp.read_timeout_ms", "0", "a whole number of milliseconds from 1 to 2147483647", "0"],
+  ["acp.read_timeout_ms", "0", "a whole number of milliseconds from 1 to 2147483647, or null", "0"],
   [
     "acp.stall_timeout_ms",
     "never",
