@@ -86,7 +86,8 @@ export const connect = Effect.fnUntraced(function* (
   const sdk = client({ name: "symphony" })
     .onRequest(methods.client.session.requestPermission, ({ params }) => {
       const { response, answer } = answerPermission(params.options, handlers.inTurn())
-      const title = params.toolCall.title ?? handlers.toolTitle(params.toolCall.toolCallId) ?? "a tool call"
+      const title =
+        params.toolCall.title ?? handlers.toolTitle(oneLine(params.toolCall.toolCallId, 200)) ?? "a tool call"
       handlers.emit({ _tag: "Permission", title: oneLine(title, 500), answer })
       return response
     })

@@ -117,6 +117,7 @@ export const shakeHands = Effect.fnUntraced(function* (
           )
         )
 
+  observer.attach(session.sessionId)
   yield* configure(ask, launch, session.sessionId, session.settings, options.model)
   const result: OpenSession = { sessionId: session.sessionId, resumed: session.resumed }
   return result

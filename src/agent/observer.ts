@@ -10,6 +10,8 @@ export type TurnState = "idle" | "open" | "cancelled"
 export interface Observer {
   readonly onUpdate: (update: ReadUpdate) => void
   readonly toolTitle: (id: string) => string | undefined
+  /** From now on only what is about this session is taken. */
+  readonly attach: (session: string) => void
   /** While an agent replays an old session, its updates are no news. */
   readonly mute: (muted: boolean) => void
   /** `cancelled`: by us, and not yet answered. */
@@ -21,6 +23,7 @@ export interface Observer {
 
 export const makeObserver = (emit: (event: AgentEvent) => void): Observer => {
   const titles = new Map<string, string>()
+  let session: string | null = null
   let muted = false
   let state: TurnState = "idle"
   let said = ""
@@ -34,15 +37,17 @@ export const makeObserver = (emit: (event: AgentEvent) => void): Observer => {
 
   return {
     onUpdate: (update) => {
-      if (muted) return
+      if (muted || (session !== null && update.session !== null && update.session !== session)) return
       systemError ||= update.systemError
+      if (update.toolTitle !== null) remember(update.toolTitle.id, update.toolTitle.title)
       if (update.event === null) return
-      if (update.event._tag === "ToolCall" && update.event.title !== "")
-        remember(update.event.id, update.event.title)
       if (update.event._tag === "Message") said = `${said}${update.event.text}`.slice(-MAX_REMEMBERED)
       emit(update.event)
     },
     toolTitle: (id) => titles.get(id),
+    attach: (id) => {
+      session = id
+    },
     mute: (value) => {
       muted = value
     },

@@ -5,6 +5,7 @@ import { capped, oneLine } from "./text.ts"
 const optional = <S extends Schema.Constraint>(schema: S) => Schema.optionalKey(Schema.NullOr(schema))
 
 const Notification = Schema.Struct({
+  sessionId: optional(Schema.String),
   update: Schema.Struct({
     sessionUpdate: Schema.String,
     content: Schema.optionalKey(Schema.Unknown),
@@ -48,23 +49,38 @@ const toolText = (content: unknown): string =>
 
 /** What one `session/update` means to us. */
 export interface ReadUpdate {
+  /** The session that it is about; `null` where the agent does not say. */
+  readonly session: string | null
+  /** What a tool call is called from now on. */
+  readonly toolTitle: { readonly id: string; readonly title: string } | null
   /** `null`: nothing that a person would want to read. */
   readonly event: AgentEvent | null
   /** The agent reported that its model or itself is broken, although the turn may "end well". */
   readonly systemError: boolean
 }
 
-const quiet: ReadUpdate = { event: null, systemError: false }
-const tell = (event: AgentEvent): ReadUpdate => ({ event, systemError: false })
+type Meaning = Pick<ReadUpdate, "event" | "systemError">
+
+const quiet: Meaning = { event: null, systemError: false }
+const tell = (event: AgentEvent): Meaning => ({ event, systemError: false })
 
 const chunk = (update: Update): string | null =>
   Option.match(decodeText(update.content), { onNone: () => null, onSome: ({ text }) => capped(text) })
 
+const toolTitle = ({ title, toolCallId }: Update): ReadUpdate["toolTitle"] => {
+  const line = oneLine(title ?? "", 500)
+  return line === "" || toolCallId == null ? null : { id: oneLine(toolCallId, 200), title: line }
+}
+
 /** Unknown kinds and kinds that say nothing to a person are quiet; so is anything that is malformed. */
 export const readUpdate = (params: unknown): ReadUpdate => {
   const decoded = decodeNotification(params)
-  if (Option.isNone(decoded)) return quiet
-  const { update } = decoded.value
+  if (Option.isNone(decoded)) return { session: null, toolTitle: null, ...quiet }
+  const { sessionId, update } = decoded.value
+  return { session: sessionId ?? null, toolTitle: toolTitle(update), ...meaningOf(update) }
+}
+
+const meaningOf = (update: Update): Meaning => {
   switch (update.sessionUpdate) {
     case "agent_message_chunk": {
       const text = chunk(update)

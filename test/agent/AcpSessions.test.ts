@@ -272,11 +272,19 @@ describe("resuming", () => {
       })
       const load = yield* peer.next
       assert.strictEqual(load.method, "session/load")
-      yield* peer.update({ sessionUpdate: "agent_message_chunk", content: { type: "text", text: "old" } })
+      const says = (text: string) =>
+        peer.send({
+          method: "session/update",
+          params: {
+            sessionId: "s-0",
+            update: { sessionUpdate: "agent_message_chunk", content: { type: "text", text } }
+          }
+        })
+      yield* says("old")
       yield* peer.send({ id: load.id, result: { modes: newSession.demo.modes } })
       const session = yield* Fiber.join(opening)
       assert.isTrue(session.resumed)
-      yield* peer.update({ sessionUpdate: "agent_message_chunk", content: { type: "text", text: "new" } })
+      yield* says("new")
       assert.deepStrictEqual(
         yield* Stream.runHead(session.events),
         Option.some({ _tag: "Message", text: "new" } as const)
@@ -576,6 +584,27 @@ describe("lines of an agent", () => {
     }).pipe(Effect.provide(layer))
   )
 
+  it.effect("about another session are not taken for this one's", () =>
+    Effect.gen(function* () {
+      const peer = yield* makePeer
+      const session = yield* openWith(peer, "codex")
+      const { turn, id } = yield* prompting(session, peer)
+      const broken = { codex: { threadStatus: { type: "systemError" } } }
+      for (const update of [
+        { sessionUpdate: "agent_message_chunk", content: { type: "text", text: "theirs" } },
+        { sessionUpdate: "session_info_update", _meta: broken }
+      ])
+        yield* peer.send({ method: "session/update", params: { sessionId: "s-2", update } })
+      yield* peer.update({ sessionUpdate: "agent_message_chunk", content: { type: "text", text: "ours" } })
+      yield* peer.send({ id, result: finished })
+      assert.strictEqual((yield* Fiber.join(turn)).stopReason, "end_turn")
+      assert.deepStrictEqual(
+        yield* Stream.runHead(session.events),
+        Option.some({ _tag: "Message", text: "ours" } as const)
+      )
+    }).pipe(Effect.provide(layer))
+  )
+
   it.effect("keep characters that were split across chunks", () =>
     Effect.gen(function* () {
       const peer = yield* makePeer
@@ -737,6 +766,23 @@ describe("requests of an agent", () => {
         yield* prompting(session, peer)
         assert.deepStrictEqual(yield* ask, leave)
       }).pipe(Effect.provide(layer))
+  )
+
+  it.effect("for leave are shown by the title that the tool call has by then", () =>
+    Effect.gen(function* () {
+      const peer = yield* makePeer
+      const session = yield* openWith(peer)
+      yield* prompting(session, peer)
+      yield* peer.update({ sessionUpdate: "tool_call", toolCallId: "t-7", title: "Edit", status: "pending" })
+      yield* peer.update({ sessionUpdate: "tool_call_update", toolCallId: "t-7", title: "Edit hello.txt" })
+      yield* peer.send({
+        id: 0,
+        method: "session/request_permission",
+        params: permission(shapes.codex2, { toolCallId: "t-7" })
+      })
+      const events = yield* until(session, (event) => event._tag === "Permission")
+      assert.deepInclude(events.at(-1), { title: "Edit hello.txt" })
+    }).pipe(Effect.provide(layer))
   )
 
   for (const method of ["fs/read_text_file", "fs/write_text_file", "terminal/create", "vendor/anything"])
