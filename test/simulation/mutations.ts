@@ -92,15 +92,15 @@ export const MUTATIONS: ReadonlyArray<Mutation> = [
   {
     name: "backoff-doubled",
     file: "scheduler/retry.ts",
-    from: "again(now + backoff(failures, policy.maxRetryBackoffMs))",
-    to: "again(now + 2 * backoff(failures, policy.maxRetryBackoffMs))",
+    from: ": backoff(failures, policy.maxRetryBackoffMs))",
+    to: ": 2 * backoff(failures, policy.maxRetryBackoffMs))",
     breaks: ["retries wait as stated"]
   },
   {
     name: "retry-too-early",
     file: "scheduler/eligibility.ts",
-    from: "if (retry !== null && retry.dueAt > now) {",
-    to: "if (retry !== null && steering === null && retry.dueAt > now) {",
+    from: "if (retry !== null && isAhead(retry.since, retry.dueAt, now)) {",
+    to: "if (retry !== null && steering === null && isAhead(retry.since, retry.dueAt, now)) {",
     breaks: ["no retry before it is due"]
   },
   {
@@ -192,8 +192,8 @@ export const MUTATIONS: ReadonlyArray<Mutation> = [
   {
     name: "totals-forgotten",
     file: "scheduler/state.ts",
-    from: "epoch: event.epoch, nextRun: 1, blockedAdapters: {} }",
-    to: "epoch: event.epoch, nextRun: 1, blockedAdapters: {}, totals: emptyState.totals }",
+    from: "epoch: event.epoch,",
+    to: "epoch: event.epoch, totals: emptyState.totals,",
     breaks: ["totals never fall", "totals equal the journal"]
   },
   {
