@@ -1,3 +1,4 @@
+import type { Endpoint } from "../domain/Endpoint.ts"
 import type { AdapterName } from "../domain/AdapterName.ts"
 import type { StatePolicies } from "../domain/State.ts"
 
@@ -66,7 +67,8 @@ export interface WorkflowConfig {
     readonly memMib: number
     readonly binPath: string | null
     readonly volumes: ReadonlyArray<VolumeMount>
-    readonly endpoint: string | null
+    /** Of `smolvm serve`; null: the command. */
+    readonly endpoint: Endpoint | null
   }
   readonly handoff: { readonly mode: "auto" | "patch" | "pull_request" | "none" }
   readonly server: {

@@ -1,4 +1,5 @@
 import { Result } from "effect"
+import { endpointIn } from "../domain/Endpoint.ts"
 import type { StatePolicies } from "../domain/State.ts"
 import { describe, refuse, warn, type Finding } from "./findings.ts"
 import { nearest, type KeyPath } from "./keys.ts"
@@ -166,7 +167,7 @@ export const toConfig = (
         guest,
         readonly
       })),
-      endpoint: keys.smolvm.endpoint
+      endpoint: keys.smolvm.endpoint === null ? null : endpointIn(keys.smolvm.endpoint)
     },
     handoff: { mode: keys.handoff.mode },
     server: {

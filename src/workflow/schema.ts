@@ -1,5 +1,6 @@
 import { Schema } from "effect"
 import { stateNameFault } from "../domain/names.ts"
+import { endpointIn } from "../domain/Endpoint.ts"
 import { StateRole } from "../domain/State.ts"
 import { key, requiredKey } from "./keys.ts"
 
@@ -41,6 +42,9 @@ const environmentNames = Schema.Array(
 )
 
 const httpUrl = Schema.String.pipe(Schema.check(Schema.isPattern(/^https?:\/\/[^\s/@?#]+(\/[^\s?#]*)?$/)))
+const endpoint = Schema.String.pipe(
+  Schema.check(Schema.makeFilter((text: string) => endpointIn(text) !== null))
+)
 const adapters = ["claude", "codex", "opencode", "demo"] as const
 export const ADAPTERS: ReadonlyArray<string> = adapters
 
@@ -154,7 +158,7 @@ const Smolvm = Schema.Struct({
     []
   ),
   forward_env: key(ENVIRONMENT_NAMES, Schema.NullOr(environmentNames), null, "as sandbox.forward_env"),
-  endpoint: key("a socket URL or null", Schema.NullOr(notBlank), null)
+  endpoint: key("unix:///absolute/path, http://host:port or null", Schema.NullOr(endpoint), null)
 })
 
 const Handoff = Schema.Struct({

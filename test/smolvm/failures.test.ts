@@ -3,6 +3,7 @@ import * as fs from "node:fs"
 import * as path from "node:path"
 import { assert, describe, it } from "@effect/vitest"
 import { Duration, Effect, Schedule } from "effect"
+import { type Endpoint, endpointIn } from "../../src/domain/Endpoint.ts"
 import { Sandboxes, type SandboxRequest } from "../../src/sandbox/Sandboxes.ts"
 import { machineName } from "../../src/sandbox/smolvm/machineName.ts"
 import type { WorkflowConfig } from "../../src/workflow/WorkflowConfig.ts"
@@ -30,14 +31,14 @@ const withSmolvm = (request: SandboxRequest, smolvm: Partial<WorkflowConfig["smo
 /** `smolvm serve` at a unix socket. */
 const serving = (standIn: StandIn, floor: string) =>
   Effect.acquireRelease(
-    Effect.callback<{ readonly endpoint: string; readonly stop: () => void }>((resume) => {
+    Effect.callback<{ readonly endpoint: Endpoint | null; readonly stop: () => void }>((resume) => {
       const socket = path.join(standIn.home, "api.sock")
       const server = spawn("smolvm", ["serve", "start", "-l", socket], {
         env: { ...standIn.env, SMOLVM_EGRESS_FLOOR: floor },
         stdio: ["ignore", "pipe", "inherit"]
       })
       server.stdout.once("data", () =>
-        resume(Effect.succeed({ endpoint: `unix://${socket}`, stop: () => void server.kill() }))
+        resume(Effect.succeed({ endpoint: endpointIn(`unix://${socket}`), stop: () => void server.kill() }))
       )
     }),
     ({ stop }) => Effect.sync(stop)
@@ -66,10 +67,16 @@ describe.skipIf(!hasProcessTable("failures of smolvm"))(
         life(
           Effect.gen(function* () {
             const error = yield* refused(
-              withSmolvm(request("A"), { endpoint: "unix:///nowhere/smolvm.sock" })
+              withSmolvm(request("A"), { endpoint: endpointIn("unix:///nowhere/smolvm.sock") })
             )
             assert.strictEqual(error.reason, "server_down")
             assert.include(error.message, "smolvm serve start")
+            // Who has no record had no machine: nobody needs to be asked about that.
+            const { runId, workflow } = withSmolvm(request("B", 7), {
+              endpoint: endpointIn("unix:///nowhere/smolvm.sock")
+            })
+            const sandboxes = yield* Sandboxes
+            assert.deepStrictEqual(yield* sandboxes.reap(workflow, [runId]), [{ runId, status: "dead" }])
           })
         )
       )

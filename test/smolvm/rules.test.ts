@@ -1,7 +1,9 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as fc from "fast-check"
 import { frame, makeFrameReader } from "../../src/sandbox/smolvm/frames.ts"
-import { endpointIn } from "../../src/sandbox/smolvm/httpCall.ts"
+import { endpointIn } from "../../src/domain/Endpoint.ts"
+import { mountProblem } from "../../src/sandbox/smolvm/mounts.ts"
+import { reasonIn, sandboxError, SmolvmError } from "../../src/sandbox/smolvm/SmolvmError.ts"
 import { machineName, machinePrefix } from "../../src/sandbox/smolvm/machineName.ts"
 import { isAtLeast, syntaxOf, versionIn } from "../../src/sandbox/smolvm/syntax.ts"
 
@@ -78,13 +80,55 @@ describe("versions", () => {
 
 describe("endpoints", () => {
   it("are sockets or addresses", () => {
-    assert.deepStrictEqual(endpointIn("unix:///run/s.sock"), { _tag: "Socket", path: "/run/s.sock" })
-    assert.deepStrictEqual(endpointIn("/run/s.sock"), { _tag: "Socket", path: "/run/s.sock" })
-    const tcp = { _tag: "Tcp", host: "127.0.0.1", port: 8080 } as const
-    assert.deepStrictEqual(endpointIn("127.0.0.1:8080"), tcp)
-    assert.deepStrictEqual(endpointIn("http://127.0.0.1:8080"), tcp)
-    assert.deepStrictEqual(endpointIn("tcp://127.0.0.1:8080"), tcp)
+    const rest = (text: string) => {
+      const found = endpointIn(text)
+      return found?._tag === "Socket" ? found.path : found === null ? null : [found.host, found.port]
+    }
+    for (const text of ["unix:///run/s.sock", "/run/s.sock"]) assert.strictEqual(rest(text), "/run/s.sock")
+    for (const scheme of ["", "http://", "tcp://"])
+      assert.deepStrictEqual(rest(`${scheme}127.0.0.1:8080`), ["127.0.0.1", 8080])
+    assert.deepStrictEqual(rest("http://[::1]:8080"), ["::1", 8080])
+    assert.strictEqual(endpointIn("/run/s.sock")?.text, "/run/s.sock")
     for (const bad of ["", "smolvm.sock", "https://127.0.0.1:8080", "127.0.0.1"])
       assert.isNull(endpointIn(bad), bad)
+  })
+})
+
+describe("what smolvm answers", () => {
+  it.each([
+    ["machine 'symphony-0-x-image' not found", "not_found"],
+    ["machine 'a-mount-22' is not running. Use 'smolvm machine start --name a-mount-22' first.", "failed"],
+    ["machine 'symphony-0-issue-22-pull' already exists", "name_taken"],
+    ["failed to stop machine 'fix-image-pull-22': process survived", "failed"],
+    ["failed to open /home/ada/registry/mount source/db: locked", "failed"],
+    ["connection to VM lost", "lost"],
+    ["agent did not become ready within 30s", "not_ready"],
+    ["failed to boot VM: krun_start_enter returned -22", "mount"],
+    ["mount source does not exist: /home/ada/image", "mount"],
+    ["mount validation failed: /a", "mount"],
+    ["sidecar file not found: /home/ada/mount target/x", "image"],
+    ["failed to pull image 'no/mount': manifest unknown", "image"],
+    ["invalid magic: expected SMOLPACK", "image"],
+    ["exit status 122", "failed"]
+  ] as const)("%s: %s", (text, reason) => {
+    assert.strictEqual(reasonIn(text), reason)
+  })
+
+  it("is told by what was done, with what to do about it", () => {
+    const told = (reason: SmolvmError["reason"], operation: string) =>
+      sandboxError(new SmolvmError({ reason, operation, detail: "it" }))
+    assert.strictEqual(told("timeout", "machine start").reason, "boot_timeout")
+    assert.strictEqual(told("not_ready", "machine start").reason, "boot_timeout")
+    assert.strictEqual(told("timeout", "machine exec").reason, "lost")
+    assert.strictEqual(told("timeout", "machine ls").reason, "boot")
+    for (const reason of SmolvmError.fields.reason.literals) assert.isNotNull(told(reason, "it").hint, reason)
+  })
+})
+
+describe("mounts", () => {
+  it("with a colon, which separates their parts on the command line, are refused", () => {
+    const problem = mountProblem([{ source: "/work/a:b", target: "/a", readonly: false }])
+    assert.include(problem?.message, "/work/a:b")
+    assert.isNull(mountProblem([{ source: "/work/a", target: "/a", readonly: false }]))
   })
 })

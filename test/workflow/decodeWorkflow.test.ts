@@ -375,7 +375,13 @@ const refused: ReadonlyArray<readonly [key: string, value: string, expected: str
   ],
   ["smolvm.volumes[0].guest", "[{host: a, guest: b}]", "an absolute path in the guest", '"b"'],
   ["smolvm.volumes[0].readonly", "[{host: a, guest: /b, readonly: 1}]", "true or false", "1"],
-  ["smolvm.endpoint", "3", "a socket URL or null", "3"],
+  ["smolvm.endpoint", "3", "unix:///absolute/path, http://host:port or null", "3"],
+  [
+    "smolvm.endpoint",
+    "smolvm.sock",
+    "unix:///absolute/path, http://host:port or null",
+    "a text of 11 characters"
+  ],
   ["handoff.mode", "merge", "auto, patch, pull_request or none", '"merge"'],
   ["server.port", "65536", "a port from 0 to 65535, or null", "65536"],
   ["server.port", '"8787"', "a port from 0 to 65535, or null", '"8787"'],
@@ -442,9 +448,9 @@ describe("paths", () => {
   })
 
   it("are the only values in which variables are expanded", () => {
-    const read = config("acp: {command: $FOLDER, model: ~/x}\nsmolvm: {image: $FOLDER, endpoint: $FOLDER}")
+    const read = config("acp: {command: $FOLDER, model: ~/x}\nsmolvm: {image: $FOLDER}")
     assert.deepInclude(read.acp, { command: "$FOLDER", model: "~/x" })
-    assert.deepInclude(read.smolvm, { image: "$FOLDER", endpoint: "$FOLDER" })
+    assert.deepInclude(read.smolvm, { image: "$FOLDER" })
   })
 
   it("of volumes are expanded too", () => {

@@ -58,16 +58,23 @@ export const makeSmolvmSandbox = Effect.fnUntraced(function* ({ limits }: Smolvm
   const pools = new Map<string, VmPool>()
   const shares = new Map<string, Share>()
   const warned = yield* Ref.make(false)
-  /** Opened with the first machine: who uses no microVM opens no port. */
-  const bridge: Effect.Effect<Bridge, SandboxError> = yield* Effect.cached(
-    makeBridge.pipe(Effect.provideContext(context), Scope.provide(scope))
+  const bridges: Array<Bridge> = []
+  /** Opened with the first machine: who uses no microVM opens no port. One that could not be is tried again. */
+  const bridge: Effect.Effect<Bridge, SandboxError> = opening.withPermit(
+    Effect.gen(function* () {
+      const [open] = bridges
+      if (open !== undefined) return open
+      const made = yield* makeBridge.pipe(Effect.provideContext(context), Scope.provide(scope))
+      bridges.push(made)
+      return made
+    })
   )
 
-  const machinesOf = ({ smolvm }: WorkflowConfig): Effect.Effect<Machines, SandboxError> =>
-    smolvm.endpoint === null ? Effect.succeed(commandLine) : makeServer(smolvm.endpoint, limits)
+  const machinesOf = ({ smolvm }: WorkflowConfig): Machines =>
+    smolvm.endpoint === null ? commandLine : makeServer(smolvm.endpoint, limits)
 
   const poolOf = Effect.fnUntraced(function* (config: WorkflowConfig) {
-    const machines = yield* machinesOf(config)
+    const machines = machinesOf(config)
     const root = yield* realStateRoot(fs, config.state.root)
     const pool = yield* opening.withPermit(
       Effect.gen(function* () {
@@ -96,7 +103,7 @@ export const makeSmolvmSandbox = Effect.fnUntraced(function* ({ limits }: Smolvm
   })
 
   const check = Effect.fn("SmolvmSandbox.check")(function* ({ config }: WorkflowDefinition) {
-    const machines = yield* machinesOf(config)
+    const machines = machinesOf(config)
     const unavailable = (error: SandboxError) => fail("unavailable", error.detail, error.hint)
     yield* machines.version.pipe(Effect.mapError(sandboxError), Effect.mapError(unavailable))
     // Its attached stdio exists on the command line only.

@@ -34,18 +34,18 @@ export const diagnose = Effect.fnUntraced(
     const { config } = definition
     const { endpoint, from, image } = config.smolvm
     const commandLine = yield* makeCommandLine(machine, limits)
-    const machines = endpoint === null ? Effect.succeed(commandLine) : makeServer(endpoint, limits)
+    const machines = endpoint === null ? commandLine : makeServer(endpoint, limits)
     const told = <A>(effect: Effect.Effect<A, Parameters<typeof sandboxError>[0]>) =>
       Effect.mapError(effect, sandboxError)
 
     const version = Effect.gen(function* () {
-      const { description, version } = yield* machines
+      const { description, version } = machines
       const found = yield* told(version)
       return `${description}, ${found}${isAtLeast(found, KNOWN_GOOD) ? "" : " (old: update it when you can)"}`
     })
 
     const list = Effect.gen(function* () {
-      const all = yield* told((yield* machines).list)
+      const all = yield* told(machines.list)
       const root = yield* realStateRoot(fs, config.state.root)
       const records = yield* readVmRecords(files, root).pipe(
         Effect.mapError((error) => problem(`the records of machines cannot be read: ${error.message}`, null))

@@ -1,21 +1,7 @@
 import * as http from "node:http"
 import { Effect } from "effect"
+import type { Endpoint } from "../../domain/Endpoint.ts"
 import { SmolvmError } from "./SmolvmError.ts"
-
-/** Where `smolvm serve` listens. */
-export type Endpoint =
-  | { readonly _tag: "Socket"; readonly path: string }
-  | { readonly _tag: "Tcp"; readonly host: string; readonly port: number }
-
-/** `unix:///run/smolvm.sock`, `/run/smolvm.sock`, `http://127.0.0.1:8080` or `127.0.0.1:8080`; null for others. */
-export const endpointIn = (text: string): Endpoint | null => {
-  const path = /^(?:unix:\/\/)?(\/.+)$/.exec(text)?.[1]
-  if (path !== undefined) return { _tag: "Socket", path }
-  const url = /^(https?|tcp):\/\//.test(text) ? text.replace(/^tcp:/, "http:") : `http://${text}`
-  if (!URL.canParse(url)) return null
-  const { hostname, port, protocol } = new URL(url)
-  return protocol === "http:" && port !== "" ? { _tag: "Tcp", host: hostname, port: Number(port) } : null
-}
 
 export interface Reply {
   readonly status: number

@@ -46,6 +46,13 @@ export const mountProblem = (mounts: ReadonlyArray<Mount>): SandboxError | null 
       "it refuses system folders: move the workspace root or the volume elsewhere"
     )
   }
+  const colon = mounts.find(({ source, target }) => source.includes(":") || target.includes(":"))
+  if (colon !== undefined) {
+    return refused(
+      `smolvm mounts no folder with a colon in its name: ${colon.source}`,
+      "rename it, or move the workspace root or the volume elsewhere"
+    )
+  }
   const targets = mounts.map(({ target }) => target)
   const twice = targets.find((target, index) => targets.indexOf(target) !== index)
   if (twice !== undefined) return refused(`two folders are mounted at ${twice}`, "change `smolvm.volumes`")

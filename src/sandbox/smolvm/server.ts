@@ -1,7 +1,8 @@
 import { Duration, Effect, Option, Redacted, Schema } from "effect"
+import type { Endpoint } from "../../domain/Endpoint.ts"
 import { printableTail } from "../../domain/printable.ts"
 import { SandboxError } from "../Sandboxes.ts"
-import { endpointIn, httpCall, type Reply } from "./httpCall.ts"
+import { httpCall, type Reply } from "./httpCall.ts"
 import type { Limits } from "./limits.ts"
 import type { Machines, MachineSpec } from "./Machines.ts"
 import { reasonIn, sandboxError, SmolvmError } from "./SmolvmError.ts"
@@ -29,6 +30,12 @@ const RUN = 't=$SYMPHONY_TOKEN; unset SYMPHONY_TOKEN; printf "%s\\n" "$t" | "$@"
 /** Every release returns at once from this; their own way of detaching came later than some of them. */
 const RUN_DETACHED = `${RUN} >/dev/null 2>&1 &`
 
+/** The exit code of a command that smolvm ended because it took too long. */
+const TIMED_OUT = 124
+
+const timedOut = (operation: string, limit: Duration.Duration) =>
+  new SmolvmError({ reason: "timeout", operation, detail: `no answer within ${Duration.format(limit)}` })
+
 const createBody = (spec: MachineSpec) => ({
   name: spec.name,
   ...(spec.from === null ? (spec.image === null ? {} : { image: spec.image }) : { from: spec.from }),
@@ -40,20 +47,7 @@ const createBody = (spec: MachineSpec) => ({
 })
 
 /** smolvm over `smolvm serve`, at `smolvm.endpoint`. */
-export const makeServer = Effect.fnUntraced(function* (
-  text: string,
-  limits: Limits
-): Effect.fn.Return<Machines, SandboxError> {
-  const endpoint = endpointIn(text)
-  if (endpoint === null) {
-    return yield* new SandboxError({
-      kind: "smolvm",
-      reason: "unavailable",
-      detail: "`smolvm.endpoint` is no address of a smolvm server",
-      hint: "unix:///absolute/path.sock or http://127.0.0.1:8080"
-    })
-  }
-
+export const makeServer = (endpoint: Endpoint, limits: Limits): Machines => {
   const refusal = Effect.fnUntraced(function* (operation: string, { body, status }: Reply) {
     // Refusals of its framework are plain text, or nothing at all.
     const told = Option.getOrUndefined(yield* Effect.option(Schema.decodeUnknownEffect(Refusal)(body)))
@@ -84,14 +78,7 @@ export const makeServer = Effect.fnUntraced(function* (
     const reply = yield* httpCall(endpoint, operation, method, path, text).pipe(
       Effect.timeoutOrElse({
         duration: limit,
-        orElse: () =>
-          Effect.fail(
-            new SmolvmError({
-              reason: "timeout",
-              operation,
-              detail: `no answer within ${Duration.format(limit)}`
-            })
-          )
+        orElse: () => Effect.fail(timedOut(operation, limit))
       })
     )
     if (reply.status !== 200) return yield* yield* refusal(operation, reply)
@@ -121,11 +108,15 @@ export const makeServer = Effect.fnUntraced(function* (
       Duration.sum(limits.execute, Duration.seconds(5))
     ).pipe(
       Effect.flatMap(readable("machine exec", Schema.decodeUnknownEffect(Executed))),
-      Effect.map(({ exitCode, stderr, stdout }) => ({ code: exitCode, stdout, stderr }))
+      Effect.flatMap(({ exitCode, stderr, stdout }) =>
+        exitCode === TIMED_OUT
+          ? Effect.fail(timedOut("machine exec", limits.execute))
+          : Effect.succeed({ code: exitCode, stdout, stderr })
+      )
     )
 
   return {
-    description: `smolvm serve at ${text}`,
+    description: `smolvm serve at ${endpoint.text}`,
     outlivesCaller: true,
     version: call("health", "GET", "/health", null, limits.version).pipe(
       Effect.flatMap(readable("health", Schema.decodeUnknownEffect(Health))),
@@ -159,4 +150,4 @@ export const makeServer = Effect.fnUntraced(function* (
         )
       )
   }
-})
+}
