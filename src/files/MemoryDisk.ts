@@ -42,6 +42,7 @@ export interface MemoryDisk {
   readonly stat: (path: string) => FileStat | null
   readonly list: (path: string) => ReadonlyArray<FileEntry>
   readonly read: (path: string) => { readonly bytes: Uint8Array; readonly stat: FileStat }
+  readonly readLink: (path: string) => string
   /** Makes a new empty file; the name must be free. */
   readonly create: (path: string) => void
   readonly write: (path: string, bytes: Uint8Array) => void
@@ -95,6 +96,7 @@ export const makeMemoryDisk = (options: MemoryDiskOptions = {}): MemoryDisk => {
   const statOf = (inode: Inode): FileStat => ({
     kind: inode.kind,
     size: inode.kind === "symlink" ? inode.target.length : inode.content.live.length,
+    executable: false,
     inode: String(inode.inode),
     modifiedAt: inode.modifiedAt
   })
@@ -232,6 +234,10 @@ export const makeMemoryDisk = (options: MemoryDiskOptions = {}): MemoryDisk => {
     read: (path) => {
       const inode = fileAt(path)
       return { bytes: inode.content.live, stat: statOf(inode) }
+    },
+    readLink: (path) => {
+      const inode = get(path)
+      return inode.kind === "symlink" ? inode.target : refuse("kind")
     },
     create: (path) => place(path, () => makeInode("file")),
     write: setContent,

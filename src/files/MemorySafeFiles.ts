@@ -162,6 +162,15 @@ export const layer = (
 
     read: (place, path, maxBytes) => Effect.map(readFile(place, path, maxBytes), ({ bytes }) => bytes),
 
+    stream: (place, path, maxBytes) =>
+      Stream.fromEffect(Effect.map(readFile(place, path, maxBytes), ({ bytes }) => bytes)),
+
+    readLink: Effect.fn("SafeFiles.readLink")(function* (place: Place, path: string) {
+      const target: Target = { operation: "read", place, path }
+      const full = yield* requireEntry(target)
+      return yield* step(target, "readLink", full, () => disk.readLink(full))
+    }),
+
     readText: (place, path, maxBytes) =>
       Effect.map(readFile(place, path, maxBytes), ({ bytes, stat }) => ({
         text: new TextDecoder().decode(bytes),

@@ -1,5 +1,5 @@
 import * as fs from "node:fs"
-import { Effect, Layer, Random, type Scope } from "effect"
+import { Effect, Layer, Random, type Scope, Stream } from "effect"
 import {
   attempt,
   ensureParent,
@@ -60,12 +60,21 @@ const readAll = (fd: number, size: number, maxBytes: number): Uint8Array => {
   }
 }
 
-const readEntry = ({ folder, name }: Entry, maxBytes: number) => {
+const openEntry = ({ folder, name }: Entry, maxBytes: number) => {
   requireRegular(lstat(folder.at(name)))
   const fd = fs.openSync(folder.at(name), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY)
   try {
     const stat = requireRegular(fs.fstatSync(fd))
-    if (stat.size > maxBytes) return refuse("EFBIG")
+    return stat.size > maxBytes ? refuse("EFBIG") : { fd, stat }
+  } catch (cause) {
+    fs.closeSync(fd)
+    throw cause
+  }
+}
+
+const readEntry = (entry: Entry, maxBytes: number) => {
+  const { fd, stat } = openEntry(entry, maxBytes)
+  try {
     return { bytes: readAll(fd, stat.size, maxBytes), stat: toStat(stat) }
   } finally {
     fs.closeSync(fd)
@@ -82,6 +91,38 @@ const readFile = (place: Place, path: string, maxBytes: number) => {
         : error
   )
 }
+
+const PIECE = 1024 * 1024
+
+const streamFile = (place: Place, path: string, maxBytes: number): Stream.Stream<Uint8Array, FileError> => {
+  const target: Target = { operation: "read", place, path }
+  return Effect.acquireRelease(
+    inParent(target, (entry) => openEntry(entry, maxBytes)),
+    ({ fd }) => close(fd)
+  ).pipe(
+    Effect.map(({ fd, stat }) =>
+      Stream.unfold(0, (before) =>
+        Effect.andThen(
+          Effect.yieldNow,
+          attempt(target, () => {
+            const buffer = Buffer.allocUnsafe(Math.min(PIECE, Math.max(stat.size - before, 0) + 1))
+            const count = fs.readSync(fd, buffer, 0, buffer.length, null)
+            if (before + count > maxBytes) return refuse("EFBIG")
+            return count === 0 ? undefined : ([buffer.subarray(0, count), before + count] as const)
+          })
+        )
+      )
+    ),
+    Stream.unwrap
+  )
+}
+
+const readLink = Effect.fn("SafeFiles.readLink")((place: Place, path: string) =>
+  inParent({ operation: "read", place, path }, ({ folder, name }) => {
+    const found = lstat(folder.at(name)) ?? refuse("ENOENT")
+    return found.isSymbolicLink() ? fs.readlinkSync(folder.at(name)) : refuse("ENXIO")
+  })
+)
 
 const stat = Effect.fn("SafeFiles.stat")(function* (place: Place, path: string) {
   const target: Target = { operation: "stat", place, path }
@@ -298,6 +339,8 @@ export const layer: Layer.Layer<SafeFiles> = Layer.succeed(SafeFiles, {
   stat,
   list,
   read: (place, path, maxBytes) => Effect.map(readFile(place, path, maxBytes), ({ bytes }) => bytes),
+  stream: streamFile,
+  readLink,
   readText: (place, path, maxBytes) =>
     Effect.map(readFile(place, path, maxBytes), ({ bytes, stat }) => ({
       text: new TextDecoder().decode(bytes),

@@ -8,6 +8,8 @@ export interface FileStat {
   readonly kind: FileKind
   /** Bytes. */
   readonly size: number
+  /** Whether its owner may run it. */
+  readonly executable: boolean
   /** Decimal. */
   readonly inode: string
   /** Epoch milliseconds. */
@@ -76,6 +78,13 @@ export class SafeFiles extends Context.Service<
     readonly list: (place: Place, path: string) => Effect.Effect<ReadonlyArray<FileEntry>, FileError>
     /** The whole file, at most `maxBytes`. */
     readonly read: (place: Place, path: string, maxBytes: number) => Effect.Effect<Uint8Array, FileError>
+    /**
+     * As `read`, piece by piece, so that no file is too large for the memory. Others have their turn between
+     * two pieces.
+     */
+    readonly stream: (place: Place, path: string, maxBytes: number) => Stream.Stream<Uint8Array, FileError>
+    /** Where a symbolic link points, as it is written. */
+    readonly readLink: (place: Place, path: string) => Effect.Effect<string, FileError>
     /** As `read`, decoded as UTF-8; also tells inode and time of exactly what was read. */
     readonly readText: (
       place: Place,

@@ -70,6 +70,7 @@ export const kindOf = (stat: fs.Stats): FileKind =>
 export const toStat = (stat: fs.Stats): FileStat => ({
   kind: kindOf(stat),
   size: stat.size,
+  executable: (stat.mode & 0o100) !== 0,
   inode: String(stat.ino),
   modifiedAt: stat.mtimeMs
 })

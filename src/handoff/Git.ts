@@ -12,6 +12,11 @@ export interface GitOptions {
   /** Milliseconds; default 2 minutes. */
   readonly timeoutMs?: number
   /**
+   * Reads only what is the operator's, which may be as large as it is. Everything else may have been made to be
+   * larger than the machine.
+   */
+  readonly trusted?: boolean
+  /**
    * Beside `file`, what git may talk to. Only then does it see the operator's environment (the forge's tool
    * keeps its login there); its configuration stays ours.
    */
@@ -23,6 +28,10 @@ export const committer = { name: "smol-symphony", email: "symphony@localhost" } 
 
 const DEFAULT_OUTPUT = 64 * 1024 * 1024
 const DEFAULT_TIMEOUT = 120_000
+/** KiB of address space, where the system can limit it. */
+const MOST_MEMORY = 2 * 1024 * 1024
+/** What git may ask for in one piece: some kilobytes of deltas unfold to gigabytes. */
+const LARGEST_ALLOCATION = "600m"
 
 /**
  * Everything a repository could otherwise decide for itself. It is a file and not a list of `-c`, because git
@@ -44,6 +53,8 @@ const CONFIGURATION = `[user]
 	filesRefLockTimeout = 10000
 	protectNTFS = true
 	protectHFS = true
+	packedGitWindowSize = 32m
+	packedGitLimit = 256m
 [protocol]
 	allow = never
 [protocol "file"]
@@ -132,18 +143,23 @@ export class Git extends Context.Service<
       yield* fs.writeFileString(`${home}/gitconfig`, CONFIGURATION)
       const isolated = isolation(home, path)
 
-      const run = Effect.fn("Git.run")((args: ReadonlyArray<string>, options: GitOptions) =>
-        runCommand({
+      const run = Effect.fn("Git.run")((args: ReadonlyArray<string>, options: GitOptions) => {
+        const isLimited = options.trusted !== true && options.network === undefined
+        return runCommand({
           program: "git",
           args: ["--no-pager", ...args],
           cwd: options.cwd,
-          env: environment(isolated, options),
+          env: {
+            ...environment(isolated, options),
+            ...(isLimited ? { GIT_ALLOC_LIMIT: LARGEST_ALLOCATION } : {})
+          },
           extendEnv: options.network !== undefined,
           stdin: options.stdin,
           maxOutput: options.maxOutput ?? DEFAULT_OUTPUT,
-          timeoutMs: options.timeoutMs ?? DEFAULT_TIMEOUT
+          timeoutMs: options.timeoutMs ?? DEFAULT_TIMEOUT,
+          memory: isLimited ? MOST_MEMORY : undefined
         })
-      )
+      })
 
       return Git.of({
         run,

@@ -9,11 +9,11 @@ import { readPatch } from "./readPatch.ts"
 import { type Exported, Handoff, type HandoffRequest } from "./Handoff.ts"
 import { writeBundle, writeSummary } from "./patch.ts"
 import { checkForge, publish } from "./publish.ts"
-import { deliveredRef, type Quarantine, Quarantines, restRef, runRef } from "./quarantine.ts"
+import { deliveredRef, type Incoming, type Quarantine, Quarantines, restRef, runRef } from "./quarantine.ts"
 import { readHandoffRecord, writeHandoffRecord } from "./record.ts"
 import type { Rest } from "./rest.ts"
 import { foldersOf, handoffSettings, modeOf } from "./settings.ts"
-import { restOfWorkspace, type Verified, verifyCommits } from "./verify.ts"
+import { names, restOfWorkspace, type Verified, verifyCommits } from "./verify.ts"
 
 const make = Effect.gen(function* () {
   const settings = yield* handoffSettings
@@ -55,26 +55,37 @@ const make = Effect.gen(function* () {
             .run(["cat-file", "blob", blob], { cwd: gitDir })
             .pipe(Effect.mapError(gitBroke("reading the uncommitted rest")))
     const named = patch === null ? [] : ["uncommitted.patch"]
-    return { changed: named, untracked: [], leftOut: [], patch } satisfies Rest
+    return { changed: named, untracked: [], leftOut: [], elsewhere: [], patch } satisfies Rest
   })
 
-  const fromWorkspace = Effect.fnUntraced(function* (quarantine: Quarantine, request: HandoffRequest) {
-    const head = yield* quarantines.importRun(quarantine, request.runId, request.workspace, request.branch)
-    return yield* verifyCommits(quarantine, head, (commit, tree) =>
-      restOfWorkspace(quarantine, request, commit, tree)
+  /** Verified in `gitDir`, which has the commits that came: the quarantine, or what is gone with its scope. */
+  const verifyIncoming = (
+    quarantine: Quarantine,
+    request: HandoffRequest,
+    { head, elsewhere }: Incoming,
+    gitDir: string
+  ) =>
+    verifyCommits({ gitDir, tip: quarantine.base, head, base: null }, (commit, tree) =>
+      restOfWorkspace(gitDir, request, commit, tree).pipe(Effect.map((rest) => ({ ...rest, elsewhere })))
     )
-  })
+
+  const fromWorkspace = Effect.fnUntraced(function* (quarantine: Quarantine, request: HandoffRequest) {
+    const incoming = yield* quarantines.receive(quarantine, request.workspace, request.branch)
+    yield* quarantines.keep(quarantine, request.runId, incoming)
+    return yield* verifyIncoming(quarantine, request, incoming, quarantine.gitDir)
+  }, Effect.scoped)
 
   /** Everything is proven again; only what was to be seen in the workspace is as it was recorded. */
   const fromQuarantine = (
     quarantine: Quarantine,
     request: HandoffRequest,
     head: string,
-    recorded: Exported["flags"] | undefined
+    recorded: Exported | undefined
   ) =>
-    verifyCommits(quarantine, head, () => keptRest(quarantine.gitDir, request)).pipe(
-      Effect.map((verified): Verified => ({ ...verified, flags: recorded ?? verified.flags }))
-    )
+    verifyCommits(
+      { gitDir: quarantine.gitDir, tip: quarantine.base, head, base: recorded?.base ?? null },
+      () => keptRest(quarantine.gitDir, request)
+    ).pipe(Effect.map((verified): Verified => ({ ...verified, flags: recorded?.flags ?? verified.flags })))
 
   const hasWorkspace = (request: HandoffRequest) =>
     files.stat({ root: request.workspace }, ".git").pipe(
@@ -105,26 +116,45 @@ const make = Effect.gen(function* () {
     if (modeOf(settings, workflow) !== "none") yield* open(workflow)
   }, Effect.provide(services))
 
-  const verify = Effect.fn("Handoff.verify")(function* (request: HandoffRequest) {
-    if (modeOf(settings, request.workflow) === "none") return "analysis" as const
-    const { quarantine } = yield* open(request.workflow)
-    const { series, rest } = yield* fromWorkspace(quarantine, request)
-    if (rest.changed.length > 0 && rest.patch !== null) {
-      return yield* unverified(
-        "dirty",
-        `changed and not committed: ${rest.changed.slice(0, 20).join(", ")}`,
-        "commit these files or restore them"
-      )
-    }
-    if (series === null && rest.patch !== null) {
-      return yield* unverified(
-        "dirty",
-        `nothing is committed, but there are new files: ${rest.untracked.slice(0, 20).join(", ")}`,
-        `commit them to ${request.branch}, or delete them`
-      )
-    }
-    return series === null ? ("analysis" as const) : ("verified" as const)
-  }, Effect.provide(services))
+  const verify = Effect.fn("Handoff.verify")(
+    function* (request: HandoffRequest) {
+      if (modeOf(settings, request.workflow) === "none") return "analysis" as const
+      const { quarantine } = yield* open(request.workflow)
+      const incoming = yield* quarantines.receive(quarantine, request.workspace, request.branch)
+      const { series, rest } = yield* verifyIncoming(quarantine, request, incoming, incoming.gitDir)
+      if (rest.changed.length > 0 && rest.patch !== null) {
+        return yield* unverified(
+          "dirty",
+          `changed and not committed: ${names(rest.changed)}`,
+          "commit these files or restore them"
+        )
+      }
+      if (rest.leftOut.length > 0) {
+        return yield* unverified(
+          "dirty",
+          `not committed, and too large or too many to be kept beside the commits: ${names(rest.leftOut)}`,
+          "commit what is work, and delete or ignore the rest"
+        )
+      }
+      if (series === null && rest.patch !== null) {
+        return yield* unverified(
+          "dirty",
+          `nothing is committed, but there are new files: ${names(rest.untracked)}`,
+          `commit them to ${request.branch}, or delete them`
+        )
+      }
+      if (series === null && rest.elsewhere.length > 0) {
+        return yield* unverified(
+          "dirty",
+          `nothing is committed to ${request.branch}, but ${rest.elsewhere.join(", ")}`,
+          `bring it to ${request.branch}, or delete it`
+        )
+      }
+      return series === null ? ("analysis" as const) : ("verified" as const)
+    },
+    Effect.scoped,
+    Effect.provide(services)
+  )
 
   const exportRun = Effect.fn("Handoff.exportRun")(function* (request: HandoffRequest) {
     const { workflow, runId } = request
@@ -138,7 +168,7 @@ const make = Effect.gen(function* () {
     // Once exported, the run's commits are those in the quarantine: a later run may work in the workspace.
     const settled = imported !== null && (done !== null || !(yield* hasWorkspace(request)))
     const verified = settled
-      ? yield* fromQuarantine(quarantine, request, imported, done?.exported.flags)
+      ? yield* fromQuarantine(quarantine, request, imported, done?.exported)
       : yield* fromWorkspace(quarantine, request)
     if (!settled) yield* keepRest(quarantine.gitDir, request, verified.rest)
     yield* deliver(quarantine.gitDir, request, verified)

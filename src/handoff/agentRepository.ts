@@ -26,8 +26,17 @@ export interface ObjectFile {
   readonly size: number
 }
 
+/** Where the repository has work beside the branch that is handed over. */
+export interface OtherRef {
+  /** For people. */
+  readonly name: string
+  readonly commit: string
+}
+
 export interface AgentRepository {
   readonly head: string
+  /** At most so many that each can be looked at. */
+  readonly others: ReadonlyArray<OtherRef>
   readonly objects: ReadonlyArray<ObjectFile>
   /** The repository says that some of its objects are elsewhere. They are not fetched from there. */
   readonly incomplete: ReadonlyArray<string>
@@ -95,6 +104,51 @@ const readHead = Effect.fnUntraced(function* (files: Files, git: Place) {
   if (branch === undefined) return { branch: null, commit: OID.test(text) ? text : null }
   if (!isBranchName(branch)) return { branch: null, commit: null }
   return { branch, commit: yield* resolveRef(files, git, `refs/heads/${branch}`) }
+})
+
+const HEADS = "refs/heads"
+const STASH = "refs/stash"
+const MOST_OTHER_REFS = 50
+const MOST_REF_FOLDERS = 200
+
+/** Names below a folder of loose refs; what is no plain name is left out. */
+const looseRefs = Effect.fnUntraced(function* (files: Files, git: Place, top: string) {
+  const found: Array<string> = []
+  let folders: ReadonlyArray<string> = [top]
+  for (let seen = 0; folders.length > 0 && seen < MOST_REF_FOLDERS; seen += folders.length) {
+    const next: Array<string> = []
+    for (const folder of folders) {
+      for (const { name, kind } of yield* listOrNothing(files, git, folder)) {
+        if (kind === "directory") next.push(`${folder}/${name}`)
+        else if (kind === "file") found.push(`${folder}/${name}`)
+      }
+    }
+    folders = next
+  }
+  return found
+})
+
+const listOthers = Effect.fnUntraced(function* (files: Files, git: Place, branch: string) {
+  const packed = (yield* readSmall(files, git, "packed-refs", LONGEST_PACKED_REFS)) ?? ""
+  const names = new Set([...(yield* looseRefs(files, git, HEADS)), STASH])
+  for (const line of packed.split("\n")) {
+    const [, name] = /^[0-9a-f]{40} (refs\/heads\/.+)$/.exec(line) ?? []
+    if (name !== undefined) names.add(name)
+  }
+  const others: Array<OtherRef> = []
+  for (const ref of [...names].toSorted()) {
+    const short = ref.slice(HEADS.length + 1)
+    if (ref !== STASH && (short === branch || !isBranchName(short))) continue
+    const commit = yield* resolveRef(files, git, ref).pipe(
+      // A ref that names nothing has no work.
+      Effect.catchIf(
+        ({ reason }) => reason === "hostile",
+        () => Effect.succeed(null)
+      )
+    )
+    if (commit !== null) others.push({ name: ref === STASH ? "the stash" : `branch ${short}`, commit })
+  }
+  return others.slice(0, MOST_OTHER_REFS)
 })
 
 const checkGitFolder = Effect.fnUntraced(function* (files: Files, workspace: Place) {
@@ -194,6 +248,7 @@ export const readAgentRepository = Effect.fn("readAgentRepository")(function* (
   ])
   return {
     head,
+    others: yield* listOthers(files, git, branch),
     objects: yield* listObjects(files, git),
     incomplete: incomplete.flat()
   } satisfies AgentRepository

@@ -31,7 +31,17 @@ export interface Command {
   readonly maxOutput: number
   /** Milliseconds. */
   readonly timeoutMs: number
+  /** KiB of address space, where the system can limit it; default is no limit. */
+  readonly memory?: number | undefined
 }
+
+/** Starts a program with a limit on its memory, or as it is where a shell knows no such limit. */
+const LIMITED = 'ulimit -v "$0" 2>/dev/null; exec "$@"'
+/** What a shell says that finds no such program. */
+const NOT_FOUND = 127
+
+const wordsOf = ({ program, args, memory }: Command): readonly [string, ReadonlyArray<string>] =>
+  memory === undefined ? [program, args] : ["/bin/sh", ["-c", LIMITED, String(memory), program, ...args]]
 
 const STDERR_KEPT = 4096
 /** Between SIGTERM and SIGKILL. */
@@ -101,8 +111,9 @@ const spawn = Effect.fnUntraced(function* (command: ChildProcess.Command, backgr
 
 const attempt = Effect.fnUntraced(function* (name: string, command: Command, background: Scope.Scope) {
   const { stdin } = command
+  const [program, args] = wordsOf(command)
   const handle = yield* spawn(
-    ChildProcess.make(command.program, command.args, {
+    ChildProcess.make(program, args, {
       cwd: command.cwd,
       env: command.env,
       extendEnv: command.extendEnv,
@@ -127,6 +138,9 @@ const attempt = Effect.fnUntraced(function* (name: string, command: Command, bac
   )
   if (code === 0) return stdout
   const detail = stderr === "" ? `exit code ${code}` : stderr
+  if (code === NOT_FOUND && command.memory !== undefined) {
+    return yield* new CommandError({ command: name, reason: "spawn", code: null, detail })
+  }
   return yield* new CommandError({ command: name, reason: "exit", code, detail })
 })
 

@@ -31,6 +31,25 @@ export const gitBroke =
         )
       : ioFailure("git", `${doing} failed: ${error.detail}`)
 
+const OUT_OF_MEMORY = /out of memory|memory exhausted|attempting to allocate|cannot allocate/i
+
+/** Whether git stopped at the memory that it is given. */
+export const ranOutOfMemory = (error: CommandError): boolean => OUT_OF_MEMORY.test(error.detail)
+
+/** For git on what an agent made: also where it fails, it is the work that is more than we can take. */
+export const workBroke =
+  (doing: string) =>
+  (error: CommandError): HandoffError => {
+    const hint = "commit less: take what was generated or downloaded out of the commits"
+    if (error.reason === "timeout") return unverified("timeout", `${doing} took too long`, hint)
+    if (error.reason === "too_large") {
+      return unverified("too_large", `${doing}: it is ${error.detail}`, hint)
+    }
+    return ranOutOfMemory(error)
+      ? unverified("too_large", `${doing} takes more memory than there is for it`, hint)
+      : gitBroke(doing)(error)
+  }
+
 /** For our own files. */
 export const fileBroke = (error: FileError | PlatformError.PlatformError): HandoffError =>
   ioFailure("files", printableLine(error.message))

@@ -1,4 +1,5 @@
 import { Effect } from "effect"
+import { readBlobs } from "./blobs.ts"
 import type { CommandError } from "./command.ts"
 import type { Git } from "./Git.ts"
 
@@ -14,7 +15,6 @@ const SMALLEST = 100
 const LARGEST = 200
 const POINTER =
   /^version https:\/\/git-lfs\.github\.com\/spec\/v1\noid sha256:([0-9a-f]{64})\nsize (\d{1,15})\n$/
-const HEADER = /^([0-9a-f]{40}) blob (\d+)$/
 
 /** Those of the blobs that are pointers, by their id. Only blobs of a pointer's size are read. */
 export const readLfsPointers = Effect.fn("readLfsPointers")(function* (
@@ -25,21 +25,15 @@ export const readLfsPointers = Effect.fn("readLfsPointers")(function* (
   const candidates = blobs.filter(({ size }) => size >= SMALLEST && size <= LARGEST)
   const pointers = new Map<string, LfsPointer>()
   if (candidates.length === 0) return pointers
-  const output = Buffer.from(
-    yield* git.run(["cat-file", "--batch"], {
-      cwd: gitDir,
-      stdin: candidates.map(({ oid }) => `${oid}\n`).join("")
-    })
+  const contents = yield* readBlobs(
+    git,
+    gitDir,
+    candidates.map(({ oid }) => oid),
+    LARGEST
   )
-  let at = 0
-  while (at < output.length) {
-    const end = output.indexOf("\n", at)
-    const [, oid, size] = HEADER.exec(output.subarray(at, end).toString("latin1")) ?? []
-    if (end === -1 || oid === undefined) break
-    const [, content, bytes] =
-      POINTER.exec(output.subarray(end + 1, end + 1 + Number(size)).toString("latin1")) ?? []
-    if (content !== undefined) pointers.set(oid, { content, size: Number(bytes) })
-    at = end + 1 + Number(size) + 1
+  for (const [oid, bytes] of contents) {
+    const [, content, size] = POINTER.exec(bytes.toString("latin1")) ?? []
+    if (content !== undefined) pointers.set(oid, { content, size: Number(size) })
   }
   return pointers
 })

@@ -1,5 +1,5 @@
 import { Effect, FileSystem, type Scope } from "effect"
-import { fileBroke, gitBroke, unverified } from "./failures.ts"
+import { fileBroke, unverified, workBroke } from "./failures.ts"
 import type { CommandError } from "./command.ts"
 import type { Git } from "./Git.ts"
 import { type Commit, readHistory } from "./history.ts"
@@ -125,7 +125,7 @@ export const checkout = Effect.fn("checkout")(function* (
   const tree = yield* fs
     .makeTempDirectoryScoped({ directory: `${gitDir}/..`, prefix: passingPrefix("proof") })
     .pipe(Effect.mapError(fileBroke))
-  const broke = Effect.mapError(gitBroke("checking out a clean base"))
+  const broke = Effect.mapError(workBroke("checking out a clean base"))
   yield* git
     .run(["init", "-q", "--template=", "--object-format=sha1", "--initial-branch=proof", tree], { cwd: tree })
     .pipe(broke)
@@ -152,11 +152,11 @@ export const proveSeries = Effect.fn("proveSeries")(function* (
   tree: string
 ) {
   const broke = <A>(effect: Effect.Effect<A, CommandError>) =>
-    Effect.mapError(effect, gitBroke("making the patches"))
+    Effect.mapError(effect, workBroke("making the patches"))
   const original = yield* broke(readHistory(git, gitDir, base, agentHead))
   const { head, rewritten } = yield* rewrite(git, gitDir, original, agentHead).pipe(
     Effect.mapError((error) =>
-      error.reason === "exit" ? unproven(error.detail, false) : gitBroke("rewriting messages")(error)
+      error.reason === "exit" ? unproven(error.detail, false) : workBroke("rewriting messages")(error)
     )
   )
   const history = yield* broke(readHistory(git, gitDir, base, head))
@@ -173,7 +173,7 @@ export const proveSeries = Effect.fn("proveSeries")(function* (
     .run(["am", "-q"], { cwd: tree, stdin: mbox })
     .pipe(
       Effect.mapError((error) =>
-        error.reason === "exit" ? unproven(error.detail, merges) : gitBroke("applying the patches")(error)
+        error.reason === "exit" ? unproven(error.detail, merges) : workBroke("applying the patches")(error)
       )
     )
   const applied = yield* broke(readHistory(git, tree, base, "HEAD"))

@@ -1,4 +1,4 @@
-import { Context, Effect, FileSystem, Layer, Semaphore } from "effect"
+import { Context, Effect, FileSystem, Layer, type Scope, Semaphore, Stream } from "effect"
 import type { RunId } from "../domain/ids.ts"
 import { SafeFiles } from "../files/SafeFiles.ts"
 import { ProcessTable } from "../processes/ProcessTable.ts"
@@ -8,14 +8,13 @@ import {
   type ObjectFile,
   readAgentRepository
 } from "./agentRepository.ts"
-import { fileBroke, gitBroke, hostile, sourceFailure } from "./failures.ts"
+import { fileBroke, gitBroke, hostile, ranOutOfMemory, sourceFailure, unverified } from "./failures.ts"
 import type { CommandError } from "./command.ts"
 import { Git } from "./Git.ts"
 import type { HandoffError } from "./Handoff.ts"
 import type { HandoffFolders } from "./settings.ts"
 
-/** One object file or pack; and all that are not in the operator's repository anyway. */
-const LARGEST_OBJECT_FILE = 256 * 1024 * 1024
+/** Over what the operator's repository has: `git gc` packs its objects again, with the new ones. */
 const LARGEST_IMPORT = 1024 * 1024 * 1024
 const MOST_OBJECT_FILES = 200_000
 
@@ -29,11 +28,22 @@ export interface Quarantine {
   readonly base: string
 }
 
+/** What came out of a workspace, checked, in a repository that is gone with its scope. */
+export interface Incoming {
+  readonly gitDir: string
+  /** The agent's last commit. */
+  readonly head: string
+  /** Work of the agent's repository that is not in the history of `head`, in words. */
+  readonly elsewhere: ReadonlyArray<string>
+}
+
 export const runRef = (run: RunId): string => `refs/runs/${run}`
 /** What is handed over: the run's commits, or their copies where a message had to be rewritten. */
 export const deliveredRef = (run: RunId): string => `refs/delivered/${run}`
 /** A blob: what was left uncommitted, as a patch. */
 export const restRef = (run: RunId): string => `refs/rest/${run}`
+/** The agent's branch in a repository that it passes through. */
+const WORK = "refs/heads/work"
 /** Folders that are gone with the work that made them are named after its process. */
 export const passingPrefix = (what: "incoming" | "proof"): string => `${what}-${process.pid}-`
 
@@ -49,6 +59,9 @@ const missingObjects =
   (error: CommandError): HandoffError => {
     if (error.reason === "timeout") return hostile("timeout", "the agent's objects cannot be read in time")
     if (error.reason === "spawn") return gitBroke("importing the agent's commits")(error)
+    if (ranOutOfMemory(error)) {
+      return hostile("memory", "the agent's objects unfold to more memory than there is for them")
+    }
     const elsewhere =
       agent.incomplete.length === 0
         ? null
@@ -66,13 +79,18 @@ export class Quarantines extends Context.Service<
   {
     /** Makes the repository when it is not there, and fetches the base branch from the operator's one. */
     readonly open: (folders: HandoffFolders, baseBranch: string) => Effect.Effect<Quarantine, HandoffError>
-    /** Imports the branch to `refs/runs/<run>` and tells its commit. Repeating it is harmless. */
-    readonly importRun: (
+    /** Takes the branch out of a workspace and checks its objects. Leaves nothing in the quarantine. */
+    readonly receive: (
       quarantine: Quarantine,
-      run: RunId,
       workspace: string,
       branch: string
-    ) => Effect.Effect<string, HandoffError>
+    ) => Effect.Effect<Incoming, HandoffError, Scope.Scope>
+    /** Makes what came `refs/runs/<run>` of the quarantine. Repeating it is harmless. */
+    readonly keep: (
+      quarantine: Quarantine,
+      run: RunId,
+      incoming: Incoming
+    ) => Effect.Effect<void, HandoffError>
     /** The commit or blob of a ref, null when there is none. */
     readonly lookUp: (gitDir: string, ref: string) => Effect.Effect<string | null, HandoffError>
   }
@@ -86,6 +104,8 @@ export class Quarantines extends Context.Service<
       const table = yield* ProcessTable
       // Two fetches of one base branch would contend for its ref.
       const one = yield* Semaphore.make(1)
+      // Each takes memory and disk while it lasts.
+      const oneImport = yield* Semaphore.make(1)
       const swept = new Set<string>()
 
       /** A name with our own pid that is there before us is an earlier process's; pid 1 cannot be asked about. */
@@ -161,7 +181,7 @@ export class Quarantines extends Context.Service<
               source,
               `+refs/heads/${baseBranch}:${baseRef(baseBranch)}`
             ],
-            { cwd: gitDir }
+            { cwd: gitDir, trusted: true }
           )
           .pipe(
             Effect.mapError((error) =>
@@ -197,38 +217,101 @@ export class Quarantines extends Context.Service<
             ).pipe(Effect.mapError(fileBroke)),
           { concurrency: 16 }
         )
-        const large = fresh.find(({ size }) => size > LARGEST_OBJECT_FILE)
         const total = fresh.reduce((sum, { size }) => sum + size, 0)
-        if (large !== undefined || total > LARGEST_IMPORT) {
-          return yield* hostile("too_large", `the agent's repository has ${total} bytes of new objects`)
+        if (total > LARGEST_IMPORT && total > LARGEST_IMPORT + (yield* sizeOf(quarantine))) {
+          return yield* unverified(
+            "too_large",
+            `the repository has ${Math.ceil(total / 1024 / 1024)} MiB of objects that the base branch has not`,
+            "drop what no commit needs (git reflog expire --expire=now --all && git gc --prune=now), or commit less"
+          )
         }
         return fresh
       })
 
+      /** Bytes of objects in the operator's repository. */
+      const sizeOf = Effect.fnUntraced(function* ({ sourceObjects }: Quarantine) {
+        const counts = yield* git
+          .text(["count-objects", "-v"], { cwd: sourceObjects.replace(/\/objects$/, ""), trusted: true })
+          .pipe(Effect.mapError(gitBroke("measuring the source repository")))
+        const kibibytes = [...counts.matchAll(/^size(?:-pack)?: (\d+)$/gm)].map(([, count]) => Number(count))
+        return 1024 * kibibytes.reduce((sum, count) => sum + count, 0)
+      })
+
       const copy = Effect.fnUntraced(
-        function* (workspace: string, incoming: string, object: ObjectFile) {
-          const bytes = yield* files.read(
-            { root: workspace },
-            `.git/objects/${object.name}`,
-            LARGEST_OBJECT_FILE
-          )
-          const target = `${incoming}/objects/${object.name}`
+        function* (workspace: string, raw: string, object: ObjectFile) {
+          const target = `${raw}/objects/${object.name}`
           yield* fs.makeDirectory(target.slice(0, target.lastIndexOf("/")), { recursive: true })
-          yield* fs.writeFile(target, bytes)
+          yield* Stream.run(
+            files.stream({ root: workspace }, `.git/objects/${object.name}`, object.size),
+            fs.sink(target)
+          )
           return target
         },
         Effect.catchTags({
           FileError: (error) =>
-            error.reason === "missing"
+            error.reason === "missing" || error.reason === "too_large"
               ? Effect.fail(hostile("changing", "the agent's repository changes while it is read"))
               : Effect.fail(hostile(error.reason, `an object of the agent's repository: ${error.detail}`)),
           PlatformError: (error) => Effect.fail(fileBroke(error))
         })
       )
 
-      const importRun = Effect.fn("Quarantines.importRun")(function* (
+      /** A bare repository that has the objects of the quarantine and of the operator at hand. */
+      const initBorrowing = Effect.fnUntraced(function* (
         quarantine: Quarantine,
-        run: RunId,
+        folder: string,
+        name: string
+      ) {
+        const gitDir = `${folder}/${name}`
+        yield* initBare(folder, gitDir)
+        yield* fs
+          .makeDirectory(`${gitDir}/objects/info`, { recursive: true })
+          .pipe(
+            Effect.andThen(
+              fs.writeFileString(
+                `${gitDir}/objects/info/alternates`,
+                `${quarantine.gitDir}/objects\n${quarantine.sourceObjects}\n`
+              )
+            ),
+            Effect.mapError(fileBroke)
+          )
+        return gitDir
+      })
+
+      const fetchWork = (from: string, gitDir: string, ref: string, isChecked: boolean) =>
+        git.run(
+          [
+            "-c",
+            `fetch.fsckObjects=${isChecked}`,
+            "fetch",
+            "-q",
+            "--no-tags",
+            "--no-write-fetch-head",
+            "--end-of-options",
+            from,
+            `+${WORK}:${ref}`
+          ],
+          { cwd: gitDir }
+        )
+
+      /** What the repository has beside the branch. It was not checked: only its history is walked. */
+      const findElsewhere = Effect.fnUntraced(function* (raw: string, base: string, agent: AgentRepository) {
+        const found: Array<string> = []
+        for (const { name, commit } of agent.others) {
+          if (commit === agent.head || commit === base) continue
+          const count = yield* git
+            .text(["rev-list", "--count", commit, "--not", agent.head, base, "--"], { cwd: raw })
+            .pipe(Effect.catch(() => Effect.succeed("unreadable")))
+          if (count === "0") continue
+          found.push(
+            `${name} has ${count === "1" ? "1 commit" : `${count} commits`} that are not handed over`
+          )
+        }
+        return found
+      })
+
+      const receive = Effect.fn("Quarantines.receive")(function* (
+        quarantine: Quarantine,
         workspace: string,
         branch: string
       ) {
@@ -239,50 +322,38 @@ export class Quarantines extends Context.Service<
             prefix: passingPrefix("incoming")
           })
           .pipe(Effect.mapError(fileBroke))
-        const incoming = `${folder}/repository.git`
-        yield* initBare(folder, incoming)
-        yield* fs
-          .makeDirectory(`${incoming}/objects/info`, { recursive: true })
-          .pipe(
-            Effect.andThen(
-              fs.writeFileString(
-                `${incoming}/objects/info/alternates`,
-                `${quarantine.gitDir}/objects\n${quarantine.sourceObjects}\n`
-              )
-            ),
-            Effect.mapError(fileBroke)
-          )
         const refuse = missingObjects(agent)
-        for (const object of yield* unknownTo(quarantine, agent.objects)) {
-          const target = yield* copy(workspace, incoming, object)
+        const raw = yield* initBorrowing(quarantine, folder, "raw.git")
+        const gitDir = yield* initBorrowing(quarantine, folder, "checked.git")
+        const objects = yield* unknownTo(quarantine, agent.objects)
+        for (const object of objects) {
+          const target = yield* copy(workspace, raw, object)
           // Indexes of packs are made anew: the agent's could point anywhere.
           if (target.endsWith(".pack")) {
-            yield* git.run(["index-pack", target], { cwd: incoming }).pipe(Effect.mapError(refuse))
+            yield* git.run(["index-pack", target], { cwd: raw }).pipe(Effect.mapError(refuse))
           }
         }
+        yield* git.run(["update-ref", WORK, agent.head], { cwd: raw }).pipe(Effect.mapError(refuse))
+        // Known there, so that nothing of the operator's own history is sent and checked again.
         yield* git
-          .run(["update-ref", "refs/heads/work", agent.head], { cwd: incoming })
-          .pipe(Effect.mapError(refuse))
-        yield* git
-          .run(
-            [
-              "-c",
-              "fetch.fsckObjects=true",
-              "fetch",
-              "-q",
-              "--no-tags",
-              "--no-write-fetch-head",
-              "--end-of-options",
-              incoming,
-              `+refs/heads/work:${runRef(run)}`
-            ],
-            { cwd: quarantine.gitDir }
-          )
-          .pipe(Effect.mapError(refuse))
-        return agent.head
-      }, Effect.scoped)
+          .run(["update-ref", "refs/heads/base", quarantine.base], { cwd: gitDir })
+          .pipe(Effect.mapError(gitBroke("preparing an import")))
+        yield* fetchWork(raw, gitDir, WORK, true).pipe(Effect.mapError(refuse))
+        const elsewhere = yield* findElsewhere(raw, quarantine.base, agent)
+        return { gitDir, head: agent.head, elsewhere } satisfies Incoming
+      }, oneImport.withPermits(1))
 
-      return Quarantines.of({ open, importRun, lookUp })
+      const keep = Effect.fn("Quarantines.keep")(function* (
+        quarantine: Quarantine,
+        run: RunId,
+        { gitDir }: Incoming
+      ) {
+        yield* fetchWork(gitDir, quarantine.gitDir, runRef(run), false).pipe(
+          Effect.mapError(gitBroke("keeping the agent's commits"))
+        )
+      })
+
+      return Quarantines.of({ open, receive, keep, lookUp })
     })
   ).pipe(Layer.provide(ProcessTable.layer))
 }

@@ -1,19 +1,20 @@
 import { createHash } from "node:crypto"
-import { Effect, FileSystem } from "effect"
+import { Effect, FileSystem, Stream } from "effect"
 import { printableLine } from "../domain/printable.ts"
-import type { FileEntry, SafeFiles } from "../files/SafeFiles.ts"
-import { gitBroke, ioFailure } from "./failures.ts"
+import type { FileEntry, FileError, SafeFiles } from "../files/SafeFiles.ts"
+import { ioFailure, workBroke } from "./failures.ts"
 import type { Git } from "./Git.ts"
-import { type LfsPointer, readLfsPointers } from "./lfs.ts"
+import { readLfsPointers } from "./lfs.ts"
 
 type Files = SafeFiles["Service"]
 
-/** What symphony itself puts into a workspace. */
-const OURS = new Set([".git", ".symphony-runtime", ".symphony"])
+/** What symphony itself puts into a workspace, unless a repository has files there. */
+const OURS = ".symphony-runtime"
 const LARGEST_FILE = 16 * 1024 * 1024
 const LARGEST_REST = 64 * 1024 * 1024
 const MOST_FILES = 2000
 const LARGEST_IGNORE_FILE = 256 * 1024
+const LARGEST_CONFIGURATION = 256 * 1024
 
 /** What lies in the workspace and is in no commit. */
 export interface Rest {
@@ -22,6 +23,8 @@ export interface Rest {
   readonly untracked: ReadonlyArray<string>
   /** Too large, too many, or no plain files: named, not captured. */
   readonly leftOut: ReadonlyArray<string>
+  /** Work that the agent's repository has beside the branch, in words: other branches, a stash. */
+  readonly elsewhere: ReadonlyArray<string>
   /** Of `changed` and `untracked`, against the last commit; null when there is no difference in content. */
   readonly patch: Uint8Array | null
 }
@@ -36,7 +39,7 @@ interface Tracked {
 const readTree = Effect.fnUntraced(function* (git: Git["Service"], gitDir: string, head: string) {
   const output = yield* git
     .run(["ls-tree", "-r", "-z", "-l", "--full-tree", head], { cwd: gitDir })
-    .pipe(Effect.mapError(gitBroke("listing the files of the last commit")))
+    .pipe(Effect.mapError(workBroke("listing the files of the last commit")))
   const tracked = new Map<string, Tracked>()
   for (const record of Buffer.from(output).toString("utf8").split("\0")) {
     const [, mode = "", oid = "", size, path = ""] =
@@ -48,12 +51,6 @@ const readTree = Effect.fnUntraced(function* (git: Git["Service"], gitDir: strin
 
 /** A name that is no UTF-8 cannot be told from others here; it is never taken for work. */
 const isNamable = (path: string): boolean => !path.includes("\uFFFD")
-
-/** Whether a file of the workspace is what a pointer of the last commit stands for. */
-const isContentOf = (pointer: LfsPointer | undefined, content: Uint8Array): boolean =>
-  pointer !== undefined &&
-  pointer.size === content.byteLength &&
-  createHash("sha256").update(content).digest("hex") === pointer.content
 
 const blobId = (content: Uint8Array): string =>
   createHash("sha1").update(`blob ${content.byteLength}\0`).update(content).digest("hex")
@@ -74,16 +71,38 @@ const list = (files: Files, workspace: string, path: string) =>
   )
 
 /** Null: not readable as a plain file of that size. */
-const read = (files: Files, workspace: string, path: string, limit = LARGEST_FILE) =>
-  files
-    .read({ root: workspace }, path, limit)
-    .pipe(
-      Effect.catchTag("FileError", (error) =>
-        error.reason === "io"
-          ? Effect.fail(ioFailure("files", printableLine(error.message)))
-          : Effect.succeed(null)
-      )
+const orNull = <A, R>(effect: Effect.Effect<A, FileError, R>) =>
+  Effect.catchTag(effect, "FileError", (error) =>
+    error.reason === "io"
+      ? Effect.fail(ioFailure("files", printableLine(error.message)))
+      : Effect.succeed(null)
+  )
+
+const read = (files: Files, workspace: string, path: string, limit: number) =>
+  orNull(files.read({ root: workspace }, path, limit))
+
+/** In hex, as git names a blob (`sha1`, over a header) and as a pointer names its content (`sha256`). */
+const digest = (files: Files, workspace: string, { path, size }: Sized, algorithm: "sha1" | "sha256") =>
+  Effect.suspend(() => {
+    const hash = createHash(algorithm)
+    if (algorithm === "sha1") hash.update(`blob ${size}\0`)
+    return files.stream({ root: workspace }, path, size).pipe(
+      Stream.runForEach((bytes) => Effect.sync(() => hash.update(bytes))),
+      Effect.map(() => hash.digest("hex")),
+      orNull
     )
+  })
+
+interface Sized {
+  readonly path: string
+  readonly size: number
+}
+
+/** Git's own word for a file system that does not keep which files may be run. */
+const keepsModes = Effect.fnUntraced(function* (files: Files, workspace: string) {
+  const configuration = yield* read(files, workspace, ".git/config", LARGEST_CONFIGURATION)
+  return !/^\s*filemode\s*=\s*false\b/im.test(Buffer.from(configuration ?? []).toString("utf8"))
+})
 
 /** The paths that the ignore rules of the last commit, and those of untracked folders, leave over. */
 const notIgnored = Effect.fnUntraced(function* (
@@ -112,7 +131,7 @@ const notIgnored = Effect.fnUntraced(function* (
       Effect.catchTag("CommandError", (error) =>
         error.code === 1
           ? Effect.succeed(new Set<string>())
-          : Effect.fail(gitBroke("looking for ignored files")(error))
+          : Effect.fail(workBroke("looking for ignored files")(error))
       )
     )
   return paths.filter((path) => !ignored.has(path))
@@ -135,7 +154,7 @@ export const captureRest = Effect.fn("captureRest")(function* (
   const ours = { root: checkout }
   const tracked = yield* readTree(git, gitDir, head)
   const pointers = yield* readLfsPointers(git, gitDir, [...tracked.values()]).pipe(
-    Effect.mapError(gitBroke("looking for files of Git LFS"))
+    Effect.mapError(workBroke("looking for files of Git LFS"))
   )
   const trackedFolders = new Set([...tracked.keys()].flatMap(parentsOf))
   const seen = new Set<string>()
@@ -143,44 +162,71 @@ export const captureRest = Effect.fn("captureRest")(function* (
   const untracked: Array<string> = []
   const leftOut: Array<string> = []
   let captured = 0
+  const isFull = () => changed.length + untracked.length >= MOST_FILES
+  const hasModes = yield* keepsModes(files, workspace)
 
-  const ownFile = <A>(effect: Effect.Effect<A, { readonly message: string }>) =>
+  const ownFile = <A, R>(effect: Effect.Effect<A, { readonly message: string }, R>) =>
     Effect.mapError(effect, (error) => ioFailure("files", printableLine(error.message)))
 
-  const keep = Effect.fnUntraced(function* (path: string, content: Uint8Array, executable: boolean) {
-    captured += content.byteLength
-    if (captured > LARGEST_REST || changed.length + untracked.length >= MOST_FILES) {
+  /** What comes in the place of something else: nobody else writes here, and nothing of it has to last. */
+  const makeRoom = Effect.fnUntraced(function* (path: string) {
+    const there = yield* files.stat(ours, path)
+    if (there !== null) yield* files.removeTree(ours, path)
+    const folder = parentsOf(path).at(-1)
+    if (folder !== undefined && (yield* files.stat(ours, folder)) === null) {
+      yield* files.makeDirectory(ours, folder)
+    }
+  })
+
+  const keep = Effect.fnUntraced(function* (path: string, entry: FileEntry) {
+    if (entry.size > LARGEST_FILE || captured + entry.size > LARGEST_REST || isFull()) {
       leftOut.push(path)
       return false
     }
-    const there = yield* ownFile(files.stat(ours, path))
-    if (there !== null && there.kind !== "file") yield* ownFile(files.removeTree(ours, path))
-    const mode = executable ? 0o755 : 0o644
-    return yield* files.writeAtomic(ours, path, content, { mode }).pipe(
+    captured += entry.size
+    const copy = `${checkout}/${path}`
+    return yield* makeRoom(path).pipe(
+      Effect.andThen(
+        Stream.run(files.stream({ root: workspace }, path, LARGEST_FILE), fs.sink(copy, { flag: "wx" }))
+      ),
+      Effect.andThen(fs.chmod(copy, entry.executable ? 0o755 : 0o644)),
       Effect.as(true),
-      Effect.catchTag("FileError", (error) => {
+      Effect.catch((error) => {
         leftOut.push(path)
         return Effect.as(Effect.logWarning("a file of the workspace is not captured", error), false)
       })
     )
   })
 
+  const isUnchanged = Effect.fnUntraced(function* (path: string, entry: FileEntry, before: Tracked) {
+    const pointer = pointers.get(before.oid)
+    const file = { path, size: entry.size }
+    if (entry.size === pointer?.size) {
+      // A file that is too large to be read and as large as it should be counts as what it should be.
+      return (
+        entry.size > LARGEST_FILE || (yield* digest(files, workspace, file, "sha256")) === pointer.content
+      )
+    }
+    if (entry.size !== before.size) return false
+    return (yield* digest(files, workspace, file, "sha1")) === before.oid
+  })
+
+  const compareLink = Effect.fnUntraced(function* (path: string, { oid }: Tracked) {
+    const target = yield* orNull(files.readLink({ root: workspace }, path))
+    if (target !== null && blobId(Buffer.from(target)) !== oid) leftOut.push(path)
+  })
+
   const compare = Effect.fnUntraced(function* (path: string, entry: FileEntry, before: Tracked) {
     if (before.mode === "160000") return
+    if (entry.kind === "symlink" && before.mode === "120000") return yield* compareLink(path, before)
     if (entry.kind !== "file" || before.mode === "120000") {
-      if (entry.kind !== "symlink" || before.mode !== "120000") leftOut.push(path)
-      return
-    }
-    const pointer = pointers.get(before.oid)
-    // Too large to be read, and as large as it should be.
-    if (pointer !== undefined && entry.size > LARGEST_FILE && entry.size === pointer.size) return
-    const content = yield* read(files, workspace, path)
-    if (content === null) {
       leftOut.push(path)
       return
     }
-    if (blobId(content) === before.oid || isContentOf(pointer, content)) return
-    if (yield* keep(path, content, before.mode === "100755")) changed.push(path)
+    const isExecutable = hasModes ? entry.executable : before.mode === "100755"
+    const isSameMode = isExecutable === (before.mode === "100755")
+    if (isSameMode && (yield* isUnchanged(path, entry, before))) return
+    if (yield* keep(path, { ...entry, executable: isExecutable })) changed.push(path)
   })
 
   const excludes = yield* read(files, workspace, ".git/info/exclude", LARGEST_IGNORE_FILE)
@@ -188,6 +234,7 @@ export const captureRest = Effect.fn("captureRest")(function* (
   yield* ownFile(fs.writeFile(`${checkout}/.git/info/agent-exclude`, excludes ?? new Uint8Array()))
 
   let folders: ReadonlyArray<string> = [""]
+  let isWhole = true
   while (folders.length > 0) {
     const foreign: Array<{ readonly path: string; readonly entry: FileEntry }> = []
     const next: Array<string> = []
@@ -201,14 +248,13 @@ export const captureRest = Effect.fn("captureRest")(function* (
       }
       for (const entry of entries) {
         const path = `${inside}${entry.name}`
-        if (entry.name === ".git" || !isNamable(entry.name) || (folder === "" && OURS.has(entry.name)))
-          continue
+        if (entry.name === ".git" || !isNamable(entry.name)) continue
         const before = tracked.get(path)
         if (before !== undefined) {
           seen.add(path)
           yield* compare(path, entry, before)
         } else if (entry.kind === "directory" && trackedFolders.has(path)) next.push(path)
-        else {
+        else if (path !== OURS && folder !== OURS && isWork(entry)) {
           // Ignore rules for folders match only what is one.
           if (entry.kind === "directory") {
             yield* ownFile(fs.makeDirectory(`${checkout}/${path}`, { recursive: true }))
@@ -216,28 +262,49 @@ export const captureRest = Effect.fn("captureRest")(function* (
           foreign.push({ path, entry })
         }
       }
+      yield* Effect.yieldNow
     }
     const unknown = new Map(foreign.map(({ path, entry }) => [path, entry]))
     for (const path of yield* notIgnored(git, checkout, [...unknown.keys()])) {
       const entry = unknown.get(path)
-      if (entry?.kind === "directory") next.push(path)
-      else {
-        const content = entry?.kind === "file" ? yield* read(files, workspace, path) : null
-        if (content === null) leftOut.push(path)
-        else if (yield* keep(path, content, false)) untracked.push(path)
-      }
+      if (entry === undefined) continue
+      if (entry.kind === "directory") next.push(path)
+      else if (entry.kind !== "file") leftOut.push(path)
+      else if (yield* keep(path, entry)) untracked.push(path)
     }
-    folders = leftOut.length + untracked.length + changed.length > 2 * MOST_FILES ? [] : next
+    folders = next
+    if (leftOut.length + untracked.length + changed.length > 2 * MOST_FILES && next.length > 0) {
+      isWhole = false
+      break
+    }
   }
 
-  for (const [path, { mode }] of tracked) {
-    if (seen.has(path) || mode === "160000") continue
-    changed.push(path)
-    yield* ownFile(files.removeTree(ours, path))
+  // What was not looked at cannot be told from what is gone.
+  if (!isWhole) leftOut.push("whatever else there is")
+  else {
+    for (const [path, { mode }] of tracked) {
+      if (seen.has(path) || mode === "160000") continue
+      if (isFull()) {
+        leftOut.push(path)
+        continue
+      }
+      changed.push(path)
+      yield* files.removeTree(ours, path).pipe(
+        // A file has taken the place of the folder it was in.
+        Effect.catchIf(
+          ({ reason }) => reason === "kind",
+          () => Effect.void
+        ),
+        ownFile
+      )
+    }
   }
   const patch = yield* stagedPatch(git, checkout, head, [...changed, ...untracked])
-  return { changed, untracked, leftOut, patch } satisfies Rest
+  return { changed, untracked, leftOut, elsewhere: [], patch } satisfies Rest
 })
+
+/** Pipes, sockets and devices are nothing that a commit could hold. */
+const isWork = ({ kind }: FileEntry): boolean => kind === "file" || kind === "directory" || kind === "symlink"
 
 const stagedPatch = Effect.fnUntraced(function* (
   git: Git["Service"],
@@ -246,7 +313,7 @@ const stagedPatch = Effect.fnUntraced(function* (
   paths: ReadonlyArray<string>
 ) {
   if (paths.length === 0) return null
-  const broke = Effect.mapError(gitBroke("capturing what is not committed"))
+  const broke = Effect.mapError(workBroke("capturing what is not committed"))
   yield* git
     .run(["--literal-pathspecs", "add", "-A", "-f", "--pathspec-from-file=-", "--pathspec-file-nul"], {
       cwd: checkout,

@@ -1,20 +1,25 @@
-import { Effect } from "effect"
+import { Duration, Effect } from "effect"
 import { printableLine } from "../domain/printable.ts"
 import { SafeFiles } from "../files/SafeFiles.ts"
 import * as changes from "./changes.ts"
-import { gitBroke, unverified } from "./failures.ts"
+import { unverified, workBroke } from "./failures.ts"
 import { Git } from "./Git.ts"
 import type { ChangedFile, HandoffFlag, HandoffRequest } from "./Handoff.ts"
 import { readHistory } from "./history.ts"
 import { readLfsPointers } from "./lfs.ts"
+import { readBlobs } from "./blobs.ts"
 import { isPlainText } from "./messages.ts"
 import { checkout, proveSeries, type Series } from "./proof.ts"
-import type { Quarantine } from "./quarantine.ts"
 import { captureRest, type Rest } from "./rest.ts"
 
 const LARGEST_BLOB = 100 * 1024 * 1024
 const LARGEST_LINK = 4096
 const MOST_COMMITS = 2000
+const MOST_FILES = 20_000
+/** Bytes of the names of all files of a commit: a few nested trees can stand for more than any disk holds. */
+const LONGEST_LISTING = 64 * 1024 * 1024
+/** For all of it, so that an agent is answered while it waits. */
+const TIME = Duration.minutes(10)
 const NAMED = 20
 
 type Flag = typeof HandoffFlag.Type
@@ -35,11 +40,27 @@ export interface Verified {
 
 const flag = (kind: string, detail: string): Flag => ({ kind, detail: printableLine(detail) })
 
-const names = (paths: ReadonlyArray<string>): string =>
+export const names = (paths: ReadonlyArray<string>): string =>
   `${paths
     .slice(0, NAMED)
     .map((path) => printableLine(path, 200))
     .join(", ")}${paths.length > NAMED ? ` and ${paths.length - NAMED} more` : ""}`
+
+const checkSize = Effect.fnUntraced(function* (gitDir: string, head: string) {
+  const git = yield* Git
+  yield* git
+    .run(["ls-tree", "-r", "-z", "--name-only", "--full-tree", head], {
+      cwd: gitDir,
+      maxOutput: LONGEST_LISTING
+    })
+    .pipe(
+      Effect.mapError((error) =>
+        error.reason === "too_large"
+          ? unverified("too_many_files", "the last commit has more files than can be listed")
+          : workBroke("listing the files of the last commit")(error)
+      )
+    )
+})
 
 /** Every path that any of the commits touches, whether or not a later one undoes it. */
 const touched = Effect.fnUntraced(function* (gitDir: string, commits: ReadonlyArray<string>) {
@@ -61,36 +82,47 @@ const touched = Effect.fnUntraced(function* (gitDir: string, commits: ReadonlyAr
       ],
       { cwd: gitDir, stdin: `${commits.join("\n")}\n` }
     )
-    .pipe(Effect.mapError(gitBroke("listing the changes")))
-  return changes.parseRaw(output)
+    .pipe(Effect.mapError(workBroke("listing the changes")))
+  const found = changes.parseRaw(output)
+  if (found.length > MOST_FILES) {
+    return yield* unverified(
+      "too_many_files",
+      `the commits change files ${found.length} times, which is more than ${MOST_FILES}`,
+      "take what was generated or downloaded out of the commits"
+    )
+  }
+  return found
 })
 
 const checkPaths = Effect.fnUntraced(function* (gitDir: string, touchedPaths: ReadonlyArray<changes.Change>) {
   const git = yield* Git
   const refusals = [...new Set(touchedPaths.flatMap((change) => changes.refusal(change) ?? []))]
   if (refusals.length > 0) return yield* unverified("path", names(refusals), "take it out of the commits")
-  const flags: Array<Flag> = []
-  for (const link of touchedPaths.filter(changes.isLink)) {
-    const target = yield* git
-      .run(["cat-file", "blob", link.newOid], { cwd: gitDir, maxOutput: LARGEST_LINK })
-      .pipe(
-        Effect.map((bytes) => Buffer.from(bytes).toString("utf8")),
-        Effect.catchTag("CommandError", (error) =>
-          error.reason === "too_large" ? Effect.succeed("") : Effect.fail(gitBroke("reading a link")(error))
-        )
-      )
-    const shown = `${printableLine(link.path, 200)} -> ${printableLine(target, 200)}`
-    if (changes.linkEscapes(link.path, target)) {
+  const links = touchedPaths.filter(changes.isLink)
+  const targets = yield* readBlobs(
+    git,
+    gitDir,
+    links.map(({ newOid }) => newOid),
+    LARGEST_LINK
+  ).pipe(Effect.mapError(workBroke("reading the links")))
+  const shown: Array<string> = []
+  for (const { path, newOid } of links) {
+    const target = targets.get(newOid)?.toString("utf8") ?? ""
+    shown.push(`${printableLine(path, 200)} -> ${printableLine(target, 200)}`)
+    if (changes.linkEscapes(path, target)) {
       return yield* unverified(
         "symlink",
-        `the link ${shown} leads out of the repository, or goes up again behind a name`,
+        `the link ${shown.at(-1)} leads out of the repository, or goes up again behind a name`,
         "point it straight at its target, or take it out of the commits"
       )
     }
-    flags.push(flag("symlink", shown))
   }
-  return flags
+  return grouped("symlink", shown)
 })
+
+/** One flag each, or one for all where they would bury the others. */
+const grouped = (kind: string, details: ReadonlyArray<string>): ReadonlyArray<Flag> =>
+  details.length <= NAMED ? details.map((detail) => flag(kind, detail)) : [{ kind, detail: names(details) }]
 
 const checkContents = Effect.fnUntraced(function* (
   gitDir: string,
@@ -103,7 +135,7 @@ const checkContents = Effect.fnUntraced(function* (
       cwd: gitDir,
       stdin: blobs.map(({ newOid }) => `${newOid}\n`).join("")
     })
-    .pipe(Effect.mapError(gitBroke("measuring the changed files")))
+    .pipe(Effect.mapError(workBroke("measuring the changed files")))
   const large = sizes.split("\n").findIndex((size) => Number(size) > LARGEST_BLOB)
   if (large !== -1) {
     return yield* unverified(
@@ -116,7 +148,7 @@ const checkContents = Effect.fnUntraced(function* (
     git,
     gitDir,
     sizes.split("\n").map((size, index) => ({ oid: blobs[index]?.newOid ?? "", size: Number(size) }))
-  ).pipe(Effect.mapError(gitBroke("looking for files of Git LFS")))
+  ).pipe(Effect.mapError(workBroke("looking for files of Git LFS")))
   const kept = blobs.filter(({ newOid }) => pointers.has(newOid))
   if (kept.length > 0) {
     return yield* unverified(
@@ -137,6 +169,7 @@ const protectedFlags = (touchedPaths: ReadonlyArray<changes.Change>): ReadonlyAr
 }
 
 const restFlags = (rest: Rest): ReadonlyArray<Flag> => [
+  ...rest.elsewhere.map((what) => flag("left_out", `elsewhere: ${what}`)),
   ...(rest.patch === null
     ? []
     : [
@@ -148,18 +181,22 @@ const restFlags = (rest: Rest): ReadonlyArray<Flag> => [
 ]
 
 const seriesFlags = (series: Series): ReadonlyArray<Flag> => [
-  ...series.rewritten.map((id) =>
-    flag("message_rewritten", `the message of ${id.slice(0, 12)} would not come through git am as it was`)
+  ...grouped(
+    "message_rewritten",
+    series.rewritten.map((id) => `the message of ${id.slice(0, 12)} would not come through git am as it was`)
   ),
-  ...series.bundleOnly.map((id) =>
-    flag("bundle_only", `${id.slice(0, 12)} is a merge or changes nothing: in the bundle, not in the patches`)
+  ...grouped(
+    "bundle_only",
+    series.bundleOnly.map(
+      (id) => `${id.slice(0, 12)} is a merge or changes nothing: in the bundle, not in the patches`
+    )
   )
 ]
 
-const mergeBase = Effect.fnUntraced(function* (quarantine: Quarantine, head: string) {
+const mergeBase = Effect.fnUntraced(function* ({ gitDir, tip, head }: Work) {
   const git = yield* Git
   return yield* git
-    .text(["merge-base", quarantine.base, head], { cwd: quarantine.gitDir })
+    .text(["merge-base", tip, head], { cwd: gitDir })
     .pipe(
       Effect.mapError((error) =>
         error.code === 1
@@ -168,17 +205,17 @@ const mergeBase = Effect.fnUntraced(function* (quarantine: Quarantine, head: str
               "the commits share no history with the base branch",
               "commit on top of the base branch"
             )
-          : gitBroke("looking for the common commit")(error)
+          : workBroke("looking for the common commit")(error)
       )
     )
 })
 
-const baseFlags = Effect.fnUntraced(function* (quarantine: Quarantine, base: string) {
-  if (base === quarantine.base) return []
+const baseFlags = Effect.fnUntraced(function* ({ gitDir, tip }: Work, base: string) {
+  if (base === tip) return []
   const git = yield* Git
   const ahead = yield* git
-    .text(["rev-list", "--count", `${base}..${quarantine.base}`], { cwd: quarantine.gitDir })
-    .pipe(Effect.mapError(gitBroke("comparing with the base branch")))
+    .text(["rev-list", "--count", `${base}..${tip}`], { cwd: gitDir })
+    .pipe(Effect.mapError(workBroke("comparing with the base branch")))
   return [
     flag("base_moved", `the base branch has ${ahead} commits since ${base.slice(0, 12)}; git am -3 may help`)
   ]
@@ -187,14 +224,23 @@ const baseFlags = Effect.fnUntraced(function* (quarantine: Quarantine, base: str
 const checkCommits = Effect.fnUntraced(function* (gitDir: string, base: string, head: string) {
   const git = yield* Git
   const history = yield* readHistory(git, gitDir, base, head).pipe(
-    Effect.mapError(gitBroke("reading the history"))
+    Effect.mapError(workBroke("reading the history"))
   )
   if (history.length > MOST_COMMITS) {
     return yield* unverified("too_many_commits", `${history.length} commits are more than ${MOST_COMMITS}`)
   }
-  const odd = history.find(({ author }) => !isPlainText(author.name) || !isPlainText(author.email))
-  if (odd !== undefined) {
-    return yield* unverified("author", `the author of ${odd.id.slice(0, 12)} is no plain text`)
+  for (const { id, author, committer } of history) {
+    for (const [who, person] of [
+      ["author", author],
+      ["committer", committer]
+    ] as const) {
+      if (isPlainText(person.name) && isPlainText(person.email)) continue
+      return yield* unverified(
+        who,
+        `the ${who} of ${id.slice(0, 12)} is no plain text`,
+        "set user.name and user.email to plain text, and make the commit again"
+      )
+    }
   }
   return history.map(({ id }) => id)
 })
@@ -219,52 +265,73 @@ const changedFiles = Effect.fnUntraced(function* (gitDir: string, base: string, 
         cwd: gitDir
       }
     )
-    .pipe(Effect.mapError(gitBroke("counting the changes")))
+    .pipe(Effect.mapError(workBroke("counting the changes")))
   return changes.parseNumstat(output)
 })
 
 export const restOfWorkspace = Effect.fnUntraced(function* (
-  quarantine: Quarantine,
+  gitDir: string,
   request: Pick<HandoffRequest, "workspace">,
   head: string,
   tree: string
 ) {
-  return yield* captureRest(yield* Git, yield* SafeFiles, quarantine.gitDir, head, tree, request.workspace)
+  return yield* captureRest(yield* Git, yield* SafeFiles, gitDir, head, tree, request.workspace)
 })
+
+/** Commits in a repository of ours. */
+export interface Work {
+  readonly gitDir: string
+  /** Tip of the base branch. */
+  readonly tip: string
+  readonly head: string
+  /** Where the work starts, when that was settled before; null: where it left the base branch. */
+  readonly base: string | null
+}
 
 /**
  * Checks imported commits: they start from the base, change something, hold no path or mode that reaches out
- * of the tree, and come through `git format-patch` and `git am` unchanged. Reads the quarantine only.
+ * of the tree, and come through `git format-patch` and `git am` unchanged. Reads repositories of ours only.
  */
-export const verifyCommits = Effect.fn("verifyCommits")(function* <E, R>(
-  quarantine: Quarantine,
-  head: string,
-  readRest: (head: string, tree: string) => Effect.Effect<Rest, E, R>
-) {
-  const git = yield* Git
-  const { gitDir } = quarantine
-  const base = yield* mergeBase(quarantine, head)
-  if (base === head) {
-    const rest = yield* readRest(head, yield* checkout(git, gitDir, head))
-    return { base, head, series: null, files: [], flags: restFlags(rest), rest } satisfies Verified
-  }
-  const commits = yield* checkCommits(gitDir, base, head)
-  const touchedPaths = yield* touched(gitDir, commits)
-  const links = yield* checkPaths(gitDir, touchedPaths)
-  yield* checkContents(gitDir, touchedPaths)
-  const files = yield* changedFiles(gitDir, base, head)
-  if (files.length === 0) {
-    return yield* unverified("empty_diff", "the commits change nothing", "commit the work itself")
-  }
-  const tree = yield* checkout(git, gitDir, base)
-  const series = yield* proveSeries(git, gitDir, base, head, tree)
-  const rest = yield* readRest(head, tree)
-  const flags = [
-    ...protectedFlags(touchedPaths),
-    ...links,
-    ...seriesFlags(series),
-    ...restFlags(rest),
-    ...(yield* baseFlags(quarantine, base))
-  ]
-  return { base, head, series, files, flags, rest } satisfies Verified
-}, Effect.scoped)
+export const verifyCommits = Effect.fn("verifyCommits")(
+  function* <E, R>(work: Work, readRest: (head: string, tree: string) => Effect.Effect<Rest, E, R>) {
+    const git = yield* Git
+    const { gitDir, head } = work
+    const base = work.base ?? (yield* mergeBase(work))
+    yield* checkSize(gitDir, head)
+    if (base === head) {
+      const rest = yield* readRest(head, yield* checkout(git, gitDir, head))
+      return { base, head, series: null, files: [], flags: restFlags(rest), rest } satisfies Verified
+    }
+    const commits = yield* checkCommits(gitDir, base, head)
+    const touchedPaths = yield* touched(gitDir, commits)
+    const links = yield* checkPaths(gitDir, touchedPaths)
+    yield* checkContents(gitDir, touchedPaths)
+    const files = yield* changedFiles(gitDir, base, head)
+    if (files.length === 0) {
+      return yield* unverified("empty_diff", "the commits change nothing", "commit the work itself")
+    }
+    const tree = yield* checkout(git, gitDir, base)
+    const series = yield* proveSeries(git, gitDir, base, head, tree)
+    const rest = yield* readRest(head, tree)
+    const flags = [
+      ...protectedFlags(touchedPaths),
+      ...links,
+      ...seriesFlags(series),
+      ...restFlags(rest),
+      ...(yield* baseFlags(work, base))
+    ]
+    return { base, head, series, files, flags, rest } satisfies Verified
+  },
+  Effect.scoped,
+  Effect.timeoutOrElse({
+    duration: TIME,
+    orElse: () =>
+      Effect.fail(
+        unverified(
+          "timeout",
+          `the work could not be checked within ${Duration.toMinutes(TIME)} minutes`,
+          "commit less: take what was generated or downloaded out of the commits and the workspace"
+        )
+      )
+  })
+)

@@ -24,7 +24,7 @@ export const makeStubFiles = () => {
       Effect.sync(() => {
         const content = files.get(path)
         if (content === undefined) return null
-        return { kind: "file", size: content.length, inode: "1", modifiedAt: 0 }
+        return { kind: "file", size: content.length, executable: false, inode: "1", modifiedAt: 0 }
       }),
     read: (_, path, maxBytes) =>
       Effect.suspend(() => {
@@ -41,6 +41,7 @@ export const makeStubFiles = () => {
             name: name.slice(path.length + 1),
             kind: "file" as const,
             size: 0,
+            executable: false,
             inode: "1",
             modifiedAt: 0
           }))
