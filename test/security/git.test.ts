@@ -1,5 +1,7 @@
+import { createHash } from "node:crypto"
 import * as fs from "node:fs"
 import * as path from "node:path"
+import { deflateSync } from "node:zlib"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import type { Exported, HandoffError } from "../../src/handoff/Handoff.ts"
@@ -56,6 +58,49 @@ const commitTree = (workspace: string, entries: string, message = "Add\n"): void
 
 const blob = (workspace: string, content: string): string =>
   git(workspace, ["hash-object", "-w", "--stdin"], { input: content }).trim()
+
+/** A pack of two objects: 16 MiB of nothing, and a delta that repeats it 64 times. */
+const deltaBomb = (): Uint8Array => {
+  const size = 0xffffff
+  const times = 64
+  const base = Buffer.alloc(size)
+  const digits = (value: number, first: number): Buffer => {
+    const bytes: Array<number> = []
+    let rest = value
+    for (let bits = first; ; bits = 7) {
+      const low = rest % 2 ** bits
+      rest = Math.floor(rest / 2 ** bits)
+      bytes.push(low | (rest > 0 ? 0x80 : 0))
+      if (rest === 0) return Buffer.from(bytes)
+    }
+  }
+  const header = (type: number, length: number): Buffer => {
+    const bytes = digits(length, 4)
+    bytes[0] = (bytes[0] ?? 0) | (type << 4)
+    return bytes
+  }
+  const copyAll = Buffer.from([0x80 | 0x10 | 0x20 | 0x40, 0xff, 0xff, 0xff])
+  const delta = Buffer.concat([
+    digits(size, 7),
+    digits(size * times, 7),
+    ...Array.from({ length: times }, () => copyAll)
+  ])
+  const sha1 = (...parts: ReadonlyArray<string | Uint8Array>): Buffer => {
+    const hash = createHash("sha1")
+    for (const part of parts) hash.update(part)
+    return hash.digest()
+  }
+  const pack = Buffer.concat([
+    Buffer.from("PACK"),
+    Buffer.from([0, 0, 0, 2, 0, 0, 0, 2]),
+    header(3, size),
+    deflateSync(base),
+    header(7, delta.length),
+    sha1(`blob ${size}\0`, base),
+    deflateSync(delta)
+  ])
+  return Buffer.concat([pack, sha1(pack)])
+}
 
 /** Takes one blob of the last commit away, so that git would look for it elsewhere. */
 const loseBlob = ({ workspace }: World): void => {
@@ -282,6 +327,47 @@ describe("host git", () => {
     }).pipe(Effect.provide(handoff))
   )
 
+  it.live("7c. some kilobytes that unfold to gigabytes, of deltas or of nested trees: refused", () =>
+    Effect.gen(function* () {
+      const deltas = yield* handOff(({ workspace }) => {
+        commit(workspace, "Add\n", { "a.txt": "a\n" })
+        writeFiles(workspace, { [`.git/objects/pack/pack-${"a".repeat(40)}.pack`]: deltaBomb() })
+      })
+      assert.strictEqual(refusalOf(deltas.outcome), "hostile/memory")
+      const nest = (workspace: string): string => {
+        const file = `100644 blob ${blob(workspace, "x")}`
+        const tree = (line: string) =>
+          git(workspace, ["mktree"], {
+            input: Array.from({ length: 10 }, (_, index) => `${line}\t${index}\n`).join("")
+          }).trim()
+        let top = tree(file)
+        for (let depth = 0; depth < 7; depth += 1) top = tree(`040000 tree ${top}`)
+        return top
+      }
+      const trees = yield* handOff(({ workspace }) =>
+        commitTree(workspace, `040000 tree ${nest(workspace)}\tbomb\n`)
+      )
+      assert.strictEqual(refusalOf(trees.outcome), "unverified/too_many_files")
+    }).pipe(Effect.provide(handoff))
+  )
+
+  it.live("7d. more links than a reviewer reads: one line for all, so that no other is buried", () =>
+    Effect.gen(function* () {
+      const links = Array.from(
+        { length: 300 },
+        (_, index) => [`links/${index}`, { link: "../README.md" }] as const
+      )
+      const { outcome } = yield* handOff(({ workspace }) => {
+        commit(workspace, "Link\n", { ...Object.fromEntries(links), "package.json": "{}\n" })
+      })
+      assert.deepEqual(
+        exportedOf(outcome).flags.map(({ kind }) => kind),
+        ["protected", "symlink"]
+      )
+      assert.include(exportedOf(outcome).flags[1]?.detail, "and 280 more")
+    }).pipe(Effect.provide(handoff))
+  )
+
   const diff =
     "diff --git a/.github/workflows/x.yml b/.github/workflows/x.yml\nnew file mode 100644\n" +
     "index 0000000..ce01362\n--- /dev/null\n+++ b/.github/workflows/x.yml\n@@ -0,0 +1 @@\n+hello\n"
@@ -314,6 +400,21 @@ describe("host git", () => {
           assert.notMatch(git(clone, ["log", "-1", "--format=%B"]), /[^\n\P{C}]/u)
         }).pipe(Effect.provide(handoff))
     )
+
+  it.live("8b. a committer of control characters, as an author of them: refused", () =>
+    Effect.gen(function* () {
+      for (const who of ["AUTHOR", "COMMITTER"] as const) {
+        const { outcome } = yield* handOff(({ workspace }) => {
+          writeFiles(workspace, { "a.txt": "a\n" })
+          git(workspace, ["add", "-A"])
+          git(workspace, ["commit", "-q", "-m", "Add"], {
+            env: { [`GIT_${who}_NAME`]: "Eve \u001b[2J\u202Exyz" }
+          })
+        })
+        assert.strictEqual(refusalOf(outcome), `unverified/${who.toLowerCase()}`)
+      }
+    }).pipe(Effect.provide(handoff))
+  )
 
   it.live("9. branch names with shell or option syntax: refused, nothing runs", () =>
     Effect.gen(function* () {
