@@ -6,8 +6,11 @@ import type { Exported, HandoffRequest } from "./Handoff.ts"
 import { renderReport } from "./report.ts"
 import type { Verified } from "./verify.ts"
 
-/** How a branch is called as a file. */
-export const patchName = (branch: string): string => branch.replaceAll("/", "_")
+/**
+ * How a branch is called as a file and as a folder. No branch has a `+`: one that ends in `.patch` would otherwise
+ * have its folder where another one has its file.
+ */
+export const patchName = (branch: string): string => branch.replaceAll("/", "_").replace(/\.(?=patch$)/i, "+")
 
 export interface BundleInput {
   readonly request: HandoffRequest

@@ -87,7 +87,12 @@ const formatPatch = (git: Git["Service"], gitDir: string, base: string, head: st
     { cwd: gitDir, maxOutput: SERIES_LIMIT }
   )
 
-const notTheSame = (expected: ReadonlyArray<Commit>, applied: ReadonlyArray<Commit>, linear: boolean) => {
+/** What applying the series changed, in words; null: nothing. Trees are compared where each commit has its own. */
+export const notTheSame = (
+  expected: ReadonlyArray<Commit>,
+  applied: ReadonlyArray<Commit>,
+  linear: boolean
+): string | null => {
   if (expected.length !== applied.length) {
     return `${expected.length} commits became ${applied.length}`
   }

@@ -16,6 +16,8 @@ const LARGEST_BLOB = 100 * 1024 * 1024
 const LARGEST_LINK = 4096
 const MOST_COMMITS = 2000
 const MOST_FILES = 20_000
+/** Characters of the names of changed files, which reports and records repeat. */
+const LONGEST_NAMES = 4 * 1024 * 1024
 /** Bytes of the names of all files of a commit: a few nested trees can stand for more than any disk holds. */
 const LONGEST_LISTING = 64 * 1024 * 1024
 /** For all of it, so that an agent is answered while it waits. */
@@ -84,10 +86,11 @@ const touched = Effect.fnUntraced(function* (gitDir: string, commits: ReadonlyAr
     )
     .pipe(Effect.mapError(workBroke("listing the changes")))
   const found = changes.parseRaw(output)
-  if (found.length > MOST_FILES) {
+  const length = found.reduce((sum, { path }) => sum + path.length, 0)
+  if (found.length > MOST_FILES || length > LONGEST_NAMES) {
     return yield* unverified(
       "too_many_files",
-      `the commits change files ${found.length} times, which is more than ${MOST_FILES}`,
+      `the commits change files ${found.length} times (${length} characters of names), and at most ${MOST_FILES} times (${LONGEST_NAMES}) are handed over`,
       "take what was generated or downloaded out of the commits"
     )
   }

@@ -68,6 +68,36 @@ export const safeFilesContract = (name: string, bench: Effect.Effect<Bench, neve
         yield* files.removeTree(place, "no/where")
       }))
 
+    test("reads in pieces what it reads as a whole, and as much", (files, { place, put, symlink, fifo }) =>
+      Effect.gen(function* () {
+        const text = "0123456789".repeat(300_000)
+        put("long", text)
+        put("empty", "")
+        symlink("link", "long")
+        fifo("pipe")
+        const all = (path: string, limit: number) =>
+          Stream.runFold(
+            files.stream(place, path, limit),
+            () => "",
+            (sum, bytes) => sum + Buffer.from(bytes).toString("latin1")
+          )
+        assert.isTrue((yield* all("long", text.length)) === text)
+        assert.strictEqual(yield* all("empty", 0), "")
+        assert.strictEqual(yield* reason(all("long", text.length - 1)), "too_large")
+        assert.strictEqual(yield* reason(all("link", text.length)), "link")
+        assert.strictEqual(yield* reason(all("pipe", text.length)), "kind")
+        assert.strictEqual(yield* reason(all("nothing", text.length)), "missing")
+      }))
+
+    test("tells where a link points, and follows it nowhere", (files, { place, put, symlink }) =>
+      Effect.gen(function* () {
+        put("d/file", "")
+        symlink("link", "d/file")
+        assert.match(yield* files.readLink(place, "link"), /d\/file$/)
+        assert.strictEqual(yield* reason(files.readLink(place, "d/file")), "kind")
+        assert.strictEqual(yield* reason(files.readLink(place, "nothing")), "missing")
+      }))
+
     test("stays within its root", (files, { place }) =>
       Effect.gen(function* () {
         for (const path of ["../x", "a/../../x", "/etc/passwd", "a//b", "./a", "a/.", "a\0b"]) {
