@@ -18,7 +18,7 @@ import { Journal, type JournalError } from "../journal/Journal.ts"
 import { Tracker } from "../tracker/Tracker.ts"
 import { Workflow } from "../workflow/Workflow.ts"
 import type { WorkflowDefinition } from "../workflow/WorkflowConfig.ts"
-import { type Act, recoveryActs } from "./acts.ts"
+import { type Act, actsOf, failedHandoffs, recoveryActs } from "./acts.ts"
 import { makeKeptWorkspaces, relocateUntilKnown } from "./chores.ts"
 import { missingNow, nextDue } from "./decide.ts"
 import { apply, type Draft, type Input, newDraft, settle } from "./draft.ts"
@@ -301,8 +301,9 @@ const make = Effect.gen(function* () {
     at: yield* Clock.currentTimeMillis,
     epoch: state.epoch + 1
   }
-  yield* journal.append([entryOf(booted)])
   state = evolve(state, booted)
+  const asked = failedHandoffs(state, booted.at)
+  yield* journal.append([booted, ...asked].map(entryOf))
 
   /** The loop and what feeds it: when one of them dies, the program must not go on without it. */
   const vital = yield* FiberSet.make<never, never>()
@@ -336,7 +337,8 @@ const make = Effect.gen(function* () {
   )
 
   const atStart = yield* workflow.current
-  yield* Effect.forEach(recoveryActs(state), (act) => perform(act, atStart), { discard: true })
+  const acts = [...recoveryActs(state), ...asked.flatMap((event) => actsOf(event, state))]
+  yield* Effect.forEach(acts, (act) => perform(act, atStart), { discard: true })
   yield* FiberSet.run(vital, poll)
   yield* FiberSet.run(
     vital,

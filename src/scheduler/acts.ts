@@ -122,12 +122,17 @@ const relocate = (state: SchedulerState, issue: IssueId): ReadonlyArray<Act> => 
 /** What an earlier process left undone: every claim goes on at its last stage, every move is finished. */
 export const recoveryActs = (state: SchedulerState): ReadonlyArray<Act> => [
   ...Object.values(state.runs).map((record): Act => ({ _tag: "Start", record, recovering: true })),
-  ...Object.values(state.issues).flatMap((record) => relocate(state, record.id)),
-  // `symphony handoff` may have been there meanwhile, or what was wrong is mended: asking again costs nothing.
-  ...Object.values(state.issues)
+  ...Object.values(state.issues).flatMap((record) => relocate(state, record.id))
+]
+
+/**
+ * Handoffs that failed are asked for again at each start: `symphony handoff` may have been there meanwhile, or what was
+ * wrong is mended. `state` is the one after the boot.
+ */
+export const failedHandoffs = (state: SchedulerState, at: number): ReadonlyArray<SchedulerEvent> =>
+  Object.values(state.issues)
     .filter(
       ({ hold, id, relocation }) =>
         hold?.reason === "handoff" && relocation === null && liveRunOf(state, id) === undefined
     )
-    .map((record): Act => ({ _tag: "Redeliver", record }))
-]
+    .map(({ id }) => ({ _tag: "HandoffAsked", at, issue: id }))

@@ -45,6 +45,8 @@ interface LedgerIssue {
   /** Not to be started between: an earlier time tells of a clock that was set back. */
   waits: { readonly since: number; readonly until: number }
   lastHandoff: "none" | "exported"
+  /** The run that ended last. */
+  lastRun: string | null
   question: { id: string; reply: string | null } | null
   /** The last reply that an agent has taken up. */
   answered: string | null
@@ -84,6 +86,10 @@ const statedBackoff = (n: number, cap: number): number => Math.min(10_000 * 2 **
 export const makeLedger = (facts: Facts) => {
   const runs = new Map<string, LedgerRun>()
   const issues = new Map<string, LedgerIssue>()
+  /** Ended runs whose handoff is to be done again. */
+  const askedAgain = new Set<string>()
+  /** Those of them that have handed over since. */
+  const madeGood = new Set<string>()
   const totals = { tokens: 0, runs: 0, completed: 0, seconds: 0 }
   const starts = new Map<string, number>()
   /** Entries since the last compaction that are known to be durable. */
@@ -100,6 +106,7 @@ export const makeLedger = (facts: Facts) => {
       held: false,
       waits: NO_WAIT,
       lastHandoff: "none",
+      lastRun: null,
       question: null,
       answered: null,
       relocation: null
@@ -175,6 +182,7 @@ export const makeLedger = (facts: Facts) => {
     const run = liveRun(event)
     const issue = issueOf(run.issue)
     const { next, outcome } = event
+    issue.lastRun = event.run
     require(!facts.lives(event.run), "no sandbox outlives its run", () => event.run)
     require(!facts.holdsToken(event.run), "every token is revoked with its run", () => event.run)
     switch (outcome._tag) {
@@ -319,9 +327,17 @@ export const makeLedger = (facts: Facts) => {
         issueOf(run.issue).lastHandoff = "exported"
         return
       }
+      case "HandoffAsked": {
+        const { lastRun } = issueOf(event.issue)
+        if (lastRun !== null) askedAgain.add(lastRun)
+        return
+      }
       case "HandedOver": {
-        issueOf(event.issue).lastHandoff = "exported"
-        totals.completed += 1
+        const issue = issueOf(event.issue)
+        issue.lastHandoff = "exported"
+        // Asked for once more, it is the same again.
+        if (issue.lastRun !== null && !madeGood.has(issue.lastRun)) totals.completed += 1
+        if (issue.lastRun !== null) madeGood.add(issue.lastRun)
         return
       }
       case "MoveIntended": {
@@ -383,7 +399,6 @@ export const makeLedger = (facts: Facts) => {
       case "Booted":
       case "WorkspaceRemoved":
       case "Reviewed":
-      case "HandoffAsked":
       case "HandoffFailed":
       case "AdapterBlocked":
       case "AdapterUnblocked":
@@ -421,6 +436,7 @@ export const makeLedger = (facts: Facts) => {
       found = entries.slice(snapshot + count)
     },
     liveRun: (run: string) => runs.get(run),
+    mayPublish: (run: string): boolean => runs.get(run)?.publishIntended === true || askedAgain.has(run),
     /** What an agent is prompted with: a session that was not there when a person answered is told. */
     prompted: (id: RunId, text: string): void => {
       const run = runs.get(id)

@@ -523,7 +523,7 @@ export const simulate = (plan: Plan): Outcome => {
       throw new Violation("intent, effect, result", `${run} exports while its agent may live`)
   }
   const checkPublish = (run: RunId): void => {
-    if (ledger.liveRun(run)?.publishIntended !== true)
+    if (!ledger.mayPublish(run))
       throw new Violation("intent, effect, result", `${run} publishes without an intent`)
   }
   const checkRemoval = (identifier: string): void => {
