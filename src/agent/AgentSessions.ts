@@ -23,8 +23,8 @@ export type AgentEvent = typeof AgentEvent.Type
 export class AgentError extends Schema.TaggedError<AgentError>()("AgentError", {
   /**
    * `not_found`: its command is not there; `launch`: it ended by itself before it answered
-   * `initialize`; `start`: it was not started, or killed before that; `protocol`: a line
-   * that is no message, or an answer that we cannot use; `auth`: a credential is missing or refused;
+   * `initialize`; `start`: it was not started, or killed before that; `lost`: its sandbox went away; `protocol`: a
+   * line that is no message, or an answer that we cannot use; `auth`: a credential is missing or refused;
    * `billing`: the account that pays for the model cannot;
    * `rate_limit`: see `resetAt`; `read_timeout`, `prompt_timeout`, `stall_timeout`;
    * `exit`: the process ended within a turn; `turn`: the agent ended its turn without success; `system`: the
@@ -35,6 +35,7 @@ export class AgentError extends Schema.TaggedError<AgentError>()("AgentError", {
     "not_found",
     "launch",
     "start",
+    "lost",
     "protocol",
     "auth",
     "billing",

@@ -1,4 +1,5 @@
 import { Option, Schema } from "effect"
+import type { ProcessExit } from "../sandbox/Sandboxes.ts"
 import type { Adapter } from "./adapters.ts"
 import { AgentError } from "./AgentSessions.ts"
 import type { Launch } from "./launch.ts"
@@ -88,11 +89,13 @@ const SIGNALLED = 128
 /** The agent's process ended, or its pipes did. */
 export const ended = (
   launch: Launch,
-  exit: { readonly code: number | null; readonly detail: string } | null,
+  exit: ProcessExit | null,
   stderr: ReadonlyArray<string>,
   answered: boolean
 ): AgentError => {
   const last = stderr.length === 0 ? "" : `; its last lines: ${oneLine(stderr.join(" | "), 1000)}`
+  if (exit?.lost === true)
+    return failure("lost", `${launch.name} was lost with its sandbox: ${oneLine(exit.detail, 200)}${last}`)
   const code = exit?.code ?? null
   if (!answered && code !== null && NOT_FOUND.has(code))
     return failure(

@@ -22,6 +22,7 @@ const classOfAgent: Record<AgentError["reason"], FailureClass> = {
   not_found: "configuration",
   launch: "configuration",
   start: "infrastructure",
+  lost: "infrastructure",
   protocol: "agent",
   auth: "configuration",
   billing: "configuration",
@@ -62,9 +63,10 @@ export const failureOf = (error: Raised): RunFailure => {
     case "PromptError":
       return make("configuration", error.code)
     case "SandboxError":
-      return error.reason === "unavailable"
-        ? make("configuration", "sandbox_unavailable")
-        : make("infrastructure", `sandbox_${error.reason}`)
+      return make(
+        error.reason === "unavailable" || error.reason === "mount" ? "configuration" : "infrastructure",
+        `sandbox_${error.reason}`
+      )
     case "WorkspaceError":
       return make(error.reason === "io" ? "infrastructure" : "configuration", `workspace_${error.reason}`)
     case "IssueUnreadable":

@@ -14,6 +14,7 @@ import {
 import type { RunId } from "../domain/ids.ts"
 import type { WorkflowDefinition } from "../workflow/WorkflowConfig.ts"
 import {
+  type ProcessExit,
   type Sandbox,
   type SandboxCommand,
   SandboxError,
@@ -90,7 +91,7 @@ const startProgram = Effect.fnUntraced(function* (
   const stdin = yield* Queue.bounded<Uint8Array, Cause.Done>(PIPE_CHUNKS)
   const stdout = yield* Queue.bounded<Uint8Array, Cause.Done>(PIPE_CHUNKS)
   const stderr = yield* Queue.bounded<Uint8Array, Cause.Done>(PIPE_CHUNKS)
-  const exited = yield* Deferred.make<{ readonly code: number | null; readonly detail: string }>()
+  const exited = yield* Deferred.make<ProcessExit>()
   const writing = yield* Semaphore.make(1)
   const kind = request.workflow.config.sandbox.kind
 
@@ -106,8 +107,8 @@ const startProgram = Effect.fnUntraced(function* (
         Deferred.succeed(
           exited,
           Exit.isSuccess(exit)
-            ? { code: exit.value, detail: `exit code ${exit.value}` }
-            : { code: null, detail: "ended by SIGKILL" }
+            ? { code: exit.value, detail: `exit code ${exit.value}`, lost: false }
+            : { code: null, detail: "ended by SIGKILL", lost: false }
         ),
         Queue.end(stdout),
         Queue.end(stderr),

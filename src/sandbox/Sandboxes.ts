@@ -5,8 +5,8 @@ import type { SandboxKind, WorkflowDefinition } from "../workflow/WorkflowConfig
 export class SandboxError extends Schema.TaggedError<SandboxError>()("SandboxError", {
   kind: Schema.Literals(["smolvm", "bubblewrap", "host"]),
   /**
-   * `unavailable`: this machine cannot do it (configuration); `boot`, `boot_timeout`, `server_down`, `lost`,
-   * `name_taken`, `image`, `mount`: infrastructure; `spawn`: the command could not be started; `io`: its pipes broke.
+   * `unavailable`: this machine cannot do it; `mount`: it cannot show what it is to (both configuration); `boot`,
+   * `boot_timeout`, `server_down`, `lost`, `name_taken`, `image`: infrastructure; `spawn`: the command could not be started; `io`: its pipes broke.
    */
   reason: Schema.Literals([
     "unavailable",
@@ -66,6 +66,13 @@ export interface SandboxCommand {
   readonly line: string
 }
 
+export interface ProcessExit {
+  readonly code: number | null
+  readonly detail: string
+  /** The sandbox went away under the process, which says nothing about the process. */
+  readonly lost: boolean
+}
+
 /** A process inside a sandbox. Its bytes are untrusted. */
 export interface SandboxProcess {
   /** Host pid, where the process has one. */
@@ -80,7 +87,7 @@ export interface SandboxProcess {
    * Waits for the end. `code` is null when a signal ended it or the sandbox was lost; where an init of the
    * guest stands between, a signal is told as 128 plus its number.
    */
-  readonly exit: Effect.Effect<{ readonly code: number | null; readonly detail: string }>
+  readonly exit: Effect.Effect<ProcessExit>
 }
 
 export interface Sandbox {

@@ -60,9 +60,13 @@ export const spawnGuest = Effect.fnUntraced(function* (
       write,
       closeStdin: Effect.asVoid(Queue.end(outbox)),
       exit: Effect.matchEffect(handle.exitCode, {
-        onSuccess: (code) => Effect.succeed({ code, detail: `exit code ${code}` }),
+        onSuccess: (code) => Effect.succeed({ code, detail: `exit code ${code}`, lost: false }),
         onFailure: (error) =>
-          Effect.succeed({ code: null, detail: `ended by ${signalIn(error) ?? describe(error)}` })
+          Effect.succeed({
+            code: null,
+            detail: `ended by ${signalIn(error) ?? describe(error)}`,
+            lost: false
+          })
       })
     }
   }

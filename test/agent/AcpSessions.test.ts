@@ -3,6 +3,7 @@ import { Effect, Exit, Fiber, Option, Scope, Stream } from "effect"
 import { TestClock } from "effect/testing"
 import { vi } from "vitest"
 import { layer } from "../../src/agent/AcpSessions.ts"
+import { failureOf as classified } from "../../src/run/failures.ts"
 import { AgentSessions, type AgentEvent, type AgentSession } from "../../src/agent/AgentSessions.ts"
 import { MAX_LINE_BYTES } from "../../src/agent/lines.ts"
 import type { AdapterName } from "../../src/domain/AdapterName.ts"
@@ -404,6 +405,19 @@ describe("a turn", () => {
       const error = yield* failureOf(turn)
       assert.strictEqual(error.reason, "exit")
       assert.match(error.message, /exit code 134.*out of memory/)
+    }).pipe(Effect.provide(layer))
+  )
+
+  it.effect("is nobody's failure but the sandbox's when that goes away within it", () =>
+    Effect.gen(function* () {
+      const peer = yield* makePeer
+      const session = yield* openWith(peer)
+      const { turn } = yield* prompting(session, peer)
+      yield* peer.lose("the guest was lost: connection to VM lost")
+      const error = yield* failureOf(turn)
+      assert.strictEqual(error.reason, "lost")
+      assert.match(error.message, /connection to VM lost/)
+      assert.deepInclude(classified(error), { class: "infrastructure", reason: "agent_lost" })
     }).pipe(Effect.provide(layer))
   )
 

@@ -12,7 +12,7 @@ import {
 } from "effect"
 import type { AgentSession, AgentSessionOptions } from "../../src/agent/AgentSessions.ts"
 import { AgentSessions } from "../../src/agent/AgentSessions.ts"
-import type { Sandbox, SandboxProcess } from "../../src/sandbox/Sandboxes.ts"
+import type { ProcessExit, Sandbox, SandboxProcess } from "../../src/sandbox/Sandboxes.ts"
 import type { AdapterName } from "../../src/domain/AdapterName.ts"
 import type { WorkflowConfig } from "../../src/workflow/WorkflowConfig.ts"
 import { testWorkflow } from "../support/workflow.ts"
@@ -42,6 +42,8 @@ export interface Peer {
   readonly stderr: (text: string) => Effect.Effect<void>
   /** The process ends and its pipes with it. */
   readonly exit: (code: number | null, detail?: string) => Effect.Effect<void>
+  /** Its sandbox goes away, and the process with it. */
+  readonly lose: (detail: string) => Effect.Effect<void>
   readonly stdinClosed: Effect.Effect<void>
   /** From now on the agent reads nothing more. */
   readonly stopReading: Effect.Effect<void>
@@ -56,7 +58,7 @@ export const makePeer: Effect.Effect<Peer> = Effect.gen(function* () {
   const stderr = yield* Queue.unbounded<Uint8Array, Cause.Done>()
   const inbox = yield* Queue.unbounded<Message>()
   const started = yield* Deferred.make<string>()
-  const exited = yield* Deferred.make<{ readonly code: number | null; readonly detail: string }>()
+  const exited = yield* Deferred.make<ProcessExit>()
   const closed = yield* Deferred.make<void>()
   const reading = yield* Latch.make(true)
 
@@ -97,6 +99,12 @@ export const makePeer: Effect.Effect<Peer> = Effect.gen(function* () {
     return message
   })
 
+  const leave = Effect.fnUntraced(function* (exit: ProcessExit) {
+    yield* Queue.end(stdout)
+    yield* Queue.end(stderr)
+    yield* Deferred.succeed(exited, exit)
+  })
+
   return {
     sandbox,
     line: Deferred.await(started),
@@ -105,11 +113,8 @@ export const makePeer: Effect.Effect<Peer> = Effect.gen(function* () {
     raw,
     send,
     stderr: (text) => Effect.asVoid(Queue.offer(stderr, encoder.encode(text))),
-    exit: Effect.fnUntraced(function* (code: number | null, detail = "") {
-      yield* Queue.end(stdout)
-      yield* Queue.end(stderr)
-      yield* Deferred.succeed(exited, { code, detail })
-    }),
+    exit: (code, detail = "") => leave({ code, detail, lost: false }),
+    lose: (detail) => leave({ code: null, detail, lost: true }),
     stdinClosed: Deferred.await(closed),
     stopReading: Effect.asVoid(reading.close),
     answer: (method, result) => Effect.tap(expect(method), ({ id }) => send({ id, result })),

@@ -138,8 +138,8 @@ describe.skipIf(!hasProcessTable("failures of smolvm"))(
             const running = yield* sandbox.start(sh("echo up; exec sleep 1000"))
             yield* untilPrinted(running, "up")
             for (const pid of standIn.processes()) process.kill(pid, "SIGKILL")
-            const { code, detail } = yield* running.exit
-            assert.isNull(code)
+            const { code, detail, lost } = yield* running.exit
+            assert.deepStrictEqual([code, lost], [null, true])
             assert.include(detail, "connection to VM lost")
             assert.strictEqual(yield* sandbox.stop, "dead")
           })
@@ -196,6 +196,20 @@ describe.skipIf(!canBubblewrap("smolvm serve"))("over smolvm serve", { timeout: 
       )
     )
   }
+
+  it.live("a host that is not reached any more is no matter of configuration", () =>
+    onSmolvm({ behaviour: { isolation: "bubblewrap", network: "virtio" } }, ({ request, standIn }, life) =>
+      life(
+        Effect.gen(function* () {
+          yield* Effect.scoped(acquire(request("FIRST")))
+          standIn.behave({ floor: "strict" })
+          const error = yield* refused(request("SECOND", 2))
+          assert.strictEqual(error.reason, "lost")
+          assert.include(error.message, "the guest reaches symphony at none of")
+        })
+      )
+    )
+  )
 
   it.live("a start that goes on after its answer was waited for leaves nothing, and its slot is held", () =>
     onSmolvm(

@@ -7,8 +7,9 @@ import { Base64Url } from "effect/encoding"
 import { SandboxError } from "../Sandboxes.ts"
 import type { Link } from "./guestLink.ts"
 
-/** How long a stranger may stay without having proved a token. */
+/** How long a stranger may stay without having proved a token, whatever it sends. */
 const AUTHENTICATION_MS = 10_000
+/** Of more, who has stood there longest has to go: a guest sends its token at once. */
 const MAX_STRANGERS = 128
 const TOKEN_BYTES = 32
 const PREFIX = "symphony "
@@ -99,14 +100,18 @@ interface Listening {
 const listen = (claim: (token: string) => Expected | undefined) =>
   Effect.callback<Listening, SandboxError>((resume) => {
     const open = new Set<net.Socket>()
-    let strangers = 0
+    const strangers = new Set<net.Socket>()
     const server = net.createServer({ noDelay: true }, (socket) => {
-      if (strangers >= MAX_STRANGERS) return void socket.destroy()
-      strangers++
+      const [oldest] = strangers
+      if (oldest !== undefined && strangers.size >= MAX_STRANGERS) {
+        strangers.delete(oldest)
+        oldest.destroy()
+      }
+      strangers.add(socket)
       open.add(socket)
       socket.once("close", () => open.delete(socket))
       socket.on("error", () => socket.destroy())
-      authenticate(socket, claim, () => strangers--)
+      authenticate(socket, claim, () => strangers.delete(socket))
     })
     server.once("error", (cause) => resume(Effect.fail(problem(cause))))
     server.listen(0, "127.0.0.1", () => {
@@ -129,13 +134,13 @@ const authenticate = (
   decided: () => void
 ): void => {
   let seen = Buffer.alloc(0)
+  const deadline = setTimeout(() => socket.destroy(), AUTHENTICATION_MS)
   const over = () => {
     socket.off("data", onData)
-    socket.off("close", onClose)
-    socket.setTimeout(0)
+    socket.off("close", over)
+    clearTimeout(deadline)
     decided()
   }
-  const onClose = () => over()
   const onData = (chunk: Buffer) => {
     seen = Buffer.concat([seen, chunk])
     const end = seen.indexOf(10)
@@ -149,8 +154,7 @@ const authenticate = (
     Deferred.doneUnsafe(one.arrived, Effect.succeed(socket))
   }
   socket.on("data", onData)
-  socket.on("close", onClose)
-  socket.setTimeout(AUTHENTICATION_MS, () => socket.destroy())
+  socket.on("close", over)
 }
 
 const linkOver = (socket: net.Socket): Link => ({

@@ -58,6 +58,8 @@ export const makeSmolvmSandbox = Effect.fnUntraced(function* ({ limits }: Smolvm
   const pools = new Map<string, VmPool>()
   const shares = new Map<string, Share>()
   const warned = yield* Ref.make(false)
+  /** Setups whose machines have been of use. What keeps another one of them from it is no matter of configuration. */
+  const proven = new Set<string>()
   const bridges: Array<Bridge> = []
   /** Opened with the first machine: who uses no microVM opens no port. One that could not be is tried again. */
   const bridge: Effect.Effect<Bridge, SandboxError> = opening.withPermit(
@@ -148,27 +150,30 @@ export const makeSmolvmSandbox = Effect.fnUntraced(function* ({ limits }: Smolvm
   const probe = Effect.fnUntraced(function* (machines: Machines, name: string, config: WorkflowConfig) {
     const { greet, port } = yield* bridge
     const token = yield* greet
+    const { from, image } = config.smolvm
+    const setup = JSON.stringify([machines.description, from, image, config.sandbox.net, hostsFor(config)])
+    const useless = (detail: string, hint: string) =>
+      fail(proven.has(setup) ? "lost" : "unavailable", detail, hint)
     const answer = yield* machines
       .execute(name, guestCommand(["probe", String(port), ...hostsFor(config)]), token)
       .pipe(Effect.mapError(sandboxError))
     const found = yield* decodeProbe(answer.stdout.trim()).pipe(
       Effect.mapError(() =>
-        fail(
-          "unavailable",
+        useless(
           `the guest cannot run Node: ${printableTail(answer.stderr.trim(), 300) || `exit code ${answer.code}`}`,
           "set `smolvm.from` to an image of scripts/build-vm.sh, or `smolvm.image` to one with Node 22 or later"
         )
       )
     )
     if (found.host === null) {
-      return yield* fail(
-        "unavailable",
+      return yield* useless(
         `the guest reaches symphony at none of ${hostsFor(config).join(", ")}`,
         config.smolvm.endpoint === null
           ? "name the host as the guest sees it as `mcp.host`"
           : "`smolvm serve` keeps its guests from the host: start it with SMOLVM_EGRESS_FLOOR=metadata, or leave `smolvm.endpoint` out"
       )
     }
+    proven.add(setup)
     return { host: printableLine(found.host, 200), home: found.home }
   }, Effect.scoped)
 

@@ -13,7 +13,7 @@ import {
 } from "effect"
 import { within } from "../../processes/endProcesses.ts"
 import { printableLine } from "../../domain/printable.ts"
-import { SandboxError, type SandboxProcess } from "../Sandboxes.ts"
+import { type ProcessExit, SandboxError, type SandboxProcess } from "../Sandboxes.ts"
 import { frame, FromGuest, HEADER_BYTES, makeFrameReader, ToGuest } from "./frames.ts"
 
 /** Two byte streams to the program in the guest. */
@@ -67,15 +67,13 @@ const decodeRefusal = Schema.decodeUnknownEffect(
 const io = (detail: string) => new SandboxError({ kind: "smolvm", reason: "io", detail, hint: null })
 const lost = (detail: string) => new SandboxError({ kind: "smolvm", reason: "lost", detail, hint: null })
 
-type End = { readonly code: number | null; readonly detail: string }
-
 /** Runs `order` at the other end; closing the scope ends it: stdin, then SIGTERM, then SIGKILL. */
 export const runOver = Effect.fnUntraced(function* (
   link: Link,
   order: Order
 ): Effect.fn.Return<SandboxProcess, SandboxError, Scope.Scope> {
   const started = yield* Deferred.make<void, SandboxError>()
-  const end = yield* Deferred.make<End>()
+  const end = yield* Deferred.make<ProcessExit>()
   const stdout = yield* Queue.bounded<Uint8Array, Cause.Done>(PIPE_CHUNKS)
   const stderr = yield* Queue.bounded<Uint8Array, Cause.Done>(PIPE_CHUNKS)
   const credit = yield* Semaphore.make(link.window)
@@ -113,7 +111,8 @@ export const runOver = Effect.fnUntraced(function* (
         const { code, signal } = yield* decodeExit(Buffer.from(payload).toString("utf8"))
         yield* Deferred.succeed(end, {
           code: signal === null ? code : null,
-          detail: signal === null ? `exit code ${code}` : `ended by ${printableLine(signal, 20)}`
+          detail: signal === null ? `exit code ${code}` : `ended by ${printableLine(signal, 20)}`,
+          lost: false
         })
         return yield* closeOutput
       }
@@ -136,7 +135,7 @@ export const runOver = Effect.fnUntraced(function* (
       const detail = `the guest was lost${words === "" ? "" : `: ${words}`}`
       return Effect.andThen(
         Deferred.fail(started, lost(detail)),
-        Deferred.succeed(end, { code: null, detail })
+        Deferred.succeed(end, { code: null, detail, lost: true })
       )
     }),
     Effect.andThen(closeOutput)
@@ -170,7 +169,9 @@ export const runOver = Effect.fnUntraced(function* (
     yield* asked(ToGuest.signal, Buffer.from("SIGKILL"), KILL_GRACE)
   }).pipe(
     Effect.ensuring(link.cut),
-    Effect.andThen(Deferred.done(end, Exit.succeed({ code: null, detail: "ended with its sandbox" }))),
+    Effect.andThen(
+      Deferred.done(end, Exit.succeed({ code: null, detail: "ended with its sandbox", lost: false }))
+    ),
     Effect.asVoid
   )
   yield* Effect.addFinalizer(() => leave)
