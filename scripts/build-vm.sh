@@ -12,7 +12,9 @@ AGENTS="@agentclientprotocol/claude-agent-acp@0.101.0 @agentclientprotocol/codex
 COMMANDS="git rg claude-agent-acp codex-acp opencode"
 OUT=.vm/symphony.smolmachine.smolmachine
 RECIPE=.vm/symphony.recipe
-BUILDER=symphony-image-builder
+# Its own for each build: what has another name belongs to somebody else.
+BUILDER=symphony-image-builder-$$
+BUILD=.vm/symphony-build-$$
 
 say() { printf '%s\n' "$*"; }
 fail() {
@@ -46,24 +48,26 @@ fi
 later() { [ "$(printf '%s\n%s\n' "$1" "$2" | sort -t. -k1,1n -k2,2n -k3,3n | head -n 1)" = "$2" ]; }
 if later "$version" 1.0.2; then name="--name $BUILDER"; else name="$BUILDER"; fi
 
-exists() { smolvm machine ls --json | grep -q "\"name\": *\"$BUILDER\""; }
 # Deleting alone has been seen to leave the machine's process behind.
 remove_builder() {
   smolvm machine stop --name "$BUILDER" >/dev/null 2>&1 || true
   # shellcheck disable=SC2086
   smolvm machine delete $name -f >/dev/null 2>&1 || true
 }
-if exists; then remove_builder; fi
-trap 'status=$?; remove_builder; rm -f .vm/symphony-build .vm/symphony-build.smolmachine; exit $status' EXIT
-trap 'exit 130' INT
-trap 'exit 143' TERM
+machines=$(smolvm machine ls --json) || fail "smolvm does not say which machines there are" "smolvm machine ls --json must work first"
+if printf '%s' "$machines" | grep -q "\"name\": *\"$BUILDER\""; then
+  fail "there is a machine called $BUILDER" "it is none of this build: delete it, or run this again"
+fi
 
 guest() { smolvm machine exec --name "$BUILDER" -- sh -c "$1"; }
 
 say "smolvm $version, from $BASE"
 # shellcheck disable=SC2086
 smolvm machine create $name --image "$BASE" --cpus 2 --mem 4096 --net >/dev/null ||
-  fail "the builder cannot be made" "is another build running? its machine is called $BUILDER"
+  fail "the builder cannot be made"
+trap 'status=$?; remove_builder; rm -f "$BUILD" "$BUILD.smolmachine"; exit $status' EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
 smolvm machine start --name "$BUILDER" >/dev/null ||
   fail "the builder does not start" "can this machine reach the registry that $BASE comes from?"
 
@@ -82,9 +86,9 @@ node=$(guest "node --version")
 say "packing"
 smolvm machine stop --name "$BUILDER" >/dev/null || fail "the builder does not stop"
 mkdir -p .vm
-smolvm pack create --from-vm "$BUILDER" -o .vm/symphony-build >/dev/null || fail "smolvm cannot pack the builder"
-[ -s .vm/symphony-build.smolmachine ] || fail "smolvm has packed nothing"
-mv -f .vm/symphony-build.smolmachine "$OUT"
+smolvm pack create --from-vm "$BUILDER" -o "$BUILD" >/dev/null || fail "smolvm cannot pack the builder"
+[ -s "$BUILD.smolmachine" ] || fail "smolvm has packed nothing"
+mv -f "$BUILD.smolmachine" "$OUT"
 printf '%s\n' "$recipe" >"$RECIPE"
 
 say ""

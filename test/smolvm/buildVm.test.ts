@@ -88,4 +88,25 @@ describe.skipIf(!canBubblewrap("scripts/build-vm.sh"))("scripts/build-vm.sh", ()
       }
     }
   })
+
+  it("ends no machine but its own", () => {
+    const foreign = ["symphony-image-builder", "symphony-image-builder-1"]
+    const { build, standIn } = open("now", { npm: "exit 1" })
+    try {
+      for (const name of foreign) {
+        standIn.run(["machine", "create", "--name", name])
+        standIn.run(["machine", "start", "--name", name])
+      }
+      const before = standIn.list()
+      assert.strictEqual(build().status, 1)
+      assert.deepStrictEqual(standIn.list(), before)
+      standIn.behave({ ls: "fail" })
+      const { status, stderr } = build()
+      assert.strictEqual(status, 1)
+      assert.include(stderr, "does not say which machines there are")
+      assert.deepStrictEqual(standIn.list(), before)
+    } finally {
+      standIn.close()
+    }
+  })
 })
