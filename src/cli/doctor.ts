@@ -1,4 +1,5 @@
 import { Console, Effect, Layer, Result } from "effect"
+import { adapterOf } from "../agent/adapters.ts"
 import * as HostCredentials from "../agent/HostCredentials.ts"
 import { printable } from "../domain/printable.ts"
 import * as GitHandoff from "../handoff/GitHandoff.ts"
@@ -9,7 +10,7 @@ import * as FileWorkflow from "../workflow/FileWorkflow.ts"
 import { Workflow } from "../workflow/Workflow.ts"
 import { CommandFailed, failWith } from "./failures.ts"
 import { locateWorkflow } from "./locateWorkflow.ts"
-import { checksOf, type Trouble } from "./preflight.ts"
+import { adaptersOf, checksOf, type Trouble } from "./preflight.ts"
 import { startFailure } from "./program.ts"
 
 export interface DoctorOptions {
@@ -49,8 +50,9 @@ const examine = Effect.gen(function* () {
   let good = true
   for (const check of yield* checksOf(definition)) good = (yield* ask(check)) && good
   if (definition.config.sandbox.kind !== "smolvm") return good
+  const readonlyPaths = adaptersOf(definition).flatMap((name) => adapterOf(name).readonlyPaths)
   // Each needs what was asked before: after the first that fails the others would only say so again.
-  for (const { name, run } of yield* diagnose(definition)) {
+  for (const { name, run } of yield* diagnose(definition, readonlyPaths)) {
     const asked = Effect.mapError(run, (error) => ({ what: error.detail, todo: error.hint }))
     if (yield* ask({ name, run: asked })) continue
     good = false

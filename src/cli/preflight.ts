@@ -22,7 +22,8 @@ export class NotReady extends Schema.TaggedError<NotReady>()("NotReady", {
   }
 }
 
-const adaptersOf = ({ config }: WorkflowDefinition): ReadonlyArray<AdapterName> => [
+/** The adapters that runs may be started with. */
+export const adaptersOf = ({ config }: WorkflowDefinition): ReadonlyArray<AdapterName> => [
   ...new Set(
     config.states
       .filter((state) => state.role === "active")

@@ -43,7 +43,11 @@ describe.skipIf(!canBubblewrap("symphony over smolvm"))(
         return within(standIn, async () => {
           const project = workshop.project({
             repository: true,
-            settings: ["sandbox: { kind: smolvm }", "acp: { adapter: demo, transport: stdio }"]
+            settings: [
+              "sandbox: { kind: smolvm }",
+              "smolvm: { image: node:24-bookworm }",
+              "acp: { adapter: demo, transport: stdio }"
+            ]
           })
           const large = Array.from(
             { length: 400 },
@@ -74,7 +78,11 @@ describe.skipIf(!canBubblewrap("symphony over smolvm"))(
       const standIn = openStandIn("may", { isolation: "plain" })
       return within(standIn, async () => {
         const project = workshop.project({
-          settings: ["sandbox: { kind: smolvm }", "agent: { max_concurrent_agents: 10 }"]
+          settings: [
+            "sandbox: { kind: smolvm }",
+            "smolvm: { image: node:24-bookworm }",
+            "agent: { max_concurrent_agents: 10 }"
+          ]
         })
         const foreign = [
           "symphony-of-somebody-else",

@@ -12,6 +12,7 @@ import { type CommandLine, makeCommandLine } from "./commandLine.ts"
 import { guestCommand } from "./guestProgram.ts"
 import { type Link, type Order, runOver } from "./guestLink.ts"
 import { makeServer } from "./server.ts"
+import { checkImage } from "./image.ts"
 import type { Limits } from "./limits.ts"
 import type { Machines, MachineSpec } from "./Machines.ts"
 import { BIN_TARGET, configuredMounts, mountProblem } from "./mounts.ts"
@@ -107,19 +108,12 @@ export const makeSmolvmSandbox = Effect.fnUntraced(function* ({ limits }: Smolvm
   const check = Effect.fn("SmolvmSandbox.check")(function* ({ config }: WorkflowDefinition) {
     const machines = machinesOf(config)
     const unavailable = (error: SandboxError) => fail("unavailable", error.detail, error.hint)
-    yield* machines.version.pipe(Effect.mapError(sandboxError), Effect.mapError(unavailable))
+    const version = yield* machines.version.pipe(Effect.mapError(sandboxError), Effect.mapError(unavailable))
     // Its attached stdio exists on the command line only.
     if (config.acp.transport === "stdio" && config.smolvm.endpoint !== null) {
       yield* commandLine.version.pipe(Effect.mapError(sandboxError), Effect.mapError(unavailable))
     }
-    const { from } = config.smolvm
-    if (from !== null && !(yield* Effect.orElseSucceed(fs.exists(from), () => false))) {
-      return yield* fail(
-        "unavailable",
-        `there is no machine image at ${from}`,
-        "make it with scripts/build-vm.sh, or mend `smolvm.from`"
-      )
-    }
+    yield* checkImage(fs, config, version)
     const workspaces = config.workspace.root
     const problem = mountProblem([
       { source: workspaces, target: workspaces, readonly: false },

@@ -6,6 +6,7 @@ import type { WorkflowDefinition } from "../../workflow/WorkflowConfig.ts"
 import { localMachine } from "../LocalRun.ts"
 import { SandboxError } from "../Sandboxes.ts"
 import { makeCommandLine } from "./commandLine.ts"
+import { checkImage } from "./image.ts"
 import { defaultLimits, type Limits } from "./limits.ts"
 import { makeServer } from "./server.ts"
 import { makeSmolvmSandbox } from "./SmolvmSandbox.ts"
@@ -17,15 +18,22 @@ import { realStateRoot, unrecorded } from "./VmPool.ts"
 /** Releases before this are told apart, and known to leave machines behind and to lose the end of stdin. */
 const KNOWN_GOOD = "0.8.1"
 
+const BY_HAND = "stop and delete it with `smolvm machine`; what smolvm says to that is what is wrong"
+
 const problem = (detail: string, hint: string | null) =>
   new SandboxError({ kind: "smolvm", reason: "unavailable", detail, hint })
 
 /**
  * Everything about smolvm that a run depends on, in the order in which one needs the other. The boot is a
- * real one: a machine of its own, made and removed, beside those of an orchestrator that may be running.
+ * real one, with what the agents need to read: a machine of its own, made and removed, beside those of an
+ * orchestrator that may be running.
  */
 export const diagnose = Effect.fnUntraced(
-  function* (definition: WorkflowDefinition, limits: Limits = defaultLimits) {
+  function* (
+    definition: WorkflowDefinition,
+    readonlyPaths: ReadonlyArray<string>,
+    limits: Limits = defaultLimits
+  ) {
     const machine = yield* localMachine
     const { files, fs } = machine
     const context = yield* Effect.context<
@@ -59,44 +67,57 @@ export const diagnose = Effect.fnUntraced(
     })
 
     const pack = Effect.gen(function* () {
-      if (from === null && image === null) {
-        return yield* problem(
-          "neither `smolvm.from` nor `smolvm.image` is set: machines would be bare",
-          "make an image with scripts/build-vm.sh and name it as `smolvm.from`"
-        )
-      }
+      yield* checkImage(fs, config, yield* told(machines.version))
       if (from === null) return `${image}, pulled when a machine boots`
-      const found = yield* Effect.option(fs.stat(from))
-      if (found._tag === "None")
-        return yield* problem(`${from} is not there`, "make it with scripts/build-vm.sh")
-      return `${from}, ${Math.ceil(Number(found.value.size) / 1024 / 1024)} MiB`
+      const { size } = yield* Effect.mapError(fs.stat(from), (error) => problem(error.message, null))
+      return `${from}, ${Math.ceil(Number(size) / 1024 / 1024)} MiB`
     })
 
+    /** Of the doctor's own: the records of an orchestrator that may be running are not ours to clear up. */
+    const ownRoot = Effect.gen(function* () {
+      const root = `${yield* realStateRoot(fs, config.state.root)}/doctor`
+      yield* fs.makeDirectory(`${root}/workspace`, { recursive: true })
+      return yield* fs.realPath(root)
+    }).pipe(Effect.mapError((error) => problem(error.message, null)))
+
+    /** A real boot. Its machine is written down, so that one of a call that was killed goes with the next call. */
+    const tryOne = Effect.fnUntraced(
+      function* (root: string) {
+        const sandbox = yield* makeSmolvmSandbox({ limits })
+        const acquired = yield* sandbox.acquire({
+          runId: makeRunId(0, 0),
+          identifier: Identifier.make("doctor"),
+          workflow: { ...definition, config: { ...config, state: { root } } },
+          workspace: `${root}/workspace`,
+          readonlyPaths,
+          programs: [],
+          keep: [],
+          secretPaths: [],
+          env: {},
+          homeFiles: [],
+          listenerPort: 0
+        })
+        if ((yield* acquired.stop) === "unknown") {
+          return yield* problem(`the machine ${acquired.name} boots and does not stop`, BY_HAND)
+        }
+        return new URL(acquired.listenerUrl).hostname
+      },
+      Effect.scoped,
+      Effect.provideContext(context)
+    )
+
     const boot = Effect.gen(function* () {
-      // A state root of its own: the records of a running orchestrator are not ours to clear up.
-      const root = yield* Effect.mapError(
-        Effect.flatMap(fs.makeTempDirectoryScoped({ prefix: "symphony-doctor-" }), fs.realPath),
-        (error) => problem(error.message, null)
+      const root = yield* ownRoot
+      const host = yield* tryOne(root)
+      const [left] = yield* Effect.mapError(readVmRecords(files, root), (error) =>
+        problem(error.message, null)
       )
-      const workspace = `${root}/workspace`
-      yield* Effect.mapError(fs.makeDirectory(workspace), (error) => problem(error.message, null))
-      const sandbox = yield* makeSmolvmSandbox({ limits })
-      const workflow = { ...definition, config: { ...config, state: { root } } }
-      const acquired = yield* sandbox.acquire({
-        runId: makeRunId(0, 0),
-        identifier: Identifier.make("doctor"),
-        workflow,
-        workspace,
-        readonlyPaths: [],
-        programs: [],
-        keep: [],
-        secretPaths: [],
-        env: {},
-        homeFiles: [],
-        listenerPort: 0
-      })
-      return `a machine boots, has Node, and reaches symphony at ${new URL(acquired.listenerUrl).hostname}`
-    }).pipe(Effect.scoped, Effect.provideContext(context))
+      if (left !== undefined) {
+        return yield* problem(`the machine ${left.name} boots and stops, and cannot be deleted`, BY_HAND)
+      }
+      yield* Effect.mapError(fs.remove(root, { recursive: true }), (error) => problem(error.message, null))
+      return `a machine boots, has Node, reaches symphony at ${host}, stops and is deleted`
+    })
 
     return [
       { name: "smolvm", run: version },
