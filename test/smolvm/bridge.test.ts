@@ -2,7 +2,7 @@ import * as net from "node:net"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Redacted } from "effect"
 import { SecureRandom } from "effect/crypto"
-import { afterEach, vi } from "vitest"
+import { TestClock } from "effect/testing"
 import { makeBridge } from "../../src/sandbox/smolvm/Bridge.ts"
 
 const dial = (port: number) =>
@@ -23,8 +23,6 @@ const closed = (socket: net.Socket) =>
   })
 
 describe("the bridge", { timeout: 8_000 }, () => {
-  afterEach(() => void vi.useRealTimers())
-
   it.live("lets in who has a token, however many strangers stand before it", () =>
     Effect.gen(function* () {
       const bridge = yield* makeBridge
@@ -39,9 +37,8 @@ describe("the bridge", { timeout: 8_000 }, () => {
     }).pipe(Effect.scoped, Effect.provide(SecureRandom.layerWebCrypto))
   )
 
-  it.live("gives a stranger its time once, and not again with each byte", () =>
+  it.effect("gives a stranger its time once, and not again with each byte", () =>
     Effect.gen(function* () {
-      vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] })
       const bridge = yield* makeBridge
       const stranger = yield* dial(bridge.port)
       const { link, token } = yield* bridge.expect
@@ -50,7 +47,7 @@ describe("the bridge", { timeout: 8_000 }, () => {
       yield* link
       for (let second = 0; second < 10; second++) {
         stranger.write("s")
-        vi.advanceTimersByTime(1_001)
+        yield* TestClock.adjust("1001 millis")
       }
       yield* closed(stranger)
       assert.isFalse(guest.destroyed)

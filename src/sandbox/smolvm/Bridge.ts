@@ -1,14 +1,14 @@
 import { createHash, timingSafeEqual } from "node:crypto"
 import * as net from "node:net"
 import { NodeStream } from "@effect/platform-node"
-import { Deferred, Effect, Redacted, type Scope } from "effect"
+import { Deferred, Effect, FiberSet, Redacted, type Scope } from "effect"
 import { SecureRandom } from "effect/crypto"
 import { Base64Url } from "effect/encoding"
 import { SandboxError } from "../Sandboxes.ts"
 import type { Link } from "./guestLink.ts"
 
 /** How long a stranger may stay without having proved a token, whatever it sends. */
-const AUTHENTICATION_MS = 10_000
+const AUTHENTICATION_LIMIT = "10 seconds"
 /** Of more, who has stood there longest has to go: a guest sends its token at once. */
 const MAX_STRANGERS = 128
 const TOKEN_BYTES = 32
@@ -62,7 +62,18 @@ export const makeBridge: Effect.Effect<Bridge, SandboxError, Scope.Scope | Secur
       return found
     }
 
-    const server = yield* Effect.acquireRelease(listen(claim), close)
+    const run = yield* FiberSet.makeRuntime<never, void, never>()
+    /** Sends a stranger away after its time; what is returned calls that off. */
+    const limit = (socket: net.Socket) => {
+      const leaving = run(
+        Effect.delay(
+          Effect.sync(() => void socket.destroy()),
+          AUTHENTICATION_LIMIT
+        )
+      )
+      return () => leaving.interruptUnsafe()
+    }
+    const server = yield* Effect.acquireRelease(listen(claim, limit), close)
 
     const expectSocket = Effect.gen(function* () {
       const token = Base64Url.encode(yield* random.randomBytes(TOKEN_BYTES))
@@ -97,7 +108,7 @@ interface Listening {
   readonly open: Set<net.Socket>
 }
 
-const listen = (claim: (token: string) => Expected | undefined) =>
+const listen = (claim: (token: string) => Expected | undefined, limit: (socket: net.Socket) => () => void) =>
   Effect.callback<Listening, SandboxError>((resume) => {
     const open = new Set<net.Socket>()
     const strangers = new Set<net.Socket>()
@@ -111,7 +122,11 @@ const listen = (claim: (token: string) => Expected | undefined) =>
       open.add(socket)
       socket.once("close", () => open.delete(socket))
       socket.on("error", () => socket.destroy())
-      authenticate(socket, claim, () => strangers.delete(socket))
+      const callOff = limit(socket)
+      authenticate(socket, claim, () => {
+        strangers.delete(socket)
+        callOff()
+      })
     })
     server.once("error", (cause) => resume(Effect.fail(problem(cause))))
     server.listen(0, "127.0.0.1", () => {
@@ -134,11 +149,9 @@ const authenticate = (
   decided: () => void
 ): void => {
   let seen = Buffer.alloc(0)
-  const deadline = setTimeout(() => socket.destroy(), AUTHENTICATION_MS)
   const over = () => {
     socket.off("data", onData)
     socket.off("close", over)
-    clearTimeout(deadline)
     decided()
   }
   const onData = (chunk: Buffer) => {
