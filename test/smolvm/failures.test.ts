@@ -1,5 +1,7 @@
 import { spawn } from "node:child_process"
 import * as fs from "node:fs"
+import * as net from "node:net"
+import * as os from "node:os"
 import * as path from "node:path"
 import { assert, describe, it } from "@effect/vitest"
 import { Duration, Effect, Schedule } from "effect"
@@ -27,6 +29,26 @@ const withSmolvm = (request: SandboxRequest, smolvm: Partial<WorkflowConfig["smo
     config: { ...request.workflow.config, smolvm: { ...request.workflow.config.smolvm, ...smolvm } }
   }
 })
+
+/** A port at which everybody is greeted. */
+const greeter = (address: string) =>
+  Effect.acquireRelease(
+    Effect.callback<net.Server>((resume) => {
+      const server = net.createServer((socket) => socket.on("error", () => socket.destroy()).end("reached"))
+      server.listen(0, address, () => resume(Effect.succeed(server)))
+    }),
+    (server) => Effect.callback<void>((resume) => void server.close(() => resume(Effect.void)))
+  ).pipe(
+    Effect.map((server) => {
+      const bound = server.address()
+      return typeof bound === "object" && bound !== null ? bound.port : 0
+    })
+  )
+
+/** Says what a connection brings, or how it fails. */
+const dial = (host: string, port: number) =>
+  `node -e 'const s = require("net").connect({ port: ${port}, host: "${host}", family: 4 }); ` +
+  `s.on("error", (e) => console.log(e.code)); s.on("data", (d) => console.log(String(d)))'`
 
 /** `smolvm serve` at a unix socket. */
 const serving = (standIn: StandIn, floor: string) =>
@@ -193,6 +215,49 @@ describe.skipIf(!canBubblewrap("smolvm serve"))("over smolvm serve", { timeout: 
           )
           assert.deepStrictEqual([standIn.list(), standIn.processes()], [[], []])
         })
+      )
+    )
+  }
+
+  const interfaces: ReadonlyArray<readonly [string, Profile, boolean]> = [
+    ["the command", "may", false],
+    ["the command", "now", false],
+    ["smolvm serve", "may", true],
+    ["smolvm serve", "now", true]
+  ]
+  for (const [name, profile, served] of interfaces) {
+    it.live(`without network the guest reaches symphony and no other machine (${name}, ${profile})`, () =>
+      onSmolvm(
+        { profile, net: false, behaviour: { isolation: "bubblewrap" } },
+        ({ request, standIn }, life) =>
+          Effect.gen(function* () {
+            const endpoint = served ? (yield* serving(standIn, "metadata")).endpoint : null
+            const listenerPort = yield* greeter("127.0.0.1")
+            // An address of this machine that is not its loopback stands for all others: nothing leaves it.
+            const address = Object.values(os.networkInterfaces())
+              .flatMap((all) => all ?? [])
+              .find(({ family, internal }) => family === "IPv4" && !internal)?.address
+            const elsewhere = address === undefined ? null : { address, port: yield* greeter(address) }
+            yield* life(
+              Effect.gen(function* () {
+                const sandbox = yield* acquire(
+                  withSmolvm(request("INSIDE", 1, { listenerPort }), { endpoint })
+                )
+                const { hostname } = new URL(sandbox.listenerUrl)
+                const asked = yield* sandbox.start(
+                  sh(
+                    [
+                      dial(hostname, listenerPort),
+                      ...(elsewhere === null ? [] : [dial(elsewhere.address, elsewhere.port)])
+                    ].join("; ")
+                  )
+                )
+                const [own, other] = (yield* allOf(asked.stdout)).trim().split("\n")
+                assert.strictEqual(own, "reached")
+                if (elsewhere !== null) assert.match(other ?? "", /^(ENETUNREACH|ECONNREFUSED|EHOSTUNREACH)$/)
+              })
+            )
+          })
       )
     )
   }

@@ -12,6 +12,7 @@ import { type CommandLine, makeCommandLine } from "./commandLine.ts"
 import { guestCommand } from "./guestProgram.ts"
 import { type Link, type Order, runOver } from "./guestLink.ts"
 import { makeServer } from "./server.ts"
+import { GATEWAY, LOOPBACK } from "./hosts.ts"
 import { checkImage } from "./image.ts"
 import type { Limits } from "./limits.ts"
 import type { Machines, MachineSpec } from "./Machines.ts"
@@ -20,9 +21,6 @@ import { makeShare, type Share } from "./share.ts"
 import { sandboxError } from "./SmolvmError.ts"
 import { makeVmPool, realStateRoot, type VmPool } from "./VmPool.ts"
 
-/** The host as a guest may see it: over TSI its loopback is the host's, else the gateway has a name. */
-const LOOPBACK = "127.0.0.1"
-const GATEWAY = "host.smolvm.internal"
 const WILDCARD = new Set(["0.0.0.0", "::", "[::]", ""])
 
 /** `exec -i` holds back what exceeds 4096 bytes of a burst; some of that is left for signals. */

@@ -2,6 +2,7 @@ import { Duration, Effect, Option, Redacted, Schema } from "effect"
 import type { Endpoint } from "../../domain/Endpoint.ts"
 import { printableTail } from "../../domain/printable.ts"
 import { SandboxError } from "../Sandboxes.ts"
+import { GATEWAY, LOOPBACK } from "./hosts.ts"
 import { httpCall, type Reply } from "./httpCall.ts"
 import type { Limits } from "./limits.ts"
 import type { Machines, MachineSpec } from "./Machines.ts"
@@ -43,7 +44,8 @@ const createBody = (spec: MachineSpec) => ({
   memoryMb: spec.memMib,
   mounts: spec.mounts,
   network: true,
-  ...(spec.net ? {} : { allowedCidrs: ["127.0.0.1/32"] })
+  // With a policy later releases give a network card, whose gateway is the host; earlier ones know no names.
+  ...(spec.net ? {} : { allowedCidrs: [`${LOOPBACK}/32`], allowedHosts: [GATEWAY] })
 })
 
 /** smolvm over `smolvm serve`, at `smolvm.endpoint`. */
