@@ -4,47 +4,38 @@ import type { AgentSessionOptions } from "../../src/agent/AgentSessions.ts"
 import { agentSessionsContract, type Overrides } from "../agent/AgentSessions.contract.ts"
 import { makeProjectIn, realAgents } from "../agent/demo.ts"
 import { hasProcessTable } from "../support/capabilities.ts"
-import { openStandIn, type Profile, type StandIn } from "./standIn.ts"
+import { type Variant, variants } from "./variants.ts"
 
-const before = { ...process.env }
+for (const { config, name, open } of variants) {
+  describe.skipIf(!hasProcessTable("agent sessions in smolvm"))(`agents in smolvm ${name}`, () => {
+    let opened: Awaited<ReturnType<Variant["open"]>>
+    const runtime = ManagedRuntime.make(realAgents)
+    const scope = Scope.makeUnsafe()
+    let optionsFor: (overrides?: Overrides) => AgentSessionOptions
 
-for (const profile of ["may", "now"] satisfies ReadonlyArray<Profile>) {
-  for (const transport of ["bridge", "stdio"] as const) {
-    describe.skipIf(!hasProcessTable("agent sessions in smolvm"))(
-      `agents in smolvm ${profile}, over ${transport}`,
-      () => {
-        let standIn: StandIn
-        const runtime = ManagedRuntime.make(realAgents)
-        const scope = Scope.makeUnsafe()
-        let optionsFor: (overrides?: Overrides) => AgentSessionOptions
+    // One machine for all of them: what is looked at are sessions, and a machine takes its time to boot.
+    beforeAll(async () => {
+      opened = await open()
+      optionsFor = await runtime.runPromise(
+        Effect.gen(function* () {
+          const project = yield* makeProjectIn("smolvm", config)
+          const sandbox = yield* project.sandbox
+          return (overrides?: Overrides) => project.optionsIn(sandbox, overrides)
+        }).pipe(Scope.provide(scope))
+      )
+    })
+    afterAll(async () => {
+      await Effect.runPromise(Scope.close(scope, Exit.void))
+      await runtime.dispose()
+      opened.close()
+    })
 
-        // One machine for all of them: what is looked at are sessions, and a machine takes its time to boot.
-        beforeAll(async () => {
-          standIn = openStandIn(profile)
-          Object.assign(process.env, standIn.env)
-          optionsFor = await runtime.runPromise(
-            Effect.gen(function* () {
-              const project = yield* makeProjectIn("smolvm", { acp: { transport } })
-              const sandbox = yield* project.sandbox
-              return (overrides?: Overrides) => project.optionsIn(sandbox, overrides)
-            }).pipe(Scope.provide(scope))
-          )
-        })
-        afterAll(async () => {
-          await Effect.runPromise(Scope.close(scope, Exit.void))
-          await runtime.dispose()
-          process.env = { ...before }
-          standIn.close()
-        })
-
-        agentSessionsContract<Layer.Success<typeof realAgents>>({
-          provide: (effect) =>
-            Effect.flatMap(runtime.contextEffect, (services) =>
-              effect.pipe(Effect.scoped, Effect.provide(services))
-            ),
-          options: (overrides) => Effect.sync(() => optionsFor(overrides))
-        })
-      }
-    )
-  }
+    agentSessionsContract<Layer.Success<typeof realAgents>>({
+      provide: (effect) =>
+        Effect.flatMap(runtime.contextEffect, (services) =>
+          effect.pipe(Effect.scoped, Effect.provide(services))
+        ),
+      options: (overrides) => Effect.sync(() => optionsFor(overrides))
+    })
+  })
 }

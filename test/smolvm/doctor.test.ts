@@ -1,4 +1,3 @@
-import { spawn } from "node:child_process"
 import * as fs from "node:fs"
 import { NodeServices } from "@effect/platform-node"
 import { assert, describe, it } from "@effect/vitest"
@@ -105,15 +104,9 @@ describe.skipIf(!hasProcessTable("the doctor of smolvm"))(
       onSmolvm({ profile: "may" }, ({ standIn, world }) =>
         Effect.gen(function* () {
           const socket = `${standIn.home}/api.sock`
-          const server = spawn("smolvm", ["serve", "start", "-l", socket], {
-            env: standIn.env,
-            stdio: ["ignore", "pipe", "inherit"]
-          })
-          yield* Effect.callback<void>((resume) => {
-            server.stdout.once("data", () => resume(Effect.void))
-          })
+          const { stop } = yield* Effect.promise(() => standIn.serve(socket))
           const answers = yield* examine(world.workflow, { endpoint: endpointIn(socket) })
-          server.kill()
+          stop()
           assert.match(answers["image"] ?? "", /beside `smolvm\.image`.* - update smolvm/)
         })
       )

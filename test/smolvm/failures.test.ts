@@ -1,11 +1,10 @@
-import { spawn } from "node:child_process"
 import * as fs from "node:fs"
 import * as net from "node:net"
 import * as os from "node:os"
 import * as path from "node:path"
 import { assert, describe, it } from "@effect/vitest"
 import { Duration, Effect, Schedule } from "effect"
-import { type Endpoint, endpointIn } from "../../src/domain/Endpoint.ts"
+import { endpointIn } from "../../src/domain/Endpoint.ts"
 import { Sandboxes, type SandboxRequest } from "../../src/sandbox/Sandboxes.ts"
 import { machineName } from "../../src/sandbox/smolvm/machineName.ts"
 import type { WorkflowConfig } from "../../src/workflow/WorkflowConfig.ts"
@@ -51,20 +50,13 @@ const dial = (host: string, port: number) =>
   `s.on("error", (e) => console.log(e.code)); s.on("data", (d) => console.log(String(d)))'`
 
 /** `smolvm serve` at a unix socket. */
-const serving = (standIn: StandIn, floor: string) =>
-  Effect.acquireRelease(
-    Effect.callback<{ readonly endpoint: Endpoint | null; readonly stop: () => void }>((resume) => {
-      const socket = path.join(standIn.home, "api.sock")
-      const server = spawn("smolvm", ["serve", "start", "-l", socket], {
-        env: { ...standIn.env, SMOLVM_EGRESS_FLOOR: floor },
-        stdio: ["ignore", "pipe", "inherit"]
-      })
-      server.stdout.once("data", () =>
-        resume(Effect.succeed({ endpoint: endpointIn(`unix://${socket}`), stop: () => void server.kill() }))
-      )
-    }),
+const serving = (standIn: StandIn, floor: string) => {
+  const socket = path.join(standIn.home, "api.sock")
+  return Effect.acquireRelease(
+    Effect.promise(() => standIn.serve(socket, floor)),
     ({ stop }) => Effect.sync(stop)
-  )
+  ).pipe(Effect.as({ endpoint: endpointIn(`unix://${socket}`) }))
+}
 
 describe.skipIf(!hasProcessTable("failures of smolvm"))(
   "what smolvm refuses is told apart",

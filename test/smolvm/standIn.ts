@@ -19,6 +19,8 @@ export interface StandIn {
     args: ReadonlyArray<string>,
     input?: string
   ) => { readonly code: number; readonly stdout: string; readonly stderr: string }
+  /** `smolvm serve` at this socket, once it listens. */
+  readonly serve: (socket: string, floor?: string) => Promise<{ readonly stop: () => void }>
   readonly spawn: (args: ReadonlyArray<string>) => ChildProcess
   readonly list: () => ReadonlyArray<{
     readonly name: string
@@ -86,6 +88,14 @@ export const openStandIn = (profile: Profile, behaviour: Readonly<Record<string,
     env,
     behave,
     run,
+    serve: (socket, floor = "metadata") =>
+      new Promise((resolve) => {
+        const server = spawn("smolvm", ["serve", "start", "-l", socket], {
+          env: { ...env, SMOLVM_EGRESS_FLOOR: floor },
+          stdio: ["ignore", "pipe", "inherit"]
+        })
+        server.stdout.once("data", () => resolve({ stop: () => void server.kill() }))
+      }),
     spawn: (args) => spawn("smolvm", args, { env, stdio: ["pipe", "pipe", "pipe"] }),
     list: () => {
       const told = now["ls"]
