@@ -240,6 +240,20 @@ export const MUTATIONS: ReadonlyArray<Mutation> = [
     breaks: ["a machine is stopped before it is deleted"]
   },
   {
+    name: "late-start-forgotten",
+    file: "sandbox/smolvm/VmPool.ts",
+    from: "(yield* isPending(record, machine.success))",
+    to: "false",
+    breaks: ["the pool keeps its bound", "no machine outlives its owner", "a machine is booted once"]
+  },
+  {
+    name: "earlier-life-not-counted",
+    file: "sandbox/smolvm/VmPool.ts",
+    from: "[...strange].filter((name) => records.get(name)?.stopped === false).length",
+    to: "0",
+    breaks: ["the pool keeps its bound"]
+  },
+  {
     name: "orphan-machine-forgotten",
     file: "sandbox/smolvm/VmPool.ts",
     from: "    inherited,\n    ({ name }) =>",
