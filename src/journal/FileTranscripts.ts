@@ -192,6 +192,17 @@ const make = Effect.fnUntraced(function* (place: { readonly root: string }) {
         )
       return oldestFirst(found.flatMap(({ name }) => runOf(name) ?? []))
     }),
+    forget: Effect.fn("Transcripts.forget")(function* (identifier) {
+      const folder = folderOf(identifier)
+      yield* lock.withPermit(
+        Effect.suspend(() => {
+          for (const [run, { path }] of known) if (path.startsWith(`${folder}/`)) known.delete(run)
+          return files.removeTree(place, folder)
+        }).pipe(
+          Effect.catchTag("FileError", (error) => Effect.logWarning("a transcript cannot be removed", error))
+        )
+      )
+    }),
     flush
   })
 })

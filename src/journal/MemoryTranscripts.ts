@@ -49,6 +49,10 @@ export const layer: Layer.Layer<Transcripts> = Layer.sync(Transcripts, () => {
       Effect.sync(() =>
         oldestFirst([...transcripts].filter(([, it]) => it.identifier === identifier).map(([run]) => run))
       ),
+    forget: (identifier) =>
+      Effect.sync(() => {
+        for (const [run, it] of transcripts) if (it.identifier === identifier) transcripts.delete(run)
+      }),
     flush: Effect.void
   })
 })

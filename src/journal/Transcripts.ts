@@ -39,6 +39,8 @@ export class Transcripts extends Context.Service<
     ) => Effect.Effect<{ readonly entries: ReadonlyArray<TranscriptEntry>; readonly total: number }>
     /** Runs with a transcript, oldest first. */
     readonly runs: (identifier: Identifier) => Effect.Effect<ReadonlyArray<RunId>>
+    /** Removes what was recorded of all runs of an issue. */
+    readonly forget: (identifier: Identifier) => Effect.Effect<void>
     /** Writes out what is held back. */
     readonly flush: Effect.Effect<void>
   }

@@ -41,6 +41,7 @@ import { HookVariables } from "../workspace/hookEnvironment.ts"
 import { Workspaces } from "../workspace/Workspaces.ts"
 import { cancelled, converse, failed } from "./converse.ts"
 import { finish } from "./finish.ts"
+import { forgetRuns } from "./forgetRuns.ts"
 import { Listener } from "./Listener.ts"
 import { deliver, makeMail } from "./mail.ts"
 import { moveUntilKnown, reportMoved } from "./move.ts"
@@ -263,6 +264,7 @@ const make = Effect.gen(function* () {
     verify,
     cleanUp,
     redeliver: (record, workflow) => redeliver(services, record, workflow),
+    forget: (record, workflow) => forgetRuns(services, record, workflow),
     progress: Effect.gen(function* () {
       const all = new Map<RunId, RunProgress>()
       for (const [run, { progress }] of handles) all.set(run, yield* Ref.get(progress))

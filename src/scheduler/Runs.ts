@@ -96,6 +96,8 @@ export class Runs extends Context.Service<
     readonly cleanUp: (record: IssueRecord, workflow: WorkflowDefinition) => Effect.Effect<boolean>
     /** Exports and publishes again what the issue's last run was done with. Never fails: the answer says so. */
     readonly redeliver: (record: IssueRecord, workflow: WorkflowDefinition) => Effect.Effect<Redelivery>
+    /** Removes what is kept of the runs of an issue that is forgotten. Logged, never fails. */
+    readonly forget: (record: IssueRecord, workflow: WorkflowDefinition) => Effect.Effect<void>
     readonly progress: Effect.Effect<ReadonlyMap<RunId, RunProgress>>
     /** Emits the run whose progress changed. */
     readonly progressChanges: Stream.Stream<RunId>

@@ -189,6 +189,12 @@ const make = Effect.gen(function* () {
       yield* Queue.offer(inputs, { _tag: "Redelivered", issue: act.record.id, result })
     })
 
+  const forget = (act: Extract<Act, { readonly _tag: "Forget" }>, definition: WorkflowDefinition) =>
+    Effect.gen(function* () {
+      yield* runs.forget(act.record, definition)
+      yield* Queue.offer(inputs, { _tag: "Swept", issue: act.record.id })
+    })
+
   /** By the settings that it was decided by. */
   const perform = (act: Act, definition: WorkflowDefinition): Effect.Effect<void> => {
     switch (act._tag) {
@@ -205,6 +211,9 @@ const make = Effect.gen(function* () {
       case "Redeliver":
         busy.add(act.record.id)
         return Effect.asVoid(FiberMap.run(chores, act.record.id, redeliver(act, definition)))
+      case "Forget":
+        busy.add(act.record.id)
+        return Effect.asVoid(FiberMap.run(chores, act.record.id, forget(act, definition)))
     }
   }
 
@@ -262,7 +271,12 @@ const make = Effect.gen(function* () {
     postponed = []
     const now = yield* Clock.currentTimeMillis
     for (const input of batch) {
-      if (input._tag === "Relocated" || input._tag === "CleanedUp" || input._tag === "Redelivered") {
+      if (
+        input._tag === "Relocated" ||
+        input._tag === "CleanedUp" ||
+        input._tag === "Redelivered" ||
+        input._tag === "Swept"
+      ) {
         busy.delete(input.issue)
       }
       if (input._tag === "CleanedUp") kept.note(input.issue, input.removed, now)

@@ -25,6 +25,8 @@ export type Act =
     }
   | { readonly _tag: "CleanUp"; readonly record: IssueRecord }
   | { readonly _tag: "Redeliver"; readonly record: IssueRecord }
+  /** The last that is known of an issue. */
+  | { readonly _tag: "Forget"; readonly record: IssueRecord }
 
 /** What a decision writes into the journal; `state` is the one it is applied to. */
 export const eventsOf = (
@@ -66,7 +68,7 @@ export const eventsOf = (
     case "DropRetry":
       return [{ _tag: "RetryDropped", at, issue: decision.issue, why: decision.reason }]
     case "Forget":
-      return [{ _tag: "Forgotten", at, issue: decision.issue }]
+      return [{ _tag: "Forgotten", at, issue: decision.record.id }]
     case "RemoveWorkspace":
       return []
   }

@@ -45,7 +45,7 @@ export type Decision =
   | { readonly _tag: "DropRetry"; readonly issue: IssueId; readonly reason: string }
   | { readonly _tag: "WithdrawQuestion"; readonly issue: IssueId; readonly reason: string }
   | { readonly _tag: "RemoveWorkspace"; readonly record: IssueRecord; readonly reason: string }
-  | { readonly _tag: "Forget"; readonly issue: IssueId; readonly reason: string }
+  | { readonly _tag: "Forget"; readonly record: IssueRecord; readonly reason: string }
 
 /**
  * How long an issue's file may be away before its run is ended: some editors move the file aside and write
@@ -166,7 +166,7 @@ const forgettable = (state: SchedulerState, observation: Observation): ReadonlyA
     .slice(KEPT_FINISHED)
     .map((record) => ({
       _tag: "Forget",
-      issue: record.id,
+      record,
       reason: `more than ${KEPT_FINISHED} are finished`
     }))
 }

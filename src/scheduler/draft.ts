@@ -49,6 +49,7 @@ export type Input =
     }
   | { readonly _tag: "Redelivered"; readonly issue: IssueId; readonly result: Redelivery }
   | { readonly _tag: "CleanedUp"; readonly issue: IssueId; readonly removed: boolean }
+  | { readonly _tag: "Swept"; readonly issue: IssueId }
   | { readonly _tag: "Stop"; readonly done: Deferred.Deferred<void> }
 
 /** Rounds of deciding within one step; each round sees what the one before did. */
@@ -119,6 +120,7 @@ export const apply = (
 ): void => {
   switch (input._tag) {
     case "Wake":
+    case "Swept":
       return
     case "Settings":
       draft.postponed.push(input)
@@ -191,6 +193,13 @@ export const settle = (
       record(draft, eventsOf(decision, draft.state, now))
       if (decision._tag === "RemoveWorkspace" && round === 0) {
         draft.acts.push({ _tag: "CleanUp", record: decision.record })
+      }
+      // What is kept of runs is kept by the identifier, which another issue may have by now.
+      if (
+        decision._tag === "Forget" &&
+        Object.values(draft.state.issues).every(({ identifier }) => identifier !== decision.record.identifier)
+      ) {
+        draft.acts.push({ _tag: "Forget", record: decision.record })
       }
     }
     if (draft.events.length === before) return

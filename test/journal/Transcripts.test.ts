@@ -57,6 +57,24 @@ describe.each(layers)("Transcripts contract: %s", (_, layer) => {
       })
     }))
 
+  test("what was recorded of an issue can be forgotten, and nothing else goes with it", (transcripts) =>
+    Effect.gen(function* () {
+      yield* transcripts.append(A, RUN, 1, message("of A"))
+      yield* transcripts.append(B, RunId.make("r1-2"), 1, message("of B"))
+      yield* transcripts.flush
+      yield* transcripts.append(A, RUN, 1, message("not written yet"))
+      yield* transcripts.forget(A)
+      assert.deepStrictEqual(yield* transcripts.runs(A), [])
+      assert.strictEqual((yield* transcripts.page(A, RUN, all)).total, 0)
+      assert.strictEqual((yield* transcripts.page(B, RunId.make("r1-2"), all)).total, 1)
+      yield* transcripts.append(A, RUN, 1, message("again"))
+      const { entries } = yield* transcripts.page(A, RUN, all)
+      assert.deepStrictEqual(
+        entries.map(({ event, seq }) => [seq, "text" in event && event.text]),
+        [[0, "again"]]
+      )
+    }))
+
   test("pages go back from the end", (transcripts) =>
     Effect.gen(function* () {
       const numbers = Array.from({ length: 10 }, (_, n) => n)

@@ -1,7 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Ref } from "effect"
-import { IssueId } from "../../src/domain/ids.ts"
+import { Identifier, IssueId, makeRunId } from "../../src/domain/ids.ts"
 import type { JournalEntry } from "../../src/journal/Journal.ts"
+import { KEPT_FINISHED } from "../../src/scheduler/decide.ts"
 import { snapshotOf } from "../../src/scheduler/memory.ts"
 import { RunSignals } from "../../src/scheduler/RunSignals.ts"
 import { makeDice, makeMachine } from "../support/Machine.ts"
@@ -341,5 +342,33 @@ describe("stopping", () => {
     house.start()
     house.advance("1 minute")
     assert.deepStrictEqual(house.files(), ["Done/A.md"])
+  })
+
+  it("forgets the issue that was finished first when there are too many, with what was kept of its runs", () => {
+    const house = makeHousehold({ issues: { "Todo/A.md": {} } })
+    house.advance("1 minute")
+    const { state } = house.view()
+    const finished = house.record("A")
+    const last = finished.history.at(-1) ?? assert.fail("nothing ended")
+    house.kill()
+    house.world.tracker.remove("Done/A.md")
+    const issues = Array.from({ length: KEPT_FINISHED + 1 }, (_, n) => ({
+      ...finished,
+      id: IssueId.make(`F-${n}`),
+      identifier: Identifier.make(`F-${n}`),
+      history: [{ ...last, run: makeRunId(1, n + 10), endedAt: n }]
+    }))
+    const entries = [
+      snapshotOf({ ...state, issues: Object.fromEntries(issues.map((issue) => [issue.id, issue])) })
+    ]
+    Effect.runSync(Ref.set(house.world.journal.written, { entries, length: 0 }))
+    const folderOf = (n: number) => `/project/.symphony/runs/${makeRunId(1, n + 10)}`
+    for (const n of [0, 1]) house.world.disk.put(`${folderOf(n)}/mark_done.md`, "")
+    house.start()
+    house.advance("1 minute")
+    assert.notProperty(house.view().state.issues, "F-0")
+    assert.property(house.view().state.issues, "F-1")
+    assert.isNull(house.world.disk.stat(folderOf(0)))
+    assert.isNotNull(house.world.disk.stat(folderOf(1)))
   })
 })

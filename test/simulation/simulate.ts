@@ -287,6 +287,7 @@ export const simulate = (plan: Plan): Outcome => {
     append: () => Effect.void,
     page: () => Effect.succeed({ entries: [], total: 0 }),
     runs: () => Effect.succeed([]),
+    forget: () => Effect.void,
     flush: Effect.void
   })
 
