@@ -1,6 +1,7 @@
 import { Effect, Layer } from "effect"
 import { connect } from "./AcpConnection.ts"
 import { type AgentSession, type AgentSessionOptions, AgentSessions } from "./AgentSessions.ts"
+import { makeCostMeter } from "./costMeter.ts"
 import { makeEventBuffer } from "./EventBuffer.ts"
 import { agentFailure } from "./failures.ts"
 import { shakeHands } from "./handshake.ts"
@@ -15,7 +16,8 @@ const open = Effect.fn("AgentSessions.open")(function* (options: AgentSessionOpt
   const launch = launchOf(options.adapter, options.acp)
   const buffer = yield* makeEventBuffer(EVENT_CAPACITY)
   yield* Effect.addFinalizer(() => buffer.end)
-  const observer = makeObserver(buffer.offer)
+  const costMeter = makeCostMeter()
+  const observer = makeObserver(buffer.offer, costMeter.saw)
 
   const line =
     launch.proxied === null || options.modelUrl === null
@@ -35,6 +37,7 @@ const open = Effect.fn("AgentSessions.open")(function* (options: AgentSessionOpt
   // The gentle end, before the sandbox's own ladder: many agents leave when their input ends.
   yield* Effect.addFinalizer(() => process.closeStdin)
   const { sessionId, resumed } = yield* shakeHands(connection, launch, observer, options)
+  costMeter.begin({ semantics: launch.cost, resumed, before: options.costBefore })
   const turns = makeTurns(connection, launch, observer, sessionId, options.acp)
   yield* Effect.addFinalizer(() => turns.cancel)
 
@@ -43,6 +46,7 @@ const open = Effect.fn("AgentSessions.open")(function* (options: AgentSessionOpt
     resumed,
     prompt: turns.prompt,
     cancel: turns.cancel,
+    takeCost: Effect.sync(costMeter.take),
     events: buffer.events,
     lastActivityAt: connection.lastActivityAt
   }

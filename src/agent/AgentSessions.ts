@@ -1,8 +1,10 @@
 import { Context, type Effect, type Redacted, Schema, type Scope, type Stream } from "effect"
+import type { RunningCost } from "../domain/Cost.ts"
 import { Tokens } from "../domain/Tokens.ts"
 import type { Sandbox } from "../sandbox/Sandboxes.ts"
 import type { AdapterName } from "../domain/AdapterName.ts"
 import type { WorkflowConfig } from "../workflow/WorkflowConfig.ts"
+import type { CostTaken } from "./costMeter.ts"
 
 /** What an agent said or did, for people. Texts are untrusted and capped. */
 export const AgentEvent = Schema.TaggedUnion({
@@ -62,7 +64,7 @@ export class AgentError extends Schema.TaggedError<AgentError>()("AgentError", {
 export interface TurnResult {
   /** `cancelled` only after our own cancel. Everything but these two is an `AgentError`. */
   readonly stopReason: "end_turn" | "cancelled"
-  /** Of this turn alone; source `unknown` where the agent does not tell. */
+  /** Of this turn alone, without its cost; source `unknown` where the agent does not tell. */
   readonly tokens: typeof Tokens.Type
 }
 
@@ -75,6 +77,8 @@ export interface AgentSession {
   readonly prompt: (text: string) => Effect.Effect<TurnResult, AgentError>
   /** Asks the agent to end its turn; the prompt answers `cancelled`. Does nothing between turns. */
   readonly cancel: Effect.Effect<void>
+  /** What the agent says that it has cost since this was last asked, in turns that ended well and in others. */
+  readonly takeCost: Effect.Effect<CostTaken>
   /** Bounded: a slow reader loses the oldest and is told so by a `Notice`. Ends with the session. */
   readonly events: Stream.Stream<AgentEvent>
   /** When the last byte came from the agent, in milliseconds of the monotonic clock. */
@@ -93,6 +97,8 @@ export interface AgentSessionOptions {
   readonly mcp: { readonly url: string; readonly token: Redacted.Redacted }
   /** Taken up where the agent can; a new session otherwise. */
   readonly resume: string | null
+  /** The running cost that it last told; null where it is not known. */
+  readonly costBefore: RunningCost | null
 }
 
 /** Starts agents and speaks ACP with them. Closing the scope ends the agent's process. */

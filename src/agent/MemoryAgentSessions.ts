@@ -1,4 +1,5 @@
 import { Deferred, Effect, Layer, Ref } from "effect"
+import type { RunningCost } from "../domain/Cost.ts"
 import {
   type AgentError,
   type AgentEvent,
@@ -7,6 +8,7 @@ import {
   AgentSessions,
   type TurnResult
 } from "./AgentSessions.ts"
+import { makeCostMeter } from "./costMeter.ts"
 import { makeEventBuffer } from "./EventBuffer.ts"
 import { timedOut } from "./failures.ts"
 import { launchOf } from "./launch.ts"
@@ -23,6 +25,8 @@ export interface ScriptedTurn {
   readonly text: string
   /** Shows an event and counts as a sign of life. */
   readonly emit: (event: AgentEvent) => Effect.Effect<void>
+  /** Tells the running cost of the session. */
+  readonly costs: (running: RunningCost) => Effect.Effect<void>
   /** Returns once symphony has asked for the end of this turn; an agent may ignore it. */
   readonly cancelled: Effect.Effect<void>
 }
@@ -55,6 +59,8 @@ export const layer = (agents: ScriptedAgents): Layer.Layer<AgentSessions> =>
         const number = yield* Ref.updateAndGet(count, (n) => n + 1)
         const sessionId = resumed && options.resume !== null ? options.resume : `memory-${number}`
 
+        const costMeter = makeCostMeter()
+        costMeter.begin({ semantics: launch.cost, resumed, before: options.costBefore })
         const activity = yield* Ref.make(yield* monotonicMillis)
         const touch = Effect.flatMap(monotonicMillis, (now) => Ref.set(activity, now))
         const turns = yield* Ref.make(0)
@@ -81,6 +87,7 @@ export const layer = (agents: ScriptedAgents): Layer.Layer<AgentSessions> =>
                 Effect.sync(() => buffer.offer(event)),
                 touch
               ),
+            costs: (running) => Effect.sync(() => costMeter.saw(running)),
             cancelled: Deferred.await(cancelled)
           })
           return yield* withTurnLimits(turn, launch, options.acp, Ref.get(activity)).pipe(
@@ -93,6 +100,7 @@ export const layer = (agents: ScriptedAgents): Layer.Layer<AgentSessions> =>
           resumed,
           prompt,
           cancel,
+          takeCost: Effect.sync(costMeter.take),
           events: buffer.events,
           lastActivityAt: Ref.get(activity)
         }

@@ -13,6 +13,13 @@ export type UsageSemantics =
   /** Made up by a script. */
   | "scripted"
 
+/** What the running `cost` of an agent adds up. */
+export type CostSemantics =
+  /** What its process has spent: a session that is taken up by a new one begins at 0. */
+  | "process"
+  /** What the session has ever cost, whoever took it up. */
+  | "session"
+
 /** An agent program as data: all that symphony knows of one agent and not of the others. */
 export interface Adapter {
   readonly name: AdapterName
@@ -50,6 +57,8 @@ export interface Adapter {
   readonly usage: UsageSemantics
   /** How long it may take to start, or to open a session, on a busy machine: milliseconds, where nobody says else. */
   readonly readTimeoutMs: number
+  /** Null: it never says. */
+  readonly cost: CostSemantics | null
   /** Host files and folders that its process must be able to read at the same path. */
   readonly readonlyPaths: ReadonlyArray<string>
 }
@@ -81,6 +90,7 @@ const adapters: Readonly<Record<AdapterName, Adapter>> = {
     offline: false,
     usage: "turn",
     readTimeoutMs: 30_000,
+    cost: "process",
     readonlyPaths: []
   },
   codex: {
@@ -107,6 +117,7 @@ const adapters: Readonly<Record<AdapterName, Adapter>> = {
     offline: false,
     usage: "turn_or_absent",
     readTimeoutMs: 30_000,
+    cost: null,
     readonlyPaths: []
   },
   opencode: {
@@ -132,6 +143,7 @@ const adapters: Readonly<Record<AdapterName, Adapter>> = {
     usage: "last_request",
     // 24 s were measured.
     readTimeoutMs: 60_000,
+    cost: "session",
     readonlyPaths: []
   },
   demo: {
@@ -150,6 +162,7 @@ const adapters: Readonly<Record<AdapterName, Adapter>> = {
     offline: true,
     usage: "scripted",
     readTimeoutMs: 30_000,
+    cost: null,
     readonlyPaths: demoPaths
   }
 }

@@ -22,6 +22,8 @@ export const launchOf = (
     ...adapter,
     command: acp.command ?? adapter.command,
     own: acp.command !== null,
+    // Whose running total it would be, nobody knows.
+    cost: acp.command === null ? adapter.cost : null,
     credentials: acp.credentials,
     readTimeoutMs: acp.readTimeoutMs ?? adapter.readTimeoutMs
   }

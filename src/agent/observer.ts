@@ -1,3 +1,4 @@
+import type { RunningCost } from "../domain/Cost.ts"
 import type { AgentEvent } from "./AgentSessions.ts"
 import type { ReadUpdate } from "./updates.ts"
 
@@ -21,7 +22,10 @@ export interface Observer {
   readonly turn: () => { readonly said: string; readonly systemError: boolean }
 }
 
-export const makeObserver = (emit: (event: AgentEvent) => void): Observer => {
+export const makeObserver = (
+  emit: (event: AgentEvent) => void,
+  sawCost: (running: RunningCost) => void
+): Observer => {
   const titles = new Map<string, string>()
   let session: string | null = null
   let muted = false
@@ -37,7 +41,9 @@ export const makeObserver = (emit: (event: AgentEvent) => void): Observer => {
 
   return {
     onUpdate: (update) => {
-      if (muted || (session !== null && update.session !== null && update.session !== session)) return
+      if (session !== null && update.session !== null && update.session !== session) return
+      if (update.cost !== null) sawCost(update.cost)
+      if (muted) return
       systemError ||= update.systemError
       if (update.toolTitle !== null) remember(update.toolTitle.id, update.toolTitle.title)
       if (update.event === null) return

@@ -1,4 +1,5 @@
 import { Option, Schema } from "effect"
+import { Currency, MAX_AMOUNT, type RunningCost } from "../domain/Cost.ts"
 import { AgentEvent } from "./AgentSessions.ts"
 import { capped, oneLine } from "./text.ts"
 
@@ -15,6 +16,7 @@ const Notification = Schema.Struct({
     entries: Schema.optionalKey(Schema.Unknown),
     used: optional(Schema.Number),
     size: optional(Schema.Number),
+    cost: Schema.optionalKey(Schema.Unknown),
     _meta: Schema.optionalKey(Schema.Unknown)
   })
 })
@@ -33,6 +35,13 @@ const decodeToolContent = Schema.decodeUnknownOption(
 )
 const decodePlan = Schema.decodeUnknownOption(
   Schema.Array(Schema.Struct({ content: Schema.String, status: optional(Schema.String) }))
+)
+/** Agents that do not know a price say 0: that is not known, and not free. */
+const decodeCost = Schema.decodeUnknownOption(
+  Schema.Struct({
+    amount: Schema.Finite.pipe(Schema.check(Schema.isGreaterThan(0), Schema.isLessThanOrEqualTo(MAX_AMOUNT))),
+    currency: Currency
+  })
 )
 const decodeThreadStatus = Schema.decodeUnknownOption(
   Schema.Struct({ codex: Schema.Struct({ threadStatus: Schema.Struct({ type: Schema.String }) }) })
@@ -57,12 +66,14 @@ export interface ReadUpdate {
   readonly event: AgentEvent | null
   /** The agent reported that its model or itself is broken, although the turn may "end well". */
   readonly systemError: boolean
+  /** What the session has cost so far; `null` where it does not say. */
+  readonly cost: RunningCost | null
 }
 
-type Meaning = Pick<ReadUpdate, "event" | "systemError">
+type Meaning = Pick<ReadUpdate, "event" | "systemError" | "cost">
 
-const quiet: Meaning = { event: null, systemError: false }
-const tell = (event: AgentEvent): Meaning => ({ event, systemError: false })
+const quiet: Meaning = { event: null, systemError: false, cost: null }
+const tell = (event: AgentEvent): Meaning => ({ ...quiet, event })
 
 const chunk = (update: Update): string | null =>
   Option.match(decodeText(update.content), { onNone: () => null, onSome: ({ text }) => capped(text) })
@@ -114,14 +125,17 @@ const meaningOf = (update: Update): Meaning => {
           })
       })
     case "usage_update":
-      return tell({
-        _tag: "Context",
-        used: Math.max(0, Math.round(update.used ?? 0)),
-        size: Math.max(0, Math.round(update.size ?? 0))
-      })
+      return {
+        ...tell({
+          _tag: "Context",
+          used: Math.max(0, Math.round(update.used ?? 0)),
+          size: Math.max(0, Math.round(update.size ?? 0))
+        }),
+        cost: Option.getOrNull(decodeCost(update.cost))
+      }
     case "session_info_update":
       return {
-        event: null,
+        ...quiet,
         systemError: Option.exists(
           decodeThreadStatus(update._meta),
           (meta) => meta.codex.threadStatus.type === "systemError"

@@ -1,4 +1,5 @@
 import { Schema } from "effect"
+import { addCosts, Cost } from "./Cost.ts"
 
 /**
  * Where a number of tokens comes from: `reported` by the agent for whole turns, `counted` at our own proxy,
@@ -8,16 +9,21 @@ import { Schema } from "effect"
 export const TokenSource = Schema.Literals(["none", "reported", "partial", "counted", "scripted", "unknown"])
 export type TokenSource = typeof TokenSource.Type
 
+/** What a turn, a run, an issue or all of them have used of their models. */
 export const Tokens = Schema.Struct({
   input: Schema.Int,
   output: Schema.Int,
   total: Schema.Int,
-  source: TokenSource
+  source: TokenSource,
+  /** Absent where nobody said, and where nothing was used. */
+  cost: Schema.optionalKey(Cost)
 })
 export type Tokens = typeof Tokens.Type
 
 /** Nothing was used. */
 export const noTokens: Tokens = { input: 0, output: 0, total: 0, source: "none" }
+
+export const isNothing = (tokens: Tokens): boolean => tokens.source === "none" && isFree(tokens)
 
 /** Something was used, and nobody said how much. */
 export const unknownTokens: Tokens = { ...noTokens, source: "unknown" }
@@ -40,10 +46,32 @@ const addSources = (left: TokenSource, right: TokenSource): TokenSource => {
       : right
 }
 
+/** No model was asked, so there is nothing to pay. */
+export const isFree = ({ cost, source }: Tokens): boolean =>
+  cost === undefined && (source === "none" || source === "scripted")
+
+/** Where one part is not known, the sum is a lower bound. */
+const costOfBoth = (left: Tokens, right: Tokens): Cost | undefined => {
+  if (isFree(left)) return right.cost
+  if (isFree(right)) return left.cost
+  const known = left.cost ?? right.cost
+  if (known === undefined) return undefined
+  return left.cost === undefined || right.cost === undefined
+    ? { ...known, partial: true }
+    : addCosts(left.cost, right.cost)
+}
+
+export const withCost = (tokens: Tokens, cost: Cost | undefined): Tokens =>
+  cost === undefined ? tokens : { ...tokens, cost }
+
 /** The sum is as certain as its less certain part; where one part is unknown it is a lower bound. */
-export const addTokens = (left: Tokens, right: Tokens): Tokens => ({
-  input: left.input + right.input,
-  output: left.output + right.output,
-  total: left.total + right.total,
-  source: addSources(left.source, right.source)
-})
+export const addTokens = (left: Tokens, right: Tokens): Tokens =>
+  withCost(
+    {
+      input: left.input + right.input,
+      output: left.output + right.output,
+      total: left.total + right.total,
+      source: addSources(left.source, right.source)
+    },
+    costOfBoth(left, right)
+  )

@@ -1,5 +1,7 @@
 import { DateTime } from "effect"
+import { costText } from "../domain/Cost.ts"
 import { printable, printableLine } from "../domain/printable.ts"
+import { isFree } from "../domain/Tokens.ts"
 import type { ChangedFile, HandoffFlag, HandoffRequest } from "./Handoff.ts"
 import type { Commit } from "./history.ts"
 
@@ -62,6 +64,13 @@ const tokens = ({ tokens }: ReportInput["request"]): string =>
     ? "unknown"
     : `${tokens.total} (${tokens.input} in, ${tokens.output} out; ${tokens.source})`
 
+const cost = ({ tokens }: ReportInput["request"]): string =>
+  isFree(tokens)
+    ? "none, no model was asked"
+    : tokens.cost === undefined
+      ? "unknown"
+      : `${costText(tokens.cost)}, as the agent says`
+
 const file = ({ path, added, removed }: typeof ChangedFile.Type): string =>
   added === null || removed === null ? `${code(path)} (binary)` : `${code(path)} +${added} -${removed}`
 
@@ -114,7 +123,8 @@ export const renderReport = (input: ReportInput): string => {
       : [`Branch: ${code(request.branch)}, from ${code(input.baseBranch)} at ${code(input.base)}`]),
     ...(input.head === null ? [] : [`Commit: ${code(input.head)}, tree ${code(input.tree ?? "")}`]),
     `Run: ${code(request.runId)}, started ${DateTime.formatIso(DateTime.makeUnsafe(request.startedAt))}, took ${duration(input.finishedAt - request.startedAt)}`,
-    `Tokens: ${tokens(request)}`
+    `Tokens: ${tokens(request)}`,
+    `Cost: ${cost(request)}`
   ]
   const sections = [
     `# ${inline(request.identifier, 100)}: ${inline(request.title, 200)}`,
@@ -131,7 +141,7 @@ const LONGEST_BODY = 60_000
 /** The body of a pull request: no path of this machine, and no text of an agent that the forge would act on. */
 export const renderPullRequest = (input: Work): string => {
   const sections = [
-    `Run ${code(input.request.runId)}, tokens: ${tokens(input.request)}`,
+    `Run ${code(input.request.runId)}, tokens: ${tokens(input.request)}, cost: ${cost(input.request)}`,
     ...sectionsOf(input)
   ]
   const body: Array<string> = []

@@ -8,6 +8,9 @@ const slotsUsed = Metric.gauge("symphony_slots_used", { description: "Runs that 
 const slotsLimit = Metric.gauge("symphony_slots_limit", { description: "Runs that may hold one" })
 const problems = Metric.gauge("symphony_problems", { description: "Problems that somebody should mend" })
 const tokens = Metric.gauge("symphony_tokens_total", { description: "Tokens of all runs, as far as known" })
+const cost = Metric.gauge("symphony_cost_total", {
+  description: "What agents say that all runs have cost, as far as known"
+})
 const seconds = Metric.gauge("symphony_agent_seconds_total", { description: "Seconds of all runs" })
 const runs = Metric.gauge("symphony_runs_total", { description: "Runs started" })
 const completed = Metric.gauge("symphony_runs_completed_total", { description: "Runs that handed over" })
@@ -24,6 +27,9 @@ const observe = (board: BoardSnapshot) =>
     Metric.update(slotsLimit, board.slots.limit),
     Metric.update(problems, board.problems.length),
     Metric.update(tokens, board.totals.tokens.total),
+    ...Object.entries(board.totals.tokens.cost?.amounts ?? {}).map(([currency, amount]) =>
+      Metric.update(Metric.withAttributes(cost, { currency }), amount)
+    ),
     Metric.update(seconds, board.totals.seconds),
     Metric.update(runs, board.totals.runs),
     Metric.update(completed, board.totals.completed)

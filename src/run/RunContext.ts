@@ -1,7 +1,6 @@
 import { Clock, Effect, Ref } from "effect"
 import type { AgentSessions } from "../agent/AgentSessions.ts"
 import type { Credentials } from "../agent/Credentials.ts"
-import type { Tokens } from "../domain/Tokens.ts"
 import { agentBranch } from "../domain/workspaceKey.ts"
 import type { SafeFiles } from "../files/SafeFiles.ts"
 import type { Handoff, HandoffRequest } from "../handoff/Handoff.ts"
@@ -17,6 +16,7 @@ import { hookEnvironment, type HookVariables } from "../workspace/hookEnvironmen
 import type { HookContext, Workspace, Workspaces } from "../workspace/Workspaces.ts"
 import type { Listener } from "./Listener.ts"
 import type { Mail } from "./mail.ts"
+import type { RunUsage } from "./usage.ts"
 
 /** The services that the stages of a run use, taken once when the layer is built. */
 export interface RunServices {
@@ -35,14 +35,12 @@ export interface RunServices {
 }
 
 /** One run, as its stages see it. */
-export interface RunContext {
+export interface RunContext extends RunUsage {
   readonly order: RunOrder
   /** As claimed or, when recovering, as far as it had come. */
   readonly record: RunRecord
   readonly mail: Mail
   readonly report: Report
-  /** Counted so far in this run. */
-  readonly tokens: Ref.Ref<Tokens>
   readonly services: RunServices
   /** Changes what people see of the run just now. */
   readonly progress: (change: Partial<RunProgress>) => Effect.Effect<void>

@@ -17,6 +17,7 @@ import { Credentials } from "../agent/Credentials.ts"
 import type { RunId } from "../domain/ids.ts"
 import { RunFailure, type RunOutcome } from "../domain/Outcome.ts"
 import { printableTail } from "../domain/printable.ts"
+import { isNothing, noTokens } from "../domain/Tokens.ts"
 import { SafeFiles } from "../files/SafeFiles.ts"
 import { Handoff } from "../handoff/Handoff.ts"
 import { Transcripts } from "../journal/Transcripts.ts"
@@ -51,6 +52,7 @@ import { redeliver } from "./redeliver.ts"
 import { removeFinished } from "./removeFinished.ts"
 import { handoffRequest, noteStage, type RunContext, type RunServices, workspaceOf } from "./RunContext.ts"
 import { handsOver } from "./exportWork.ts"
+import { noMeters, takeUsed } from "./usage.ts"
 
 /** The part of a run that has an agent: from its claim until there is nothing more to say. */
 const conversation = (run: RunContext): Effect.Effect<Conclusion, RunFenced> =>
@@ -105,6 +107,9 @@ const work = (run: RunContext): Effect.Effect<void, RunFenced> =>
       conclusion = yield* order.recovering ? recoveredConversation(run) : conversation(run)
       yield* noteStage(run, "quiescing")
       yield* quiesce(run)
+      // Nothing of the run is alive: what it has used is all that it will have used.
+      const late = yield* takeUsed(run, noTokens)
+      if (!isNothing(late.tokens)) yield* run.report({ _tag: "UsageCounted", ...late })
       yield* run.report({ _tag: "Quiesced", conclusion })
     } else {
       // Of an earlier process: it may have died in a hook.
@@ -166,6 +171,7 @@ const make = Effect.gen(function* () {
       mail: yield* makeMail,
       report,
       tokens: yield* Ref.make(tokensOf(record)),
+      meters: yield* Ref.make(noMeters),
       services,
       progress: (change) =>
         Ref.update(progress, (now) => ({ ...now, ...change })).pipe(

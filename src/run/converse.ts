@@ -2,7 +2,7 @@ import { Clock, Deferred, Duration, Effect, Queue, Ref, Result, type Scope, Stre
 import type { QuestionId } from "../domain/ids.ts"
 import { type CancelReason, RunFailure, type RunOutcome } from "../domain/Outcome.ts"
 import { policyOf } from "../domain/State.ts"
-import { addTokens, type Tokens, unknownTokens } from "../domain/Tokens.ts"
+import { type Tokens, unknownTokens } from "../domain/Tokens.ts"
 import type { Conclusion } from "../scheduler/events.ts"
 import type { RunFenced } from "../scheduler/Runs.ts"
 import type { Steering } from "../scheduler/state.ts"
@@ -18,6 +18,7 @@ import { failureOf } from "./failures.ts"
 import { makeNarration } from "./narration.ts"
 import { currentIssue, isGone, type Prepared } from "./prepare.ts"
 import { noteStage, type RunContext } from "./RunContext.ts"
+import { takeUsed } from "./usage.ts"
 
 /** Time the agent has to end its turn by itself after it has signalled or asked. */
 export const ENDING_GRACE = Duration.seconds(10)
@@ -140,9 +141,7 @@ export const converse = (
       )
       const end: TurnEnd = yield* Effect.raceFirst(prompt, endedByUs)
       const told = end._tag === "EndOfTurn" ? end.tokens : unknownTokens
-      const tokens = prepared.model === null ? told : yield* prepared.model.takeTokens
-      yield* Ref.update(run.tokens, (sum) => addTokens(sum, tokens))
-      yield* run.report({ _tag: "TurnEnded", turn: number, tokens })
+      yield* run.report({ _tag: "TurnEnded", turn: number, ...(yield* takeUsed(run, told)) })
       yield* narration.finish
       // Of a turn that ended badly nobody knows whether the agent has taken the reply up: it is sent again.
       if (reply !== null && end._tag === "EndOfTurn") {

@@ -1,11 +1,10 @@
-import { Effect, type Scope } from "effect"
+import { Effect, Ref, type Scope } from "effect"
 import { programsOf } from "../agent/adapters.ts"
 import type { AgentSession } from "../agent/AgentSessions.ts"
 import { launchOf } from "../agent/launch.ts"
 import { Issue } from "../domain/Issue.ts"
 import { type CancelReason, RunFailure } from "../domain/Outcome.ts"
 import { policyOf, roleOf, sameState } from "../domain/State.ts"
-import type { ProxiedModel } from "../proxy/ModelProxy.ts"
 import { modelPath } from "../proxy/routes.ts"
 import type { RunFenced } from "../scheduler/Runs.ts"
 import { failureOf } from "./failures.ts"
@@ -67,8 +66,6 @@ export interface Prepared {
   readonly _tag: "Prepared"
   readonly issue: Issue
   readonly session: AgentSession
-  /** Null where the agent reaches its model by itself. */
-  readonly model: ProxiedModel | null
 }
 
 /**
@@ -105,6 +102,7 @@ export const prepare = (
       upstream === null
         ? null
         : yield* services.proxy.open({ runId: record.run, identifier: record.identifier }, upstream)
+    yield* Ref.update(run.meters, (meters) => ({ ...meters, model }))
     const token = yield* services.grants.issue({
       runId: record.run,
       identifier: record.identifier,
@@ -143,9 +141,11 @@ export const prepare = (
         cwd: workspace.path,
         modelUrl: model === null ? null : `${base}${modelPath(record.identifier)}`,
         mcp: { url: `${base}/api/v1/issues/${encodeURIComponent(record.identifier)}/mcp`, token },
-        resume: order.resumeSession
+        resume: order.resumeSession,
+        costBefore: order.resumeCost
       })
       .pipe(Effect.mapError(failureOf))
+    yield* Ref.update(run.meters, (meters) => ({ ...meters, session }))
     yield* run.report({ _tag: "SessionOpened", session: session.sessionId, resumed: session.resumed })
     // An agent that cannot reach its tools would work for nothing.
     yield* services.grants.awaitToolsListed(record.run).pipe(
@@ -162,5 +162,5 @@ export const prepare = (
           )
       })
     )
-    return { _tag: "Prepared", issue, session, model }
+    return { _tag: "Prepared", issue, session }
   })

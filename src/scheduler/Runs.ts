@@ -1,4 +1,5 @@
 import { Context, type Effect, Schema, type Stream } from "effect"
+import type { RunningCost } from "../domain/Cost.ts"
 import { type QuestionId, RunId } from "../domain/ids.ts"
 import type { CancelReason, RunOutcome } from "../domain/Outcome.ts"
 import type { WorkflowDefinition } from "../workflow/WorkflowConfig.ts"
@@ -11,6 +12,7 @@ type Reported =
   | "SessionOpened"
   | "TurnStarted"
   | "TurnEnded"
+  | "UsageCounted"
   | "SteeringDelivered"
   | "Quiesced"
   | "Exported"
@@ -49,6 +51,8 @@ export interface RunOrder {
   readonly answered: Steering | null
   /** Session to take up; null starts a new one. */
   readonly resumeSession: string | null
+  /** The running cost that it last told; null where it is not known. */
+  readonly resumeCost: RunningCost | null
   /** Why the run before this one failed; null when it did not. */
   readonly lastFailure: string | null
   /** The run was cut off by the end of an earlier process: end what it left behind, then finish it. */

@@ -138,6 +138,7 @@ const make = Effect.gen(function* () {
         steering: memory?.steering ?? null,
         answered: memory?.answered ?? null,
         resumeSession: goesOn ? (memory?.session ?? null) : null,
+        resumeCost: memory?.runningCost ?? null,
         lastFailure: last?._tag === "Failed" ? last.message : null,
         recovering
       },

@@ -1,6 +1,7 @@
 import { Effect, Schema } from "effect"
 import { Identifier, IssueId, QuestionId, RunId } from "../domain/ids.ts"
 import { CancelReason, FailureClass, RunOutcome } from "../domain/Outcome.ts"
+import { RunningCost } from "../domain/Cost.ts"
 import { Tokens } from "../domain/Tokens.ts"
 
 /** A field that journals of earlier versions lack. */
@@ -69,6 +70,9 @@ export const HandoffRecord = Schema.Struct({
 })
 export type HandoffRecord = typeof HandoffRecord.Type
 
+/** What was used, and the running cost that the session has told by then. */
+const used = { tokens: Tokens, running: Schema.optionalKey(RunningCost) }
+
 const at = Schema.Number
 const run = RunId
 
@@ -104,7 +108,9 @@ export const SchedulerEvent = Schema.TaggedUnion({
     /** The question whose reply its prompt carries. */
     reply: nullUnlessWritten(QuestionId)
   },
-  TurnEnded: { at, run, turn: Schema.Int, tokens: Tokens },
+  TurnEnded: { at, run, turn: Schema.Int, ...used },
+  /** What became known after the last turn had ended: its late requests, and what was used beside any turn. */
+  UsageCounted: { at, run, ...used },
   StateChanged: { at, run, state: Schema.String },
   SteeringAsked: {
     at,

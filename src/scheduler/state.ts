@@ -1,6 +1,7 @@
 import { Schema } from "effect"
 import { Identifier, IssueId, makeQuestionId, makeRunId, QuestionId, RunId } from "../domain/ids.ts"
 import { CancelReason, FailureClass, RunOutcome } from "../domain/Outcome.ts"
+import { RunningCost } from "../domain/Cost.ts"
 import { sameState } from "../domain/State.ts"
 import { addTokens, noTokens, Tokens, unknownTokens } from "../domain/Tokens.ts"
 import {
@@ -146,6 +147,8 @@ export const IssueRecord = Schema.Struct({
   /** The last question whose reply was taken up: what a new session has to be told. */
   answered: nullUnlessWritten(Steering),
   session: Schema.NullOr(Schema.String),
+  /** What that session last told that it has cost in all. */
+  runningCost: nullUnlessWritten(RunningCost),
   workspace: Schema.NullOr(Schema.String),
   handoff: Schema.NullOr(HandoffRecord),
   /** What the agent of the last run said when it was done. Untrusted. */
@@ -242,6 +245,7 @@ const newIssueRecord = (id: IssueId, identifier: Identifier, title: string): Iss
   steering: null,
   answered: null,
   session: null,
+  runningCost: null,
   workspace: null,
   handoff: null,
   claim: null,
@@ -344,6 +348,24 @@ const runStarted = (state: SchedulerState, event: EventOf<"RunStarted">): Schedu
     },
     totals: { ...state.totals, runs: state.totals.runs + 1 }
   }
+}
+
+const withUsed = (
+  state: SchedulerState,
+  event: EventOf<"TurnEnded"> | EventOf<"UsageCounted">
+): SchedulerState => {
+  const counted = withTokens(state, event.run, event.tokens)
+  const { running } = event
+  return running === undefined ? counted : patchIssueOf(counted, event.run, () => ({ runningCost: running }))
+}
+
+const sessionOpened = (state: SchedulerState, event: EventOf<"SessionOpened">): SchedulerState => {
+  const opened = patchRun(state, event.run, { session: event.session, stage: "conversing" })
+  return patchIssueOf(opened, event.run, ({ runningCost }) => ({
+    session: event.session,
+    // Another session tells a total of its own.
+    runningCost: event.resumed ? runningCost : null
+  }))
 }
 
 /** Failures and sessions in a row, after a run that ended so. */
@@ -485,22 +507,17 @@ export const evolve = (state: SchedulerState, event: SchedulerEvent): SchedulerS
         () => ({ workspace: event.path })
       )
     case "SessionOpened":
-      return patchIssueOf(
-        patchRun(state, event.run, { session: event.session, stage: "conversing" }),
-        event.run,
-        () => ({ session: event.session })
-      )
+      return sessionOpened(state, event)
     case "TurnStarted":
       return patchRun(state, event.run, {
         turn: event.turn,
         openTurn: { reply: event.reply },
         stage: "conversing"
       })
-    case "TurnEnded": {
-      const run = state.runs[event.run]
-      if (run === undefined) return state
-      return withTokens(patchRun(state, event.run, { openTurn: null }), event.run, event.tokens)
-    }
+    case "TurnEnded":
+      return withUsed(patchRun(state, event.run, { openTurn: null }), event)
+    case "UsageCounted":
+      return withUsed(state, event)
     case "StateChanged":
       return patchRun(state, event.run, { state: event.state })
     case "SteeringAsked": {

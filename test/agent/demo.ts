@@ -74,6 +74,7 @@ export const makeProjectIn = Effect.fnUntraced(function* (kind: SandboxKind, con
       cwd: world.workspace,
       mcp: { url: tools.url, token: Redacted.make("run-token") },
       resume: overrides.resume ?? null,
+      costBefore: null,
       acp: { shell: "sh", ...overrides.acp }
     })
   const options = (overrides?: Overrides) => Effect.map(sandbox, (it) => optionsIn(it, overrides))

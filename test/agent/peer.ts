@@ -173,6 +173,7 @@ export const optionsFor = (
   cwd: "/workspace",
   mcp: { url: "http://127.0.0.1:1/mcp", token: Redacted.make("run-token") },
   resume: null,
+  costBefore: null,
   sandbox,
   ...overrides,
   acp: { ...testWorkflow().config.acp, ...overrides.acp }

@@ -22,7 +22,14 @@ const openCodeConfig = (url: string) =>
         npm: "@ai-sdk/openai-compatible",
         name: "Scripted",
         options: { baseURL: `${url}/v1`, apiKey: "{env:SCRIPTED_API_KEY}" },
-        models: { "scripted-model": { name: "Scripted", limit: { context: 100_000, output: 8000 } } }
+        models: {
+          "scripted-model": {
+            name: "Scripted",
+            limit: { context: 100_000, output: 8000 },
+            // Dollars for a million tokens.
+            cost: { input: 2, output: 10 }
+          }
+        }
       }
     },
     model: "scripted/scripted-model",

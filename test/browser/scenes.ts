@@ -63,7 +63,7 @@ export const LOGIN: BoardIssue = {
         message: "no sign of life for 300 s",
         resetAt: null
       },
-      tokens: reported(41_000),
+      tokens: { ...reported(41_000), cost: { amounts: { USD: 0.42 }, partial: false } },
       turns: 3
     },
     {

@@ -62,6 +62,7 @@ describe("GET /api/v1/state", () => {
             output_tokens: 1,
             total_tokens: 5000,
             source: "reported",
+            cost: { amounts: { USD: 1.25, credits: 3 }, partial: true },
             seconds_running: 3725
           },
           retrying: [

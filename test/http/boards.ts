@@ -142,7 +142,12 @@ export const board = (
     { name: "Done", role: "terminal" }
   ],
   slots: { used: issues.filter((issue) => issue.run !== null).length, limit: 10 },
-  totals: { tokens: reported(5000), seconds: 3725, runs: 4, completed: 2 },
+  totals: {
+    tokens: { ...reported(5000), cost: { amounts: { USD: 1.25, credits: 3 }, partial: true } },
+    seconds: 3725,
+    runs: 4,
+    completed: 2
+  },
   problems: [],
   ...overrides
 })

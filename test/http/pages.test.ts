@@ -30,9 +30,12 @@ const page = (path: string) =>
 describe("pages", () => {
   for (const [path, status, text] of [
     ["/", 200, "Which colour?"],
+    ["/", 200, "5.0k tokens · cost ≥ $1.25 + 3.00 credits"],
     ["/issues?q=demo-2", 200, "Title of DEMO-2"],
     ["/issues/DEMO-1", 200, "Which colour?"],
     ["/issues/NO-1", 404, "There is no issue NO-1"],
+    ["/issues/DEMO-2", 200, "<td>1.2k</td><td>—</td>"],
+    ["/issues/WEB-7", 200, "<td>41k</td><td>$0.42</td>"],
     ["/issues/DEMO-2/stop", 200, "turn 2, at work for 5m, is cut off"],
     ["/issues/DEMO-2/move?to=Done", 200, "What the agent has not written to a file yet is lost"],
     [
@@ -329,6 +332,8 @@ describe("for programs", () => {
         assert.include(text, 'symphony_issues{status="needs you"} 3')
         assert.include(text, "symphony_slots_limit 10")
         assert.include(text, "symphony_runs_completed_total 2")
+        assert.include(text, 'symphony_cost_total{currency="USD"} 1.25')
+        assert.include(text, 'symphony_cost_total{currency="credits"} 3')
       })
     )
   )

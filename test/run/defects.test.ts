@@ -23,6 +23,7 @@ describe("a run that a bug of ours ends", () => {
             steering: null,
             answered: null,
             resumeSession: null,
+            resumeCost: null,
             lastFailure: null,
             recovering: false
           },

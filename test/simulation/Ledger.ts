@@ -254,6 +254,7 @@ export const makeLedger = (facts: Facts) => {
         return
       }
       case "TurnEnded":
+      case "UsageCounted":
         liveRun(event)
         totals.tokens += event.tokens.total
         return

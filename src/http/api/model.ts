@@ -12,12 +12,21 @@ import { Mode, RunStage } from "../../scheduler/state.ts"
 /** ISO 8601, UTC. */
 const Time = Schema.String
 
+/** As agents say. Amounts of different currencies are not added up. */
+export const CostSum = Schema.Struct({
+  amounts: Schema.Record(Schema.String, Schema.Number),
+  /** Some of it is not known: a lower bound. */
+  partial: Schema.Boolean
+})
+
 export const TokenCount = Schema.Struct({
   input_tokens: Schema.Int,
   output_tokens: Schema.Int,
   total_tokens: Schema.Int,
   /** Where the numbers come from; `unknown` is not zero. */
-  source: Schema.String
+  source: Schema.String,
+  /** Absent where nobody said. */
+  cost: Schema.optionalKey(CostSum)
 })
 
 /** A stable code and a sentence. */

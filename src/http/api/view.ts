@@ -21,7 +21,8 @@ const tokenCount = (tokens: Tokens): typeof TokenCount.Type => ({
   input_tokens: tokens.input,
   output_tokens: tokens.output,
   total_tokens: tokens.total,
-  source: tokens.source
+  source: tokens.source,
+  ...(tokens.cost === undefined ? {} : { cost: tokens.cost })
 })
 
 /** An issue that waits for a person's answer, as opposed to one whose answer is on its way. */

@@ -1,3 +1,4 @@
+import { costText } from "../../domain/Cost.ts"
 import type { Tokens } from "../../domain/Tokens.ts"
 import { isoTime } from "../isoTime.ts"
 
@@ -30,6 +31,9 @@ export const tokenText = (tokens: Tokens): string => {
   const mark = tokens.source === "scripted" ? " scripted" : tokens.source === "partial" ? "+" : ""
   return `${compact(tokens.total)}${mark}`
 }
+
+/** `—` where nobody said. */
+export const spentText = ({ cost }: Tokens): string => (cost === undefined ? "—" : costText(cost))
 
 /** `1 commit`, `2 commits`. */
 export const plural = (count: number, noun: string): string => `${count} ${noun}${count === 1 ? "" : "s"}`

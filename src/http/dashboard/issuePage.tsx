@@ -2,7 +2,7 @@ import type { BoardIssue } from "../../board/Board.ts"
 import { printableLine } from "../../domain/printable.ts"
 import { outcomeDetail } from "../api/view.ts"
 import { Bar } from "./bar.tsx"
-import { clockTime, duration, plural, tokenText } from "./format.ts"
+import { clockTime, duration, plural, spentText, tokenText } from "./format.ts"
 import { Document } from "./layout.tsx"
 import { Ask } from "./attention.tsx"
 import { Actions, type IssueProps } from "./issueActions.tsx"
@@ -137,6 +137,7 @@ const Attempts = ({ board, issue }: IssueProps) => (
               <th scope="col">took</th>
               <th scope="col">turns</th>
               <th scope="col">tokens</th>
+              <th scope="col">cost</th>
               <th scope="col">ended</th>
             </tr>
           </thead>
@@ -155,6 +156,7 @@ const Attempts = ({ board, issue }: IssueProps) => (
                 </td>
                 <td>{issue.run.turn}</td>
                 <td>{tokenText(issue.run.tokens)}</td>
+                <td>{spentText(issue.run.tokens)}</td>
                 <td>
                   <StatusMark status={issue.status} /> {issue.run.stage}
                 </td>
@@ -172,6 +174,7 @@ const Attempts = ({ board, issue }: IssueProps) => (
                 <td>{duration((ended.endedAt - ended.startedAt) / 1000)}</td>
                 <td>{ended.turns}</td>
                 <td>{tokenText(ended.tokens)}</td>
+                <td>{spentText(ended.tokens)}</td>
                 <td class={ended.outcome._tag === "Failed" ? "error" : ""}>
                   {ended.outcome._tag.toLowerCase()}: {printableLine(outcomeDetail(ended.outcome) ?? "", 300)}
                 </td>
@@ -214,7 +217,7 @@ export const IssuePage = ({ board, issue }: IssueProps) => {
             <span class="dim">
               {issue.attempts === 0
                 ? "not tried yet"
-                : `${tokenText(issue.tokens)} tokens, ${duration(issue.seconds)} of agent time`}
+                : `${tokenText(issue.tokens)} tokens, cost ${spentText(issue.tokens)}, ${duration(issue.seconds)} of agent time`}
             </span>
           </p>
           <Actions board={board} issue={issue} />
