@@ -8,7 +8,7 @@ import type { Observer } from "./observer.ts"
 import { PromptAnswer } from "./protocol.ts"
 import { oneLine } from "./text.ts"
 import { type TurnLimits, withTurnLimits } from "./turn.ts"
-import { nothingUsed, tokensOf } from "./usage.ts"
+import { cutOff, nothingUsed, tokensOf } from "./usage.ts"
 
 const decodeAnswer = Schema.decodeUnknownEffect(PromptAnswer)
 
@@ -29,9 +29,10 @@ export const makeTurns = (
   })
 
   const judge = Effect.fnUntraced(function* (answer: PromptAnswer) {
-    const tokens = tokensOf(answer.usage, launch.usage)
     const { said, systemError } = observer.turn()
     const wasCancelled = observer.turnState() === "cancelled"
+    const used = tokensOf(answer.usage, launch.usage)
+    const tokens = wasCancelled ? cutOff(used) : used
     if (answer.stopReason === "cancelled" && wasCancelled)
       return { stopReason: "cancelled", tokens } satisfies TurnResult
     if (answer.stopReason !== "end_turn")

@@ -10,8 +10,11 @@ const sources: Readonly<Record<UsageSemantics, TokenSource>> = {
   scripted: "scripted"
 }
 
+/** No turn uses more; a larger number is nonsense, and nonsense must not be added up. */
+const MAX_COUNT = 1e12
+
 const count = (value: number | null | undefined): number =>
-  typeof value === "number" && Number.isFinite(value) && value > 0 ? Math.round(value) : 0
+  typeof value === "number" && value > 0 && value <= MAX_COUNT ? Math.round(value) : 0
 
 /**
  * Tokens of one turn. Some agents count cached input apart from `inputTokens` and some within; the stated
@@ -25,6 +28,14 @@ export const tokensOf = (usage: Usage | null | undefined, semantics: UsageSemant
   const input = Math.max(count(usage.inputTokens), Math.min(apart, total - output))
   return { input, output, total: Math.max(total, input + output), source: sources[semantics] }
 }
+
+/** Of a turn that we have cut off: the request that was under way is in no agent's sum. */
+export const cutOff = (tokens: Tokens): Tokens =>
+  tokens.source === "scripted"
+    ? tokens
+    : tokens.total === 0
+      ? unknownTokens
+      : { ...tokens, source: "partial" }
 
 /**
  * Whether a turn that "ended well" cannot have reached its model. Some agents report a dead provider as a

@@ -319,6 +319,64 @@ describe("a turn", () => {
     }).pipe(Effect.provide(layer))
   )
 
+  it.effect("costs what the running total has grown by, whether or not it ended well", () =>
+    Effect.gen(function* () {
+      const peer = yield* makePeer
+      const session = yield* openWith(peer, "claude")
+      const costs = (cost: unknown) =>
+        peer.update({ sessionUpdate: "usage_update", used: 10, size: 100, cost })
+      const first = yield* prompting(session, peer)
+      yield* costs({ amount: 0.0166, currency: "USD" })
+      yield* peer.send({ id: first.id, error: { code: -32_603, message: "Internal error" } })
+      yield* failureOf(first.turn)
+      assert.deepStrictEqual((yield* session.takeCost).cost, { amounts: { USD: 0.0166 }, partial: false })
+      const second = yield* prompting(session, peer)
+      for (const cost of [
+        null,
+        "much",
+        { amount: 1 },
+        { amount: -1, currency: "USD" },
+        { amount: 1e300, currency: "USD" },
+        { amount: 0, currency: "USD" },
+        { amount: 1, currency: "__proto__" }
+      ])
+        yield* costs(cost)
+      yield* peer.send({ id: second.id, result: finished })
+      yield* Fiber.join(second.turn)
+      assert.deepStrictEqual(yield* session.takeCost, {
+        cost: undefined,
+        running: { amount: 0.0166, currency: "USD" }
+      })
+    }).pipe(Effect.provide(layer))
+  )
+
+  it.effect("has failed where the agent's numbers are nonsense", () =>
+    Effect.gen(function* () {
+      const peer = yield* makePeer
+      const session = yield* openWith(peer, "claude")
+      const { turn, id } = yield* prompting(session, peer)
+      yield* peer.send({ id, result: { stopReason: "end_turn", usage: { totalTokens: 1e300 } } })
+      assert.strictEqual((yield* failureOf(turn)).reason, "system")
+    }).pipe(Effect.provide(layer))
+  )
+
+  for (const [usage, source] of [
+    [{ inputTokens: 30, outputTokens: 12, totalTokens: 42 }, "partial"],
+    [{ inputTokens: 0, outputTokens: 0, totalTokens: 0 }, "unknown"],
+    [null, "unknown"]
+  ] as const)
+    it.effect(`that is cut off by us with ${JSON.stringify(usage)} has used: ${source}`, () =>
+      Effect.gen(function* () {
+        const peer = yield* makePeer
+        const session = yield* openWith(peer, "claude")
+        const { turn, id } = yield* prompting(session, peer)
+        yield* session.cancel
+        yield* peer.next
+        yield* peer.send({ id, result: { stopReason: "cancelled", usage } })
+        assert.strictEqual((yield* Fiber.join(turn)).tokens.source, source)
+      }).pipe(Effect.provide(layer))
+    )
+
   for (const reason of ["max_tokens", "max_turn_requests", "refusal", "cancelled", "something_new"])
     it.effect(`fails when the agent stops with ${reason} by itself`, () =>
       Effect.gen(function* () {
