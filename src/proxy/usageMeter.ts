@@ -1,9 +1,12 @@
 import { Option, Schema } from "effect"
 import { makeLineSplitter } from "../agent/lines.ts"
-import { noTokens, type Tokens, unknownTokens } from "../domain/Tokens.ts"
+import { addTokens, noTokens, type Tokens, unknownTokens } from "../domain/Tokens.ts"
 
 /** Longest line of an event stream, and longest answer that is no stream, that is looked into. */
 const MAX_LOOKED_INTO = 8 * 1024 * 1024
+
+/** A larger number is nonsense. */
+const MAX_COUNT = 1e12
 
 const count = Schema.optionalKey(Schema.NullOr(Schema.Finite))
 const Usage = Schema.Struct({
@@ -27,12 +30,15 @@ const decode = Schema.decodeUnknownOption(Schema.fromJsonString(Reported))
 export interface UsageMeter {
   /** Answers what these bytes have added to what the answer has reported; `none` where nothing. */
   readonly take: (bytes: Uint8Array) => Tokens
-  /** The same of the end of the answer; `unknown` where all of it has reported nothing. */
+  /**
+   * The same of the end of the answer: `partial` where it ended before its last report, `unknown` where all of it
+   * has reported nothing.
+   */
   readonly end: () => Tokens
 }
 
 const sum = (...numbers: ReadonlyArray<number | null | undefined>): number | null => {
-  const known = numbers.filter((it): it is number => typeof it === "number" && it >= 0)
+  const known = numbers.filter((it): it is number => typeof it === "number" && it >= 0 && it <= MAX_COUNT)
   return known.length === 0 ? null : Math.round(known.reduce((total, it) => total + it, 0))
 }
 
@@ -55,15 +61,19 @@ export const makeUsageMeter = (contentType: string): UsageMeter => {
   let overflown = false
   let input: number | null = null
   let output: number | null = null
+  /** A report of the whole answer was seen; a message that begins reports what it has read, and no more. */
+  let isWhole = false
 
   const look = (json: string): void => {
     if (!json.includes('"usage"')) return
     const found = decode(json)
     if (Option.isNone(found)) return
-    for (const usage of [found.value.usage, found.value.message?.usage, found.value.response?.usage]) {
+    const { message, response, usage: ofAll } = found.value
+    for (const usage of [ofAll, message?.usage, response?.usage]) {
       if (usage === null || usage === undefined) continue
+      isWhole ||= usage !== message?.usage
       input = Math.max(inputOf(usage) ?? 0, input ?? 0)
-      output = usage.output_tokens ?? usage.completion_tokens ?? output
+      output = sum(usage.output_tokens ?? usage.completion_tokens) ?? output
     }
   }
   const line = (text: string): void => {
@@ -93,7 +103,8 @@ export const makeUsageMeter = (contentType: string): UsageMeter => {
     },
     end: () => {
       line([...pieces.splice(0), splitter.rest()].join("\n"))
-      return input === null && output === null ? unknownTokens : added()
+      if (input === null && output === null) return unknownTokens
+      return isWhole ? added() : addTokens(added(), unknownTokens)
     }
   }
 }

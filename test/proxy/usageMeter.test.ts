@@ -59,6 +59,23 @@ describe("the usage of an answer", () => {
     })
   )
 
+  it.each([
+    ["Anthropic Messages", 'data: {"message":{"usage":{"input_tokens":9,"output_tokens":1}}}\n\n', 10],
+    [
+      "Anthropic Messages, with an error in the midst of it",
+      'data: {"message":{"usage":{"input_tokens":9,"output_tokens":1}}}\n\ndata: {"type":"error","error":{}}\n\n',
+      10
+    ]
+  ])("is only a part where the answer is cut before its end: %s", (_name, answer, total) =>
+    assert.deepInclude(measure("text/event-stream", [encoder.encode(answer)]), { total, source: "partial" })
+  )
+
+  it("is unknown where a document is cut", () =>
+    assert.strictEqual(
+      measure("application/json", [encoder.encode('{"usage": {"input_tokens": 9}, "cont')]).source,
+      "unknown"
+    ))
+
   it.each(["", "nonsense", 'data: {"usage":"many"}\n\n', 'data: {"usage":{"input_tokens":"x"}}\n\n'])(
     "is unknown where nothing sensible is said: %j",
     (answer) => assert.strictEqual(measure("text/event-stream", [encoder.encode(answer)]).source, "unknown")
