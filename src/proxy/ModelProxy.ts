@@ -1,4 +1,4 @@
-import { Context, Effect, Layer, Option, Redacted, Ref, type Scope, Stream } from "effect"
+import { Context, Duration, Effect, Latch, Layer, Option, Redacted, Schema, type Scope, Stream } from "effect"
 import {
   FetchHttpClient,
   HttpClient,
@@ -8,9 +8,9 @@ import {
 } from "effect/http"
 import type { ModelApi } from "../agent/modelApis.ts"
 import type { Identifier, RunId } from "../domain/ids.ts"
-import { addTokens, noTokens, type Tokens } from "../domain/Tokens.ts"
+import { addTokens, noTokens, type Tokens, unknownTokens } from "../domain/Tokens.ts"
 import { RunGrants } from "../mcp/RunGrants.ts"
-import { makeUsageMeter, type UsageMeter } from "./usageMeter.ts"
+import { makeUsageMeter } from "./usageMeter.ts"
 
 /** A model's API with the operator's key for it. */
 export interface Upstream {
@@ -24,13 +24,25 @@ export interface Upstream {
 export interface ProxiedModel {
   /** Stands in the guest where the key would; opens this run's way to its model and nothing else. */
   readonly placeholder: Redacted.Redacted
-  /** Counted since it was last asked for; a lower bound when an answer broke off before it told its usage. */
+  /**
+   * Counted since it was last asked for; also once the way is closed. A lower bound when an answer broke off before
+   * it told its usage, and while one is under way: for those that are just ending it waits for two seconds.
+   */
   readonly takeTokens: Effect.Effect<Tokens>
+}
+
+/** A request until its answer has been passed on, or will not be. */
+interface UnderWay {
+  /** What is not counted yet, asked for once it has ended. */
+  rest: () => Tokens
 }
 
 interface Way {
   readonly upstream: Upstream
-  readonly counted: Ref.Ref<Tokens>
+  readonly underWay: Set<UnderWay>
+  /** Open while nothing is. */
+  readonly idle: Latch.Latch
+  counted: Tokens
 }
 
 /** Of a connection, not of a message; and what names or unlocks something of the guest's side. */
@@ -55,7 +67,8 @@ const NOT_PASSED_UP = new Set([
   "via",
   "x-api-key",
   "x-forwarded-for",
-  "x-real-ip"
+  "x-real-ip",
+  "x-symphony-length"
 ])
 const NOT_PASSED_DOWN = new Set([
   "connection",
@@ -81,6 +94,24 @@ const without = (
 
 /** Longest request to a model, in bytes: what the vendors take. */
 export const MAX_REQUEST_BYTES = 32 * 1024 * 1024
+
+class RequestTooLarge extends Schema.TaggedError<RequestTooLarge>()("RequestTooLarge", {}) {}
+
+/** Requests of one run that may be under way at a time: agents work with several of their own at once. */
+export const MAX_REQUESTS = 32
+
+/** Time that answers which are under way have to end before what they use counts as unknown. */
+const SETTLING = Duration.seconds(2)
+
+/** Fetch sends the length of a body that streams when it finds the header; the client above it takes that away. */
+const LENGTH = "x-symphony-length"
+const fetchWithLength: typeof fetch = (input, init) => {
+  const headers = new Headers(init?.headers)
+  const length = headers.get(LENGTH)
+  headers.delete(LENGTH)
+  if (length !== null) headers.set("content-length", length)
+  return fetch(input, { ...init, headers })
+}
 
 /** In a form that the agents' own clients show to people. */
 const refusal = (status: number, message: string, headers: Readonly<Record<string, string>> = {}) =>
@@ -113,7 +144,7 @@ export class ModelProxy extends Context.Service<
       request: HttpServerRequest.HttpServerRequest,
       issue: string,
       path: string
-    ) => Effect.Effect<HttpServerResponse.HttpServerResponse>
+    ) => Effect.Effect<HttpServerResponse.HttpServerResponse, never, Scope.Scope>
   }
 >()("symphony/proxy/ModelProxy") {
   static readonly layer: Layer.Layer<ModelProxy, never, RunGrants> = Layer.effect(
@@ -128,13 +159,38 @@ export class ModelProxy extends Context.Service<
         upstream: Upstream
       ) {
         const placeholder = yield* grants.issue({ ...run, purpose: "proxy" })
-        const counted = yield* Ref.make(noTokens)
+        const way: Way = { upstream, underWay: new Set(), idle: Latch.makeUnsafe(true), counted: noTokens }
         yield* Effect.acquireRelease(
-          Effect.sync(() => ways.set(run.runId, { upstream, counted })),
+          Effect.sync(() => ways.set(run.runId, way)),
           () => Effect.sync(() => ways.delete(run.runId))
         )
-        return { placeholder, takeTokens: Ref.getAndSet(counted, noTokens) } satisfies ProxiedModel
+        const takeTokens = Effect.sync(() => {
+          const sum = way.underWay.size === 0 ? way.counted : addTokens(way.counted, unknownTokens)
+          way.counted = noTokens
+          return sum
+        })
+        return {
+          placeholder,
+          takeTokens: Effect.andThen(Effect.timeoutOption(way.idle.await, SETTLING), takeTokens)
+        } satisfies ProxiedModel
       })
+
+      /** Until the scope of the request ends, which is when its answer is with the guest, or the guest is gone. */
+      const begin = (way: Way): Effect.Effect<UnderWay, never, Scope.Scope> =>
+        Effect.acquireRelease(
+          Effect.sync(() => {
+            const request: UnderWay = { rest: () => noTokens }
+            way.underWay.add(request)
+            way.idle.closeUnsafe()
+            return request
+          }),
+          (request) =>
+            Effect.sync(() => {
+              way.counted = addTokens(way.counted, request.rest())
+              way.underWay.delete(request)
+              if (way.underWay.size === 0) way.idle.openUnsafe()
+            })
+        )
 
       const find = Effect.fnUntraced(function* (token: string, issue: string) {
         const grant = yield* grants.find(token)
@@ -149,7 +205,21 @@ export class ModelProxy extends Context.Service<
         path: string
       ) {
         const { api, key, url } = way.upstream
-        const body = request.method === "GET" ? null : new Uint8Array(yield* request.arrayBuffer)
+        const length = request.headers["content-length"]
+        if (Number(length ?? 0) > MAX_REQUEST_BYTES) return yield* new RequestTooLarge()
+        const mine = yield* begin(way)
+        const isCounted = request.method === "POST" && !path.endsWith("/count_tokens")
+        let size = 0
+        let isAtEnd = false
+        // All of it is with the model, which may be at work. An answer may come before the end is seen.
+        mine.rest = () => (isCounted && (isAtEnd || String(size) === length) ? unknownTokens : noTokens)
+        const body = request.stream.pipe(
+          Stream.mapEffect((bytes) => {
+            size += bytes.length
+            return size > MAX_REQUEST_BYTES ? Effect.fail(new RequestTooLarge()) : Effect.succeed(bytes)
+          }),
+          Stream.onEnd(Effect.sync(() => (isAtEnd = true)))
+        )
         const query = /\?.*$/s.exec(request.url)?.[0] ?? ""
         const asked = HttpClientRequest.make(request.method === "GET" ? "GET" : "POST")(
           `${url}${path}${query}`,
@@ -157,39 +227,35 @@ export class ModelProxy extends Context.Service<
             headers: {
               ...without(request.headers, NOT_PASSED_UP),
               "accept-encoding": "identity",
-              ...api.authorize(Redacted.value(key))
+              ...api.authorize(Redacted.value(key)),
+              ...(length === undefined ? {} : { [LENGTH]: length })
             }
           }
         )
-        const answer = yield* client.execute(
-          body === null
-            ? asked
-            : HttpClientRequest.bodyUint8Array(
-                asked,
-                body,
-                request.headers["content-type"] ?? "application/json"
-              )
-        )
-        if (answer.status >= 300 && answer.status < 400)
+        const answer = yield* client
+          .execute(
+            request.method === "GET"
+              ? asked
+              : HttpClientRequest.bodyStream(asked, body, {
+                  contentType: request.headers["content-type"] ?? "application/json"
+                })
+          )
+          .pipe(Effect.mapError((error) => (size > MAX_REQUEST_BYTES ? new RequestTooLarge() : error)))
+        if (answer.status >= 300 && answer.status < 400) {
+          mine.rest = () => noTokens
           return refusal(502, `${api.name} answered with a redirection, which is not followed`)
+        }
         const headers = without(answer.headers, NOT_PASSED_DOWN)
         const contentType = answer.headers["content-type"] ?? "application/octet-stream"
-        const meter =
-          answer.status === 200 && request.method === "POST" && !path.endsWith("/count_tokens")
-            ? makeUsageMeter(contentType)
-            : null
-        const count = (added: (known: UsageMeter) => Tokens) =>
-          meter === null
-            ? Effect.void
-            : Effect.suspend(() => {
-                const more = added(meter)
-                return Ref.update(way.counted, (sum) => addTokens(sum, more))
-              })
+        const meter = answer.status === 200 && isCounted ? makeUsageMeter(contentType) : null
+        mine.rest = meter === null ? () => noTokens : meter.end
         // Counted before it is passed on: an agent may end its turn before the answer is closed.
-        const through = answer.stream.pipe(
-          Stream.tap((bytes) => count((known) => known.take(bytes))),
-          Stream.ensuring(count((known) => known.end()))
-        )
+        const through =
+          meter === null
+            ? answer.stream
+            : Stream.tap(answer.stream, (bytes) =>
+                Effect.sync(() => (way.counted = addTokens(way.counted, meter.take(bytes))))
+              )
         return HttpServerResponse.stream(through, { status: answer.status, headers, contentType })
       })
 
@@ -206,12 +272,13 @@ export class ModelProxy extends Context.Service<
               404,
               `${request.method} ${path.slice(0, 100)} is not passed on to ${way.upstream.api.name}`
             )
+          if (way.underWay.size >= MAX_REQUESTS)
+            return refusal(429, `${MAX_REQUESTS} requests of this run are under way`, { "retry-after": "1" })
           return yield* pass(way, request, path)
         },
         Effect.catchTags({
-          HttpServerError: (error) =>
-            Effect.as(
-              Effect.logDebug("a request for the model was refused", error),
+          RequestTooLarge: () =>
+            Effect.succeed(
               refusal(413, `a request may have ${MAX_REQUEST_BYTES} bytes`, { connection: "close" })
             ),
           HttpClientError: (error) =>
@@ -226,6 +293,13 @@ export class ModelProxy extends Context.Service<
     })
   ).pipe(
     Layer.provide(FetchHttpClient.layer),
-    Layer.provide(Layer.succeed(FetchHttpClient.RequestInit, { redirect: "manual" }))
+    Layer.provide(
+      Layer.mergeAll(
+        Layer.succeed(FetchHttpClient.RequestInit, { redirect: "manual" }),
+        Layer.succeed(FetchHttpClient.Fetch, fetchWithLength),
+        // What of symphony asks is no business of a vendor.
+        Layer.succeed(HttpClient.TracerPropagationEnabled, false)
+      )
+    )
   )
 }

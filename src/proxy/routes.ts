@@ -1,6 +1,6 @@
-import { ByteSize, Effect, Option } from "effect"
+import { Effect, Option } from "effect"
 import { HttpRouter, HttpServerRequest, HttpServerResponse } from "effect/http"
-import { MAX_REQUEST_BYTES, ModelProxy } from "./ModelProxy.ts"
+import { ModelProxy } from "./ModelProxy.ts"
 
 const PATH = /^\/api\/v1\/issues\/([^/]+)\/model(\/[^?#]*)/
 
@@ -18,8 +18,5 @@ export const routes = HttpRouter.add(
     const [, encoded = "", path = "/"] = PATH.exec(request.url) ?? []
     const issue = Option.getOrElse(Option.liftThrowable(decodeURIComponent)(encoded), () => "")
     return yield* proxy.handle(request, issue, path)
-  }).pipe(
-    Effect.provideService(HttpServerRequest.MaxBodySize, ByteSize.fromInputUnsafe(MAX_REQUEST_BYTES)),
-    Effect.map(HttpServerResponse.setHeader("cache-control", "no-store"))
-  )
+  }).pipe(Effect.map(HttpServerResponse.setHeader("cache-control", "no-store")))
 )
