@@ -88,7 +88,10 @@ const vitest = spawnSync(
   {
     cwd: root,
     stdio: "inherit",
-    env: { ...process.env, SYMPHONY_AGENTS: JSON.stringify({ all, node: nodeFolder, folders }) }
+    env: {
+      ...process.env,
+      SYMPHONY_AGENTS: JSON.stringify({ all, node: nodeFolder, folders, wire: join(cache, "wire") })
+    }
   }
 )
 process.exitCode = vitest.status ?? 1

@@ -86,6 +86,8 @@ interface Installed {
   /** Folder of the `node` of Node 24. */
   readonly node: string
   readonly folders: Readonly<Record<string, string>>
+  /** Where what was said is kept. */
+  readonly wire: string
 }
 
 const { SYMPHONY_AGENTS: given, SYMPHONY_AGENTS_ONLY: only = "" } = process.env

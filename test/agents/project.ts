@@ -13,8 +13,9 @@ import { tmpdir } from "node:os"
 import { dirname, join } from "node:path"
 import { setTimeout as wait } from "node:timers/promises"
 import { fileURLToPath } from "node:url"
+import { expect } from "vitest"
 import { binFolder, installed, type RealAgent } from "./agents.ts"
-import { type WireMessage, readWire, writeShim } from "./wire.ts"
+import { copyWire, type WireMessage, readWire, writeShim } from "./wire.ts"
 
 const root = fileURLToPath(new URL("../..", import.meta.url))
 const program = process.env["SYMPHONY_AGENTS_PROGRAM"] ?? join(root, "dist", "main.js")
@@ -80,6 +81,8 @@ export interface Project {
   readonly move: (state: string) => void
   /** A person answers, through the API. */
   readonly answer: (text: string) => Promise<number>
+  /** Keeps the wire log of the present test in the cache folder: `wire/<agent>-<scene>.ndjson`. */
+  readonly keepWire: () => void
   readonly remove: () => void
 }
 
@@ -279,6 +282,11 @@ export const makeProject = (options: ProjectOptions): Project => {
     transcript: () => texts(inState("transcripts"), (path) => path.endsWith(".jsonl")).join(""),
     journal,
     wire: () => readWire(wireFolder),
+    keepWire: () => {
+      const scene = (expect.getState().currentTestName ?? "").split(" > ").at(-1) ?? ""
+      const name = `${options.agent.name}-${scene.toLowerCase().replaceAll(/[^a-z0-9]+/g, "-")}.ndjson`
+      copyWire(wireFolder, join(installed.wire, name))
+    },
     remove: () => {
       if (process.env["SYMPHONY_AGENTS_KEEP"] !== "1") rmSync(folder, { recursive: true, force: true })
     }

@@ -1,51 +1,19 @@
-import { readFileSync } from "node:fs"
-import { createRequire } from "node:module"
-import { Ajv2020 } from "ajv/dist/2020.js"
 import { assert, describe, it } from "vitest"
 import { agents, type RealAgent } from "./agents.ts"
-import { isJson, type Json, text } from "./models/json.ts"
+import { type Json, text } from "./models/json.ts"
 import { say, shell, startModelServer, tool } from "./models/index.ts"
 import { makeProject } from "./project.ts"
+import { problems } from "./schema.ts"
 import type { WireMessage } from "./wire.ts"
 
 const KEY = "sk-canary-0123456789abcdef"
 
-const path = createRequire(import.meta.url).resolve("@agentclientprotocol/sdk/schema/v1/schema.json")
-const schema: { readonly $defs: Readonly<Record<string, Json>> } = JSON.parse(readFileSync(path, "utf8"))
-const ajv = new Ajv2020({ strict: false, allErrors: true, validateFormats: false })
-ajv.addSchema(schema, "acp")
-
-/** The published definition of a method's `Request`, `Response` or `Notification`. */
-const definition = (method: string, kind: "Request" | "Response" | "Notification"): string | undefined =>
-  Object.entries(schema.$defs).find(
-    ([name, value]) => value["x-method"] === method && name.endsWith(kind)
-  )?.[0]
-
-const problemsOf = (method: string, kind: "Request" | "Response" | "Notification", value: unknown) => {
-  const name = definition(method, kind)
-  if (name === undefined) return [`${method}: no ${kind} of that name is published`]
-  const check = ajv.getSchema(`acp#/$defs/${name}`)
-  if (check === undefined) return [`${name} cannot be compiled`]
-  return check(value) === true ? [] : [`${method} (${name}): ${ajv.errorsText(check.errors)}`]
-}
-
-/** What is wrong with the messages that symphony sent, answers to the agent's requests included. */
-const problems = (wire: ReadonlyArray<WireMessage>): ReadonlyArray<string> => {
-  const asked = new Map<unknown, string>()
-  for (const { from, message } of wire)
-    if (from === "agent" && message["method"] !== undefined && message["id"] !== undefined)
-      asked.set(message["id"], text(message["method"]))
-  return wire
-    .filter(({ from }) => from === "symphony")
-    .flatMap(({ message }) => {
-      if (message["jsonrpc"] !== "2.0") return ["a message without jsonrpc: 2.0"]
-      const method = message["method"]
-      if (typeof method === "string")
-        return problemsOf(method, message["id"] === undefined ? "Notification" : "Request", message["params"])
-      const answered = asked.get(message["id"])
-      if (answered === undefined) return ["an answer to nothing"]
-      return isJson(message["error"]) ? [] : problemsOf(answered, "Response", message["result"])
-    })
+/** What a request of the scripted model costs by the agent's own price list, in dollars; null: it does not tell. */
+const PRICES: Readonly<Record<RealAgent["name"], number | null>> = {
+  claude: 0.0108,
+  codex: null,
+  codex2: null,
+  opencode: 0.0027
 }
 
 /** A question, an answer, work and the end, with a session taken up in between. */
@@ -72,12 +40,12 @@ const converse = async (agent: RealAgent) => {
   })
   const { code, output } = await project.run()
   await model.close()
-  return { project, code, output }
+  return { project, code, output, requests: model.requests }
 }
 
 describe.each(agents)("what symphony says to $name", (agent) => {
-  it("is valid by the published schema, also when it takes a session up", async () => {
-    const { project, code, output } = await converse(agent)
+  it("is valid by the published schema, also when it takes a session up, whose cost is paid once", async () => {
+    const { project, code, output, requests } = await converse(agent)
     assert.strictEqual(code, 0, output)
     const wire = project.wire()
     const methods = new Set(
@@ -87,6 +55,21 @@ describe.each(agents)("what symphony says to $name", (agent) => {
       assert.isTrue(methods.has(method), `${method} was sent`)
     assert.deepStrictEqual(problems(wire), [])
     assert.match(project.journal(), /"resumed":true/)
+    const price = PRICES[agent.name]
+    const costs = [...project.journal().matchAll(/"cost":\{"amounts":\{"USD":([\d.e-]+)\}/g)].map(
+      ([, amount]) => Number(amount)
+    )
+    if (price === null) assert.isEmpty(costs)
+    else {
+      const asked = requests.filter(({ move }) => ["Say", "Shell", "Tool"].includes(move)).length
+      // One that we cut off at the end of its last turn does not tell any more.
+      assert.approximately(costs[0] ?? 0, price, 1e-9)
+      assert.isAtMost(
+        costs.reduce((sum, amount) => sum + amount, 0),
+        asked * price + 1e-9
+      )
+    }
+    project.keepWire()
     project.remove()
   })
 })
@@ -100,5 +83,12 @@ describe("the check of what symphony says", () => {
     assert.lengthOf(problems([sent({ id: 1, method: "session/new", params: { cwd: 1, mcpServers: [] } })]), 1)
     assert.lengthOf(problems([sent({ id: 1, method: "session/nothing", params: {} })]), 1)
     assert.lengthOf(problems([sent({ id: 7, result: {} })]), 1)
+    const asked: WireMessage = {
+      from: "agent",
+      message: { jsonrpc: "2.0", id: 7, method: "session/request_permission", params: {} }
+    }
+    assert.lengthOf(problems([asked, sent({ id: 7, error: { message: "no" } })]), 1)
+    assert.lengthOf(problems([asked, sent({ id: 7, result: { outcome: "yes" } })]), 1)
+    assert.lengthOf(problems([asked, sent({ id: 7, error: { code: -32_601, message: "no" } })]), 0)
   })
 })

@@ -1,5 +1,5 @@
 import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs"
-import { join } from "node:path"
+import { dirname, join } from "node:path"
 import { isJson, type Json } from "./models/json.ts"
 
 export interface WireMessage {
@@ -57,13 +57,24 @@ export const writeShim = (
   return bins
 }
 
+const logsIn = (folder: string): ReadonlyArray<string> =>
+  readdirSync(folder)
+    .filter((name) => name.endsWith(".jsonl"))
+    .map((name) => readFileSync(join(folder, name), "utf8"))
+
+/** Keeps what has been said, line by line, each with who said it. */
+export const copyWire = (folder: string, file: string): void => {
+  if (!existsSync(folder)) return
+  mkdirSync(dirname(file), { recursive: true })
+  writeFileSync(file, logsIn(folder).join(""))
+}
+
 /** What has been said so far, in order within each process. */
 export const readWire = (folder: string): ReadonlyArray<WireMessage> =>
   !existsSync(folder)
     ? []
-    : readdirSync(folder)
-        .filter((name) => name.endsWith(".jsonl"))
-        .flatMap((name) => readFileSync(join(folder, name), "utf8").split("\n"))
+    : logsIn(folder)
+        .flatMap((log) => log.split("\n"))
         .filter((line) => line !== "")
         .flatMap((line): ReadonlyArray<WireMessage> => {
           const { from, line: said }: { readonly from: WireMessage["from"]; readonly line: string } =
