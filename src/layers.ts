@@ -1,4 +1,4 @@
-import { Effect, FileSystem, Layer, Option } from "effect"
+import { type Config, Effect, FileSystem, Layer, Option } from "effect"
 import { SecureRandom } from "effect/crypto"
 import { NodeServices } from "@effect/platform-node"
 import * as AcpSessions from "./agent/AcpSessions.ts"
@@ -8,6 +8,7 @@ import * as hurry from "./cli/hurry.ts"
 import { TrackerLock } from "./cli/lock.ts"
 import * as NodeSafeFiles from "./files/NodeSafeFiles.ts"
 import * as GitHandoff from "./handoff/GitHandoff.ts"
+import { sourceTop } from "./handoff/sourceTop.ts"
 import * as HttpServerLive from "./http/HttpServerLive.ts"
 import * as preflight from "./cli/preflight.ts"
 import { openStateRoot } from "./cli/stateRoot.ts"
@@ -27,6 +28,7 @@ import * as SchedulerLive from "./scheduler/SchedulerLive.ts"
 import * as MarkdownTracker from "./tracker/MarkdownTracker.ts"
 import { version } from "./version.ts"
 import * as FileWorkflow from "./workflow/FileWorkflow.ts"
+import type { Operator } from "./workflow/Operator.ts"
 import { Workflow } from "./workflow/Workflow.ts"
 import { HookVariables } from "./workspace/hookEnvironment.ts"
 import * as LocalWorkspaces from "./workspace/LocalWorkspaces.ts"
@@ -38,6 +40,8 @@ export interface SymphonyOptions {
   readonly bin: string
   /** From the command line; goes before `server.port`. */
   readonly port: number | null
+  /** Whose environment the project goes by. */
+  readonly operator: Layer.Layer<Operator, Config.ConfigError>
 }
 
 /** What everything else stands on: the machine. */
@@ -49,7 +53,7 @@ export const machine = Layer.mergeAll(NodeSafeFiles.layer, SecureRandom.layerWeb
  * The whole of symphony. The lock is taken before anything of the tracker is touched, and given back last; the
  * port is bound before anything is started.
  */
-export const symphony = ({ bin, port, workflow }: SymphonyOptions) => {
+export const symphony = ({ bin, operator, port, workflow }: SymphonyOptions) => {
   const durable = Layer.unwrap(
     Effect.gen(function* () {
       const { config } = yield* (yield* Workflow).current
@@ -79,7 +83,8 @@ export const symphony = ({ bin, port, workflow }: SymphonyOptions) => {
   ).pipe(
     Layer.provideMerge(MarkdownTracker.layer),
     Layer.provideMerge(durable),
-    Layer.provideMerge(HookVariables.layer(bin)),
+    Layer.provideMerge(HookVariables.layer(bin, sourceTop)),
+    Layer.provideMerge(operator),
     Layer.provideMerge(hurry.layer),
     Layer.provideMerge(FileWorkflow.layer(workflow))
   )

@@ -7,6 +7,7 @@ import * as SandboxLayers from "../sandbox/layers.ts"
 import { diagnose } from "../sandbox/smolvm/diagnose.ts"
 import { renderProblem } from "../domain/Problem.ts"
 import * as FileWorkflow from "../workflow/FileWorkflow.ts"
+import { Operator } from "../workflow/Operator.ts"
 import { Workflow } from "../workflow/Workflow.ts"
 import { CommandFailed, failWith } from "./failures.ts"
 import { locateWorkflow } from "./locateWorkflow.ts"
@@ -68,6 +69,7 @@ const examine = Effect.gen(function* () {
 export const doctor = Effect.fn("cli.doctor")(function* (options: DoctorOptions) {
   const path = yield* locateWorkflow(options.workflow)
   const services = Layer.mergeAll(SandboxLayers.layer, HostCredentials.layer, GitHandoff.layer).pipe(
+    Layer.provide(Operator.layer),
     Layer.provideMerge(FileWorkflow.layer(path))
   )
   const good = yield* examine.pipe(

@@ -4,8 +4,8 @@ import { printableLine } from "../domain/printable.ts"
 import * as GitHandoff from "../handoff/GitHandoff.ts"
 import { type Exported, Handoff, type HandoffError, type Published } from "../handoff/Handoff.ts"
 import { type HandoffRecord, latestHandoffRecord, readHandoffRecord, requestOf } from "../handoff/record.ts"
-import { handoffSettings, modeOf } from "../handoff/settings.ts"
 import * as FileWorkflow from "../workflow/FileWorkflow.ts"
+import { modeOf, Operator } from "../workflow/Operator.ts"
 import { Workflow } from "../workflow/Workflow.ts"
 import { CommandFailed, failWith } from "./failures.ts"
 import { locateWorkflow } from "./locateWorkflow.ts"
@@ -75,8 +75,7 @@ const shown = (record: HandoffRecord, exported: Exported, published: Published |
 
 const again = Effect.fnUntraced(function* (identifier: string | null, run: Option.Option<string>) {
   const workflow = yield* (yield* Workflow).current
-  const settings = yield* handoffSettings
-  const mode = modeOf(settings, workflow)
+  const mode = modeOf(yield* Operator, workflow)
   if (mode === "none") {
     return yield* failWith(2, "error: handoff.mode is none: commits stay in the workspace, hooks do the rest")
   }
@@ -107,7 +106,10 @@ const again = Effect.fnUntraced(function* (identifier: string | null, run: Optio
 export const handoff = Effect.fn("cli.handoff")(function* (options: HandoffOptions) {
   const hook = yield* hookEnvironment
   const path = yield* locateWorkflow(options.workflow ?? Option.getOrElse(hook.workflow, () => "WORKFLOW.md"))
-  const services = GitHandoff.layer.pipe(Layer.provideMerge(FileWorkflow.layer(path)))
+  const services = GitHandoff.layer.pipe(
+    Layer.provideMerge(Operator.layer),
+    Layer.provideMerge(FileWorkflow.layer(path))
+  )
   yield* again(options.identifier, hook.run).pipe(
     // A hook is a part of the run that the orchestrator is at.
     Effect.flatMap((identifier) => (Option.isSome(hook.run) ? Effect.void : tellOrchestrator(identifier))),

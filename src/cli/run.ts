@@ -1,5 +1,6 @@
 import { Effect } from "effect"
 import { symphony } from "../layers.ts"
+import { Operator } from "../workflow/Operator.ts"
 import { Scheduler } from "../scheduler/Scheduler.ts"
 import { CommandFailed } from "./failures.ts"
 import { greet } from "./greet.ts"
@@ -27,7 +28,7 @@ export const run = Effect.fn("cli.run")(function* (options: RunOptions) {
     return yield* endOfOnce
   })
   yield* program.pipe(
-    Effect.provide(symphony({ workflow, bin: options.bin, port: options.port })),
+    Effect.provide(symphony({ workflow, bin: options.bin, port: options.port, operator: Operator.layer })),
     Effect.mapError((error) => (error instanceof CommandFailed ? error : startFailure(error)))
   )
 })

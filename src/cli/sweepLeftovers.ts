@@ -1,19 +1,19 @@
 import { Effect, Layer } from "effect"
 import { sweepTemporaries } from "../files/sweepTemporaries.ts"
-import { foldersOf, handoffSettings } from "../handoff/settings.ts"
+import { Operator, placesOf } from "../workflow/Operator.ts"
 import { Workflow } from "../workflow/Workflow.ts"
 
 /** Where symphony writes files of its own, and how many folders deep. Not the workspaces: they are the agents'. */
 const places = Effect.gen(function* () {
   const definition = yield* (yield* Workflow).current
   const { state, tracker } = definition.config
-  const { patches, runs } = yield* foldersOf(yield* handoffSettings, definition)
+  const { patches } = placesOf(yield* Operator, definition)
   return [
     [tracker.root, 1],
     [state.root, 0],
     [`${state.root}/transcripts`, 0],
     [`${state.root}/workspaces`, 0],
-    [runs, 1],
+    [`${state.root}/runs`, 1],
     [patches, 1]
   ] as const
 })
@@ -27,8 +27,4 @@ const sweep = Effect.gen(function* () {
 })
 
 /** Once, beside the start: what writes that a death cut off have left behind. */
-export const layer = Layer.effectDiscard(
-  Effect.forkScoped(
-    Effect.catchTag(sweep, "ConfigError", (error) => Effect.logWarning("leftovers are not swept", error))
-  )
-)
+export const layer = Layer.effectDiscard(Effect.forkScoped(sweep))

@@ -1,6 +1,7 @@
 import { Clock, Effect, FileSystem, Layer, Path } from "effect"
 import type { RunId } from "../domain/ids.ts"
 import { SafeFiles } from "../files/SafeFiles.ts"
+import { modeOf, Operator, placesOf } from "../workflow/Operator.ts"
 import type { WorkflowDefinition } from "../workflow/WorkflowConfig.ts"
 import { gitBroke, unverified } from "./failures.ts"
 import { Forge } from "./Forge.ts"
@@ -12,11 +13,10 @@ import { checkForge, publish } from "./publish.ts"
 import { deliveredRef, type Incoming, type Quarantine, Quarantines, restRef, runRef } from "./quarantine.ts"
 import { readHandoffRecord, writeHandoffRecord } from "./record.ts"
 import type { Rest } from "./rest.ts"
-import { foldersOf, handoffSettings, modeOf } from "./settings.ts"
 import { names, restOfWorkspace, type Verified, verifyCommits } from "./verify.ts"
 
 const make = Effect.gen(function* () {
-  const settings = yield* handoffSettings
+  const operator = yield* Operator
   const git = yield* Git
   const files = yield* SafeFiles
   const quarantines = yield* Quarantines
@@ -25,9 +25,9 @@ const make = Effect.gen(function* () {
   >()
 
   const open = Effect.fnUntraced(function* (workflow: WorkflowDefinition) {
-    const folders = yield* foldersOf(settings, workflow)
-    const quarantine = yield* quarantines.open(folders, settings.baseBranch)
-    return { folders, quarantine }
+    const places = placesOf(operator, workflow)
+    const quarantine = yield* quarantines.open(places, operator.baseBranch)
+    return { places, quarantine }
   })
 
   const setRef = (gitDir: string, ref: string, value: string) =>
@@ -101,24 +101,24 @@ const make = Effect.gen(function* () {
 
   /** `handoff.mode: none`: the workspace need not be a repository, and hooks do the rest. */
   const withoutGit = Effect.fnUntraced(function* (request: HandoffRequest) {
-    const { patches } = yield* foldersOf(settings, request.workflow)
-    return yield* writeSummary(request, patches, settings.baseBranch, yield* Clock.currentTimeMillis)
+    const { patches } = placesOf(operator, request.workflow)
+    return yield* writeSummary(request, patches, operator.baseBranch, yield* Clock.currentTimeMillis)
   })
 
   const check = Effect.fn("Handoff.check")(function* (workflow: WorkflowDefinition) {
-    const mode = modeOf(settings, workflow)
+    const mode = modeOf(operator, workflow)
     if (mode === "none") return
     const { quarantine } = yield* open(workflow)
-    if (mode === "pull_request") yield* checkForge(settings, quarantine.gitDir)
+    if (mode === "pull_request") yield* checkForge(operator, quarantine.gitDir)
   }, Effect.provide(services))
 
   const fetchBase = Effect.fn("Handoff.fetchBase")(function* (workflow: WorkflowDefinition) {
-    if (modeOf(settings, workflow) !== "none") yield* open(workflow)
+    if (modeOf(operator, workflow) !== "none") yield* open(workflow)
   }, Effect.provide(services))
 
   const verify = Effect.fn("Handoff.verify")(
     function* (request: HandoffRequest) {
-      if (modeOf(settings, request.workflow) === "none") return "analysis" as const
+      if (modeOf(operator, request.workflow) === "none") return "analysis" as const
       const { quarantine } = yield* open(request.workflow)
       const incoming = yield* quarantines.receive(quarantine, request.workspace, request.branch)
       const { series, rest } = yield* verifyIncoming(quarantine, request, incoming, incoming.gitDir)
@@ -158,12 +158,12 @@ const make = Effect.gen(function* () {
 
   const exportRun = Effect.fn("Handoff.exportRun")(function* (request: HandoffRequest) {
     const { workflow, runId } = request
-    if (modeOf(settings, workflow) === "none") return yield* withoutGit(request)
+    if (modeOf(operator, workflow) === "none") return yield* withoutGit(request)
     const { workflow: _, ...asked } = request
     const done = (yield* readHandoffRecord(workflow, runId))?.outcome ?? null
     // Whatever comes of it, `symphony handoff` can ask for it again.
     if (done === null) yield* writeHandoffRecord(workflow, { version: 1, ...asked, outcome: null })
-    const { folders, quarantine } = yield* open(workflow)
+    const { places, quarantine } = yield* open(workflow)
     const imported = yield* quarantines.lookUp(quarantine.gitDir, runRef(runId))
     // Once exported, the run's commits are those in the quarantine: a later run may work in the workspace.
     const settled = imported !== null && (done !== null || !(yield* hasWorkspace(request)))
@@ -177,8 +177,8 @@ const make = Effect.gen(function* () {
       request,
       verified,
       gitDir: quarantine.gitDir,
-      baseBranch: settings.baseBranch,
-      patches: folders.patches,
+      baseBranch: operator.baseBranch,
+      patches: places.patches,
       finishedAt
     })
     yield* writeHandoffRecord(workflow, { version: 1, ...asked, outcome: { finishedAt, exported } })
@@ -190,8 +190,8 @@ const make = Effect.gen(function* () {
     if (record === null || record.outcome === null) return null
     const { summary, title } = record
     const { exported } = record.outcome
-    const { quarantine } = yield* foldersOf(settings, workflow)
-    const patch = exported.head === null ? "" : yield* readPatch(`${quarantine}/repository.git`, exported)
+    const places = placesOf(operator, workflow)
+    const patch = exported.head === null ? "" : yield* readPatch(places.quarantine, exported)
     return { runId: run, title, summary, exported, patch }
   }, Effect.provide(services))
 
@@ -203,12 +203,12 @@ const make = Effect.gen(function* () {
     diff,
     publish: Effect.fn("Handoff.publish")(function* (request: HandoffRequest, exported: Exported) {
       const { quarantine } = yield* open(request.workflow)
-      return yield* publish({ settings, request, exported, gitDir: quarantine.gitDir })
+      return yield* publish({ operator, request, exported, gitDir: quarantine.gitDir })
     }, Effect.provide(services))
   })
 })
 
-/** Handoff with real git. The settings `SYMPHONY_…` are read when the layer is built. */
+/** Handoff with real git. */
 export const layer = Layer.effect(Handoff, make).pipe(
   Layer.provide(Quarantines.layer),
   Layer.provide(Forge.layer),

@@ -1,5 +1,6 @@
 import { Effect } from "effect"
 import { printableLine } from "../domain/printable.ts"
+import type { Operator } from "../workflow/Operator.ts"
 import type { CommandError } from "./command.ts"
 import { forgeFailure, gitBroke, pushFailure, sourceFailure } from "./failures.ts"
 import { Forge } from "./Forge.ts"
@@ -7,10 +8,9 @@ import { Git, type GitOptions } from "./Git.ts"
 import type { Exported, HandoffError, HandoffRequest, Published } from "./Handoff.ts"
 import { readHistory } from "./history.ts"
 import { renderPullRequest } from "./report.ts"
-import type { HandoffSettings } from "./settings.ts"
 
 export interface PublishInput {
-  readonly settings: HandoffSettings
+  readonly operator: Operator["Service"]
   readonly request: HandoffRequest
   readonly exported: Exported
   readonly gitDir: string
@@ -25,7 +25,7 @@ const remote = (gitDir: string): GitOptions => ({ cwd: gitDir, network: ["https"
 const addressOf = (repository: string): string =>
   /^[A-Za-z0-9][\w.-]*\/[\w.-]+$/.test(repository) ? `https://github.com/${repository}.git` : repository
 
-const repositoryOf = Effect.fnUntraced(function* ({ repository }: HandoffSettings) {
+const repositoryOf = Effect.fnUntraced(function* ({ repository }: Operator["Service"]) {
   if (repository === null) {
     return yield* sourceFailure(
       "no_repository",
@@ -60,14 +60,14 @@ const seenAt = Effect.fnUntraced(function* (gitDir: string, address: string, bra
 })
 
 /** Once before the first dispatch: what a finished run would stumble over. */
-export const checkForge = Effect.fn("checkForge")(function* (settings: HandoffSettings, gitDir: string) {
-  const { address, repository } = yield* repositoryOf(settings)
+export const checkForge = Effect.fn("checkForge")(function* (operator: Operator["Service"], gitDir: string) {
+  const { address, repository } = yield* repositoryOf(operator)
   const forge = yield* Forge
   yield* forge.check
-  if ((yield* seenAt(gitDir, address, settings.baseBranch)) === null) {
+  if ((yield* seenAt(gitDir, address, operator.baseBranch)) === null) {
     return yield* sourceFailure(
       "no_remote_base",
-      `${printableLine(repository, 80)} has no branch ${settings.baseBranch} to open pull requests against`,
+      `${printableLine(repository, 80)} has no branch ${operator.baseBranch} to open pull requests against`,
       "push it there, or set SYMPHONY_BASE_BRANCH"
     )
   }
@@ -77,7 +77,7 @@ export const checkForge = Effect.fn("checkForge")(function* (settings: HandoffSe
 const requireBase = Effect.fnUntraced(function* (
   gitDir: string,
   address: string,
-  { baseBranch }: HandoffSettings,
+  { baseBranch }: Operator["Service"],
   base: string
 ) {
   const git = yield* Git
@@ -183,7 +183,7 @@ const titleOf = ({ identifier, title }: HandoffRequest): string => {
  * step looks first whether it was done already.
  */
 export const publish = Effect.fn("publish")(function* ({
-  settings,
+  operator,
   request,
   exported,
   gitDir
@@ -192,8 +192,8 @@ export const publish = Effect.fn("publish")(function* ({
   if (head === null) return { url: null, head: exported.base } satisfies Published
   const git = yield* Git
   const forge = yield* Forge
-  const { repository, address } = yield* repositoryOf(settings)
-  yield* requireBase(gitDir, address, settings, exported.base)
+  const { repository, address } = yield* repositoryOf(operator)
+  yield* requireBase(gitDir, address, operator, exported.base)
   yield* push(gitDir, address, request.branch, head)
   const commits = yield* readHistory(git, gitDir, exported.base, head).pipe(
     Effect.mapError(gitBroke("reading the history"))
@@ -205,7 +205,7 @@ export const publish = Effect.fn("publish")(function* ({
     return { url: known.url, head } satisfies Published
   }
   // The answer may be lost, or somebody may have opened it meanwhile: whether it is there decides.
-  const created = yield* Effect.result(forge.create(repository, request.branch, settings.baseBranch, text))
+  const created = yield* Effect.result(forge.create(repository, request.branch, operator.baseBranch, text))
   const now = yield* forge.find(repository, request.branch, head)
   if (now !== null) return { url: now.url, head } satisfies Published
   if (created._tag === "Failure") return yield* created.failure

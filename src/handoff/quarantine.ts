@@ -1,6 +1,8 @@
+import { dirname } from "node:path"
 import { Context, Effect, FileSystem, Layer, type Scope, Semaphore, Stream } from "effect"
 import type { RunId } from "../domain/ids.ts"
 import { SafeFiles } from "../files/SafeFiles.ts"
+import type { Places } from "../workflow/Operator.ts"
 import { ProcessTable } from "../processes/ProcessTable.ts"
 import {
   type AgentRepository,
@@ -12,7 +14,6 @@ import { fileBroke, gitBroke, hostile, ranOutOfMemory, sourceFailure, unverified
 import type { CommandError } from "./command.ts"
 import { Git } from "./Git.ts"
 import type { HandoffError } from "./Handoff.ts"
-import type { HandoffFolders } from "./settings.ts"
 
 /** Over what the operator's repository has: `git gc` packs its objects again, with the new ones. */
 const LARGEST_IMPORT = 1024 * 1024 * 1024
@@ -78,7 +79,7 @@ export class Quarantines extends Context.Service<
   Quarantines,
   {
     /** Makes the repository when it is not there, and fetches the base branch from the operator's one. */
-    readonly open: (folders: HandoffFolders, baseBranch: string) => Effect.Effect<Quarantine, HandoffError>
+    readonly open: (places: Places, baseBranch: string) => Effect.Effect<Quarantine, HandoffError>
     /** Takes the branch out of a workspace and checks its objects. Leaves nothing in the quarantine. */
     readonly receive: (
       quarantine: Quarantine,
@@ -157,18 +158,17 @@ export class Quarantines extends Context.Service<
         return found === "" ? null : found
       })
 
-      const open = Effect.fn("Quarantines.open")(function* (folders: HandoffFolders, baseBranch: string) {
+      const open = Effect.fn("Quarantines.open")(function* (places: Places, baseBranch: string) {
         if (!isBranchName(baseBranch)) {
           return yield* sourceFailure("base_name", `SYMPHONY_BASE_BRANCH is not a branch name: ${baseBranch}`)
         }
-        const source = yield* sourceGitDir(folders.source)
-        const gitDir = `${folders.quarantine}/repository.git`
-        yield* fs
-          .makeDirectory(folders.quarantine, { recursive: true, mode: 0o700 })
-          .pipe(Effect.mapError(fileBroke))
-        yield* sweep(folders.quarantine)
+        const source = yield* sourceGitDir(places.source)
+        const gitDir = places.quarantine
+        const parent = dirname(gitDir)
+        yield* fs.makeDirectory(parent, { recursive: true, mode: 0o700 }).pipe(Effect.mapError(fileBroke))
+        yield* sweep(parent)
         if (!(yield* fs.exists(`${gitDir}/HEAD`).pipe(Effect.mapError(fileBroke)))) {
-          yield* initBare(folders.quarantine, gitDir)
+          yield* initBare(parent, gitDir)
         }
         yield* git
           .run(
@@ -188,7 +188,7 @@ export class Quarantines extends Context.Service<
               error.reason === "exit"
                 ? sourceFailure(
                     "no_base",
-                    `base branch ${baseBranch} cannot be fetched from ${folders.source}: ${error.detail}`,
+                    `base branch ${baseBranch} cannot be fetched from ${places.source}: ${error.detail}`,
                     "make the branch, or set SYMPHONY_BASE_BRANCH"
                   )
                 : gitBroke("fetching the base branch")(error)

@@ -99,10 +99,9 @@ export const hookContext = (run: RunContext, facts: HookMoment = {}): HookContex
       runId: record.run,
       outcome: facts.outcome ?? null,
       workspace: workspace.path,
-      bin: services.hookVariables.bin,
+      ...services.hookVariables,
       markDone: facts.markDone ?? null,
-      patch: facts.patch ?? null,
-      operator: services.hookVariables.operator
+      patch: facts.patch ?? null
     })
   }
 }

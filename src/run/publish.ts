@@ -2,6 +2,7 @@ import { Effect, Schedule } from "effect"
 import type { RunFailure } from "../domain/Outcome.ts"
 import type { DoneClaim, HandoffRecord } from "../scheduler/events.ts"
 import type { RunFenced } from "../scheduler/Runs.ts"
+import { modeOf } from "../workflow/Operator.ts"
 import type { WorkflowDefinition } from "../workflow/WorkflowConfig.ts"
 import type { HookVariables } from "../workspace/hookEnvironment.ts"
 import { exportWork } from "./exportWork.ts"
@@ -9,9 +10,8 @@ import { failureOf } from "./failures.ts"
 import { handoffRequest, noteStage, type RunContext, workspaceOf } from "./RunContext.ts"
 
 /** Whether the workflow's settings and the operator's environment ask for pull requests. */
-export const publishes = ({ config }: WorkflowDefinition, { operator }: HookVariables["Service"]): boolean =>
-  config.handoff.mode === "pull_request" ||
-  (config.handoff.mode === "auto" && operator.SYMPHONY_REPO !== undefined)
+export const publishes = (workflow: WorkflowDefinition, { operator }: HookVariables["Service"]): boolean =>
+  modeOf(operator, workflow) === "pull_request"
 
 /** Pull request mode. The patch is written already: a remote that says no costs nothing but time. */
 export const publish = (

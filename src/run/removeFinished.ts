@@ -50,10 +50,9 @@ export const removeFinished = (
         runId,
         outcome: null,
         workspace: workspace.path,
-        bin: hookVariables.bin,
+        ...hookVariables,
         markDone: null,
-        patch: record.handoff?.patch ?? null,
-        operator: hookVariables.operator
+        patch: record.handoff?.patch ?? null
       })
     })
   })

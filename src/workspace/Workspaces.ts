@@ -38,12 +38,14 @@ export class HookError extends Schema.TaggedError<HookError>()("HookError", {
   }
 }
 
+/** `SYMPHONY_…` variables of a run, complete; one that is undefined is taken out of the operator's environment. */
+export type HookEnvironment = Readonly<Record<string, string | undefined>>
+
 /** Whose hook it is, and what it is told beside the operator's own environment. */
 export interface HookOrder {
   /** Under whose marker and record its processes are found. */
   readonly runId: RunId
-  /** `SYMPHONY_…` variables of this run, complete. */
-  readonly env: Readonly<Record<string, string>>
+  readonly env: HookEnvironment
 }
 
 export interface HookContext extends HookOrder {

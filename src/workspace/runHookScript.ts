@@ -7,7 +7,7 @@ import { endMarked } from "../processes/endProcesses.ts"
 import { MARKER_VARIABLE, type ProcessTable } from "../processes/ProcessTable.ts"
 import { removeRunRecord, runFolder, runMarker, writeRunRecord } from "../processes/RunRecord.ts"
 import type { HookName } from "../workflow/WorkflowConfig.ts"
-import { HookError } from "./Workspaces.ts"
+import { HookError, type HookEnvironment } from "./Workspaces.ts"
 
 /** How much of the end of a hook's output is kept. */
 const OUTPUT_BYTES = 64 * 1024
@@ -32,7 +32,7 @@ export interface HookScript {
   readonly stateRoot: string
   readonly script: string
   readonly cwd: string
-  readonly env: Readonly<Record<string, string>>
+  readonly env: HookEnvironment
   readonly timeoutMs: number
 }
 

@@ -53,6 +53,27 @@ describe("symphony demo --once", { timeout: BUSY_MACHINE }, () => {
     assert.deepStrictEqual(fs.readdirSync(demo.home), [], "nothing is written into HOME")
   })
 
+  it("is nobody's project but its own: what the operator exports for another one does not count", async ({
+    workshop
+  }) => {
+    const demo = demoFolder(workshop)
+    const theirs = workshop.project({ repository: true })
+    const ended = await workshop.run(demo, ["demo", "--once", "--dir", demo.root], {
+      cwd: demo.home,
+      env: {
+        SYMPHONY_REPO: "owner/precious",
+        SYMPHONY_BASE_BRANCH: "develop",
+        SYMPHONY_SOURCE_REPO: theirs.root,
+        SYMPHONY_TRACKER_ROOT: theirs.tracker,
+        SYMPHONY_PATCHES_DIR: path.join(theirs.root, "patches")
+      }
+    })
+
+    assert.strictEqual(ended.code, 0, ended.stderr)
+    applyPatches(demo)
+    assert.isFalse(fs.existsSync(path.join(theirs.root, "patches")))
+  })
+
   it("refuses a folder that is there already, and names it", async ({ workshop }) => {
     const project = workshop.project()
     const before = fs.readdirSync(project.root)

@@ -8,6 +8,7 @@ import { agentBranch } from "../../src/domain/workspaceKey.ts"
 import * as NodeSafeFiles from "../../src/files/NodeSafeFiles.ts"
 import * as GitHandoff from "../../src/handoff/GitHandoff.ts"
 import type { HandoffRequest } from "../../src/handoff/Handoff.ts"
+import { Operator } from "../../src/workflow/Operator.ts"
 import { cloneForAgent, makeSource, temporaryFolder, type Files } from "../support/repository.ts"
 import { testWorkflow } from "../support/workflow.ts"
 
@@ -91,6 +92,7 @@ const mortal = (death: Death) =>
 export const handoffWith = (env: Readonly<Record<string, string>> = {}, death: Death = () => null) =>
   GitHandoff.layer.pipe(
     Layer.provide(mortal(death)),
+    Layer.provide(Operator.layer),
     Layer.provideMerge(services),
     Layer.provide(
       ConfigProvider.layer(ConfigProvider.fromUnknown({ PATH: process.env["PATH"] ?? "", ...env }))

@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
-import { HookError } from "../../src/workspace/Workspaces.ts"
+import { HookError, type HookEnvironment } from "../../src/workspace/Workspaces.ts"
 import { makeHousehold } from "../support/household.ts"
 import { failing, inTurn, passing, silent } from "../support/scripts.ts"
 import { testState } from "../support/workflow.ts"
@@ -26,7 +26,7 @@ describe("hooks", () => {
   })
 
   it("are told the patch and the agent's own account of a finished issue", () => {
-    const seen: Array<Readonly<Record<string, string>>> = []
+    const seen: Array<HookEnvironment> = []
     const house = makeHousehold({
       config: { states, hooks: { after_run: ":" } },
       issues: { "Todo/A.md": {} },

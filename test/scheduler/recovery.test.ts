@@ -31,7 +31,7 @@ const eventful = (): Household => {
       handoff: { mode: "pull_request" },
       hooks: { after_create: ":", before_run: ":", after_run: ":" }
     },
-    operator: { SYMPHONY_REPO: "o/r" },
+    operator: { repository: "o/r" },
     issues: { "Todo/A.md": {} },
     behaviour: {
       tracker: io,

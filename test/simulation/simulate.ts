@@ -370,7 +370,7 @@ export const simulate = (plan: Plan): Outcome => {
       workflow: definition(),
       world: house,
       leaves,
-      operator: mode === "pull_request" ? { SYMPHONY_REPO: "o/r" } : {}
+      operator: mode === "pull_request" ? { repository: "o/r" } : {}
     })
   }
 

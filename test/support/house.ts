@@ -23,7 +23,8 @@ import * as MemoryTracker from "../../src/tracker/MemoryTracker.ts"
 import { makeTrackerWorld, type TrackerWorld } from "../../src/tracker/TrackerWorld.ts"
 import * as MemoryWorkflow from "../../src/workflow/MemoryWorkflow.ts"
 import type { HookName, WorkflowDefinition } from "../../src/workflow/WorkflowConfig.ts"
-import { HookVariables, type OperatorVariables } from "../../src/workspace/hookEnvironment.ts"
+import { Operator } from "../../src/workflow/Operator.ts"
+import { HookVariables } from "../../src/workspace/hookEnvironment.ts"
 import * as MemoryWorkspaces from "../../src/workspace/MemoryWorkspaces.ts"
 import type { HookContext, HookError, Workspace, WorkspaceError } from "../../src/workspace/Workspaces.ts"
 
@@ -185,7 +186,7 @@ const seededTokens = Layer.effect(
 export interface HouseOptions {
   readonly world: HouseWorld
   readonly workflow: WorkflowDefinition
-  readonly operator?: OperatorVariables
+  readonly operator?: Partial<Operator["Service"]>
   /** Stand in the place of what is in memory. */
   readonly leaves?: {
     readonly tracker?: ReturnType<typeof MemoryTracker.layer>
@@ -211,7 +212,14 @@ export const houseLayer = ({ leaves = {}, operator = {}, workflow, world }: Hous
       disk: (operation, workspace) => world.behaviour.disk(operation, workspace)
     }),
     sandboxes(world),
-    Layer.succeed(HookVariables, HookVariables.of({ bin: "/bin/symphony", operator })),
+    Layer.succeed(
+      HookVariables,
+      HookVariables.of({
+        bin: "/bin/symphony",
+        source: "/project",
+        operator: { ...Operator.nothingSet, ...operator }
+      })
+    ),
     Listener.layer,
     grants,
     ModelProxy.layer.pipe(Layer.provide(grants))

@@ -12,7 +12,7 @@ import {
 import { type IssueRecord, liveRunOf, type RunRecord } from "../../src/scheduler/state.ts"
 import type { WrittenIssue } from "../../src/tracker/TrackerWorld.ts"
 import { WorkflowEditor } from "../../src/workflow/MemoryWorkflow.ts"
-import type { OperatorVariables } from "../../src/workspace/hookEnvironment.ts"
+import type { Operator } from "../../src/workflow/Operator.ts"
 import { type Behaviour, houseLayer, type HouseWorld, makeHouseWorld } from "./house.ts"
 import { type Life, type Machine, makeMachine, tellExit } from "./Machine.ts"
 import { type ConfigOverrides, testWorkflow } from "./workflow.ts"
@@ -58,7 +58,7 @@ export interface HouseholdOptions {
   readonly prompt?: string
   readonly behaviour?: Partial<Behaviour>
   readonly issues?: Readonly<Record<string, WrittenIssue>>
-  readonly operator?: OperatorVariables
+  readonly operator?: Partial<Operator["Service"]>
   readonly machine?: Machine
   /** Whether the program is started at once; it is, unless this says otherwise. */
   readonly started?: boolean

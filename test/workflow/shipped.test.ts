@@ -3,12 +3,20 @@ import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { promisify } from "node:util"
-import { Result } from "effect"
+import { NodeServices } from "@effect/platform-node"
+import { Effect, Layer, Result } from "effect"
 import { afterAll, assert, beforeAll, describe, it } from "vitest"
 import { parse } from "yaml"
+import { makeRunId } from "../../src/domain/ids.ts"
+import * as NodeSafeFiles from "../../src/files/NodeSafeFiles.ts"
+import { sourceTop } from "../../src/handoff/sourceTop.ts"
 import { decodeWorkflow } from "../../src/workflow/decodeWorkflow.ts"
 import { keysOf } from "../../src/workflow/keys.ts"
+import * as MemoryWorkflow from "../../src/workflow/MemoryWorkflow.ts"
+import { Operator } from "../../src/workflow/Operator.ts"
 import { FrontMatterKeys } from "../../src/workflow/schema.ts"
+import { hookEnvironment } from "../../src/workspace/hookEnvironment.ts"
+import { testWorkflow } from "../support/workflow.ts"
 
 const run = promisify(execFile)
 const shipped = (name: string) => readFile(new URL(`../../${name}`, import.meta.url), "utf8")
@@ -86,7 +94,7 @@ describe("the after_create hook of WORKFLOW.md", () => {
   beforeAll(async () => {
     scratch = await mkdtemp(join(tmpdir(), "symphony-hook-"))
     source = join(scratch, "source")
-    await mkdir(join(source, "docs"), { recursive: true })
+    await mkdir(join(source, "ops"), { recursive: true })
     await writeFile(join(source, "file.txt"), "base\n")
     await git(source, "init", "--quiet", "--initial-branch=main")
     await git(source, "add", ".")
@@ -103,27 +111,53 @@ describe("the after_create hook of WORKFLOW.md", () => {
     return stdout.trim()
   }
 
-  const prepare = async (key: string, environment: Readonly<Record<string, string>>) => {
+  /** As a run has it whose workflow lies below the top of the repository, and whose state lies elsewhere. */
+  const environment = (key: string, workspace: string) => {
+    const workflow = testWorkflow({
+      path: join(source, "ops", "WORKFLOW.md"),
+      config: { state: { root: join(scratch, "state") } }
+    })
+    return sourceTop.pipe(
+      Effect.map((top) =>
+        hookEnvironment({
+          workflow,
+          identifier: key,
+          state: "Todo",
+          title: key,
+          attempt: 1,
+          runId: makeRunId(1, 1),
+          outcome: null,
+          workspace,
+          bin: "/usr/bin/symphony",
+          markDone: null,
+          patch: null,
+          operator: Operator.nothingSet,
+          source: top
+        })
+      ),
+      Effect.provide([
+        MemoryWorkflow.layer(workflow),
+        Operator.layerNothingSet,
+        Layer.mergeAll(NodeServices.layer, NodeSafeFiles.layer)
+      ]),
+      Effect.scoped,
+      Effect.runPromise
+    )
+  }
+
+  const prepare = async (key: string) => {
     const workspace = join(scratch, key)
     await mkdir(workspace)
     const script = (await load("WORKFLOW.md")).definition.config.hooks.after_create ?? ""
     await run("sh", ["-lc", script], {
       cwd: workspace,
-      env: {
-        PATH: process.env["PATH"],
-        HOME: scratch,
-        SYMPHONY_WORKFLOW: join(source, "docs", "WORKFLOW.md"),
-        SYMPHONY_WORKSPACE: workspace,
-        SYMPHONY_ISSUE_ID: key,
-        SYMPHONY_BRANCH: `agent/${key}`,
-        ...environment
-      }
+      env: { PATH: process.env["PATH"], HOME: scratch, ...(await environment(key, workspace)) }
     })
     return workspace
   }
 
   it("clones the repository that the workflow lies in, on a branch for the issue", async () => {
-    const workspace = await prepare("ABC-1", {})
+    const workspace = await prepare("ABC-1")
     assert.strictEqual(await git(workspace, "branch", "--show-current"), "agent/ABC-1")
     assert.strictEqual(await git(workspace, "rev-parse", "HEAD"), await git(source, "rev-parse", "main"))
     assert.strictEqual(await git(workspace, "remote"), "")
@@ -136,31 +170,31 @@ describe("the after_create hook of WORKFLOW.md", () => {
     const tree = await git(source, "rev-parse", "main^{tree}")
     const commit = await git(source, "commit-tree", tree, "-p", "main", "-m", "earlier")
     await git(source, "update-ref", "refs/heads/agent/ABC-2", commit)
-    const workspace = await prepare("ABC-2", { SYMPHONY_SOURCE_REPO: source, SYMPHONY_BASE_BRANCH: "main" })
+    const workspace = await prepare("ABC-2")
     assert.strictEqual(await git(workspace, "rev-parse", "HEAD"), commit)
   })
 
   it("goes on with what was handed over before, until that is merged", async () => {
-    const handed = join(source, "docs/.symphony/quarantine/repository.git")
+    const handed = join(scratch, "state/quarantine/repository.git")
     await git(source, "clone", "--quiet", "--bare", ".", handed)
     const tree = await git(source, "rev-parse", "main^{tree}")
     const commit = await git(handed, "commit-tree", tree, "-p", "main", "-m", "handed over")
     await git(handed, "update-ref", "refs/heads/agent/ABC-4", commit)
-    assert.strictEqual(await git(await prepare("ABC-4", {}), "rev-parse", "HEAD"), commit)
-    const other = await prepare("ABC-5", {})
+    assert.strictEqual(await git(await prepare("ABC-4"), "rev-parse", "HEAD"), commit)
+    const other = await prepare("ABC-5")
     assert.strictEqual(await git(other, "rev-parse", "HEAD"), await git(source, "rev-parse", "main"))
 
     await git(source, "fetch", "--quiet", handed, "refs/heads/agent/ABC-4")
     await git(source, "merge", "--quiet", "--ff-only", "FETCH_HEAD")
     await git(source, "commit", "--quiet", "--allow-empty", "-m", "later")
     await rm(join(scratch, "ABC-4"), { recursive: true })
-    const merged = await prepare("ABC-4", {})
+    const merged = await prepare("ABC-4")
     assert.strictEqual(await git(merged, "rev-parse", "HEAD"), await git(source, "rev-parse", "main"))
     assert.strictEqual(await git(merged, "branch", "--show-current"), "agent/ABC-4")
   })
 
   it("shares no file with the source repository", async () => {
-    const workspace = await prepare("ABC-3", {})
+    const workspace = await prepare("ABC-3")
     const { stdout } = await run("find", [join(workspace, ".git", "objects"), "-type", "f", "-links", "+1"])
     assert.strictEqual(stdout, "")
   })

@@ -5,7 +5,7 @@ import { Identifier, makeRunId } from "../../src/domain/ids.ts"
 import { layer as safeFilesLayer } from "../../src/files/NodeSafeFiles.ts"
 import { FileError, SafeFiles } from "../../src/files/SafeFiles.ts"
 import { layer as localLayer } from "../../src/workspace/LocalWorkspaces.ts"
-import { Workspaces } from "../../src/workspace/Workspaces.ts"
+import { type HookEnvironment, Workspaces } from "../../src/workspace/Workspaces.ts"
 import { OWNER_FILE } from "../../src/workspace/workspaceRoot.ts"
 import type { WorkflowConfig, WorkflowDefinition } from "../../src/workflow/WorkflowConfig.ts"
 import { testWorkflow } from "../support/workflow.ts"
@@ -193,12 +193,7 @@ describe("a workspace", () => {
 })
 
 describe("a hook", () => {
-  const run = (
-    project: Project,
-    script: string,
-    env: Readonly<Record<string, string>> = {},
-    timeoutMs = 60_000
-  ) =>
+  const run = (project: Project, script: string, env: HookEnvironment = {}, timeoutMs = 60_000) =>
     Effect.gen(function* () {
       const workflow = project.workflow({ before_run: script, timeoutMs })
       const workspace = yield* project.workspaces.ensure(A1, workflow, order)
@@ -224,6 +219,12 @@ describe("a hook", () => {
       const pid = (yield* project.fs.readFileString(`${workspace.path}/pid`)).trim()
       assert.include(seen, `"pid":${pid},"startTime":"`)
       assert.isFalse(yield* project.fs.exists(record))
+    }))
+
+  test("does not see what is taken away from the operator's environment", (project) =>
+    Effect.gen(function* () {
+      const workspace = yield* run(project, `echo "[\${VITEST-none}]" > out`, { VITEST: undefined })
+      assert.match(yield* project.fs.readFileString(`${workspace.path}/out`), /\[none\]$/m)
     }))
 
   test("takes its whole process group along when its time is up", (project) =>

@@ -4,6 +4,7 @@ import type { Tokens } from "../../domain/Tokens.ts"
 import { Git } from "../../handoff/Git.ts"
 import { symphony } from "../../layers.ts"
 import { Scheduler } from "../../scheduler/Scheduler.ts"
+import { Operator } from "../../workflow/Operator.ts"
 import { CommandFailed, failWith } from "../failures.ts"
 import { greet } from "../greet.ts"
 import * as logging from "../logging.ts"
@@ -124,7 +125,15 @@ export const demo = Effect.fn("cli.demo")(function* (options: DemoOptions) {
     return yield* report(folder)
   }).pipe(Effect.scoped)
   yield* program.pipe(
-    Effect.provide(symphony({ workflow, bin: options.bin, port: options.port })),
+    Effect.provide(
+      symphony({
+        workflow,
+        bin: options.bin,
+        port: options.port,
+        // What is exported is for the operator's own project.
+        operator: Operator.layerNothingSet
+      })
+    ),
     Effect.mapError((error) => (error instanceof CommandFailed ? error : startFailure(error))),
     // What happens is told in words; the log speaks up when something is wrong.
     Effect.provide(logging.layer("Warn"))

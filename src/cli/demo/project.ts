@@ -170,7 +170,9 @@ acp:
   adapter: demo
 sandbox:
   kind: ${options.sandbox}
-${machine(options.sandbox)}hooks:
+${machine(options.sandbox)}handoff:
+  mode: patch
+hooks:
   after_create: |
     set -eu
     git clone --quiet --local --no-hardlinks --no-tags --template= --branch "$SYMPHONY_BASE_BRANCH" -- "$SYMPHONY_SOURCE_REPO" .
