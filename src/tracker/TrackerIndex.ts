@@ -23,6 +23,8 @@ interface IndexedFolder {
   readonly refused: ReadonlySet<string>
 }
 
+const namesIn = ({ files, refused }: IndexedFolder): ReadonlyArray<string> => [...files.keys(), ...refused]
+
 /** All state folders, in file order. A value: a scan that fails half-way changes nothing. */
 export interface TrackerIndex {
   readonly folders: ReadonlyMap<string, IndexedFolder>
@@ -96,11 +98,10 @@ const scanFolder = Effect.fnUntraced(function* (
   const listed = yield* Effect.result(scanner.files.list(scanner.place, state))
   if (Result.isFailure(listed)) {
     if (listed.failure.reason === "missing") return null
-    const known = [...(before?.files.keys() ?? []), ...(before?.refused ?? [])]
     return {
       files: new Map(),
       problems: [trackerProblem(where, listed.failure.detail, "make the folder readable")],
-      refused: new Set(known)
+      refused: new Set(before === undefined ? [] : namesIn(before))
     }
   }
   const files = new Map<string, Indexed>()
@@ -150,12 +151,7 @@ const foldersOf = Effect.fnUntraced(function* (scanner: Scanner, index: TrackerI
   return { names, problems }
 })
 
-/** Fails only when the root itself cannot be listed. Files that did not change are not read again. */
-export const scan = Effect.fn("TrackerIndex.scan")(function* (
-  scanner: Scanner,
-  index: TrackerIndex,
-  extent: Extent
-): Effect.fn.Return<TrackerIndex, FileError> {
+const look = Effect.fnUntraced(function* (scanner: Scanner, index: TrackerIndex, extent: Extent) {
   const { names, problems } = yield* foldersOf(scanner, index, extent)
   const folders = new Map<string, IndexedFolder>()
   for (const name of names) {
@@ -166,7 +162,37 @@ export const scan = Effect.fn("TrackerIndex.scan")(function* (
         : yield* scanFolder(scanner, name, before)
     if (folder !== null) folders.set(name, folder)
   }
-  return { folders, problems }
+  return { folders, problems } satisfies TrackerIndex
+})
+
+/** Whether a folder that was there, or a file of it, is nowhere now. */
+const misses = (before: TrackerIndex, after: TrackerIndex): boolean => {
+  const gone: Array<string> = []
+  for (const [state, folder] of before.folders) {
+    const now = after.folders.get(state)
+    if (now === undefined) return true
+    if (now !== folder)
+      gone.push(...namesIn(folder).filter((name) => !now.files.has(name) && !now.refused.has(name)))
+  }
+  if (gone.length === 0) return false
+  const there = new Set([...after.folders.values()].flatMap(namesIn))
+  return gone.some((name) => !there.has(name))
+}
+
+/**
+ * Files that did not change are not read again. What one look misses may have been moved to where it did not
+ * look, or had looked already, or the root may be away: a second one, at everything, decides. Fails only when the
+ * root itself cannot be listed.
+ */
+export const scan = Effect.fn("TrackerIndex.scan")(function* (
+  scanner: Scanner,
+  index: TrackerIndex,
+  extent: Extent
+): Effect.fn.Return<TrackerIndex, FileError> {
+  const first = yield* look(scanner, index, extent)
+  if (!misses(index, first)) return first
+  const known = { ...first, folders: new Map([...index.folders, ...first.folders]) }
+  return yield* look(scanner, known, "all")
 })
 
 /** `number`: of the scan. */
@@ -192,6 +218,4 @@ export const findings = (index: TrackerIndex, place: Place, number: number): Fin
 
 /** Names of all issue files, readable or not, without `.md`. */
 export const allNames = (index: TrackerIndex): ReadonlyArray<string> =>
-  [...index.folders.values()].flatMap((folder) =>
-    [...folder.files.keys(), ...folder.refused].map((name) => name.slice(0, -".md".length))
-  )
+  [...index.folders.values()].flatMap((folder) => namesIn(folder).map((name) => name.slice(0, -".md".length)))

@@ -2,7 +2,7 @@ import { execFileSync } from "node:child_process"
 import * as fs from "node:fs"
 import * as path from "node:path"
 import { assert, describe, it } from "@effect/vitest"
-import { Context, Effect, Layer, Stream } from "effect"
+import { Context, Effect, Fiber, Latch, Layer, Option, PubSub, Ref, Schedule, Stream } from "effect"
 import { TestClock } from "effect/testing"
 import { Identifier, IssueId } from "../../src/domain/ids.ts"
 import { makeMemoryDisk } from "../../src/files/MemoryDisk.ts"
@@ -11,7 +11,8 @@ import * as MarkdownTracker from "../../src/tracker/MarkdownTracker.ts"
 import { Tracker, type TrackerSnapshot } from "../../src/tracker/Tracker.ts"
 import * as MemoryWorkflow from "../../src/workflow/MemoryWorkflow.ts"
 import { testWorkflow } from "../support/workflow.ts"
-import { onMachine, onMemoryDisk, SPOILED } from "./benches.ts"
+import { onMachine, onMemoryDisk, SPOILED, workflowAt } from "./benches.ts"
+import { SafeFiles } from "../../src/files/SafeFiles.ts"
 import { trackerContract } from "./Tracker.contract.ts"
 
 trackerContract("a tracker of Markdown files", onMachine)
@@ -205,6 +206,87 @@ describe("a tracker of Markdown files", () => {
       yield* until(tracker, (now) => states(now) === "Todo/A,Todo/B" && now.problems.length === 0)
     })
   )
+
+  describe("what one look misses", () => {
+    /** A tracker on a disk in memory, whose changes it sees when the test says so. */
+    const deafTracker = Effect.gen(function* () {
+      const disk = makeMemoryDisk()
+      disk.put("/issues/Todo/A.md", "An issue\n")
+      disk.mkdir("/issues/Done")
+      const told = yield* PubSub.unbounded<string>()
+      const hearing = yield* Latch.make()
+      const listing = yield* Ref.make<Effect.Effect<void>>(Effect.void)
+      const files = Layer.effect(
+        SafeFiles,
+        Effect.map(SafeFiles, (real) =>
+          SafeFiles.of({
+            ...real,
+            list: (place, path) =>
+              path === "Todo"
+                ? Effect.andThen(Effect.flatten(Ref.getAndSet(listing, Effect.void)), real.list(place, path))
+                : real.list(place, path),
+            watch: (_, path) =>
+              path === "Todo" ? Stream.fromPubSub(told).pipe(Stream.onStart(hearing.open)) : Stream.never
+          })
+        )
+      ).pipe(Layer.provide(MemorySafeFiles.layer(disk)))
+      const tracker = yield* start(MarkdownTracker.layer.pipe(Layer.provide([files, workflowAt("/issues")])))
+      yield* hearing.await
+      // The first poll looks at everything; what is told from now on is looked at by itself.
+      const first = yield* tracker.snapshot
+      yield* Effect.repeat(tracker.snapshot, {
+        until: ({ scannedAt }) => scannedAt !== first.scannedAt,
+        schedule: Schedule.spaced("5 millis")
+      })
+      const next = tracker.changes.pipe(Stream.drop(1), Stream.runHead, Effect.map(Option.getOrThrow))
+      return {
+        disk,
+        tracker,
+        /** Something has changed in Todo/; answers the first snapshot that differs. */
+        tell: Effect.gen(function* () {
+          const changed = yield* Effect.forkChild(next, { startImmediately: true })
+          yield* PubSub.publish(told, "A.md")
+          return yield* Fiber.join(changed)
+        }),
+        /** Just before Todo/ is listed the next time. */
+        beforeListing: (change: () => void) => Ref.set(listing, Effect.sync(change))
+      }
+    })
+
+    it.live("in a folder whose root is away is not gone", () =>
+      Effect.gen(function* () {
+        const { disk, tell } = yield* deafTracker
+        disk.rename("/issues", "/issues.away")
+        const seen = yield* tell
+        assert.strictEqual(states(seen), "Todo/A")
+        assert.match(seen.problems[0]?.message ?? "", /^the tracker cannot be read: /)
+      })
+    )
+
+    it.live("may be in a folder whose change is not told yet", () =>
+      Effect.gen(function* () {
+        const { disk, tell } = yield* deafTracker
+        disk.rename("/issues/Todo/A.md", "/issues/Done/A.md")
+        assert.strictEqual(states(yield* tell), "Done/A")
+      })
+    )
+
+    it.live("may have moved behind its back", () =>
+      Effect.gen(function* () {
+        const { beforeListing, disk, tracker } = yield* deafTracker
+        yield* beforeListing(() => disk.rename("/issues/Todo/A.md", "/issues/Done/A.md"))
+        assert.strictEqual(states(yield* tracker.refresh), "Done/A")
+      })
+    )
+
+    it.live("and the next one too is gone", () =>
+      Effect.gen(function* () {
+        const { disk, tell } = yield* deafTracker
+        disk.unlink("/issues/Todo/A.md")
+        assert.strictEqual(states(yield* tell), "")
+      })
+    )
+  })
 
   it.live("does not start without its root", () =>
     Effect.gen(function* () {
