@@ -73,7 +73,8 @@ const tellListener = Layer.effectDiscard(
   Effect.gen(function* () {
     const { address } = yield* HttpServer.HttpServer
     const listener = yield* Listener
-    if (address._tag !== "UnixPathAddress") yield* listener.bound(address.port)
+    if (address._tag === "UnixPathAddress") return
+    yield* listener.bound({ host: String(address.address), port: address.port })
   })
 )
 

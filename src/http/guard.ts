@@ -1,5 +1,5 @@
 import { ByteSize, Effect, Option } from "effect"
-import { HttpRouter, HttpServerError, HttpServerRequest, HttpServerResponse } from "effect/http"
+import { HttpRouter, HttpServer, HttpServerError, HttpServerRequest, HttpServerResponse } from "effect/http"
 import { MAX_REQUEST_BYTES } from "../proxy/ModelProxy.ts"
 import { Workflow } from "../workflow/Workflow.ts"
 import { messagePage } from "./dashboard/messagePage.tsx"
@@ -130,6 +130,8 @@ export const guard = HttpRouter.middleware(
   Effect.gen(function* () {
     const auth = yield* OperatorAuth
     const workflow = yield* Workflow
+    const { address } = yield* HttpServer.HttpServer
+    const bound = address._tag === "UnixPathAddress" ? "" : String(address.address)
 
     const isOperator = Effect.fnUntraced(function* (request: HttpServerRequest.HttpServerRequest) {
       if (yield* auth.isOpen) return true
@@ -146,7 +148,7 @@ export const guard = HttpRouter.middleware(
     ) =>
       Effect.gen(function* () {
         const { config } = yield* workflow.current
-        const refusal = refusalOf(request, allowedHosts(config))
+        const refusal = refusalOf(request, allowedHosts(config, bound))
         if (refusal !== undefined) return refusal
         const path = pathOf(request.url) ?? "/"
         if (!OF_RUNS.test(path)) {

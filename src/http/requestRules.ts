@@ -27,10 +27,15 @@ const hostOfUrl = (url: string | null): ReadonlyArray<string> =>
   url !== null && URL.canParse(url) ? [new URL(url).hostname.toLowerCase()] : []
 
 /** Names under which this listener answers; under any other a page of somebody else may be asking. */
-export const allowedHosts = (config: Pick<WorkflowConfig, "server" | "mcp">): ReadonlySet<string> =>
+export const allowedHosts = (
+  config: Pick<WorkflowConfig, "server" | "mcp">,
+  bound: string
+): ReadonlySet<string> =>
   new Set([
     ...LOOPBACK,
     ...GUEST_FACING,
+    // Agents are given the address, where `server.host` is a name.
+    ...(WILDCARD.has(bound) ? [] : [bracketed(bound)]),
     ...(WILDCARD.has(config.server.host) ? [] : [bracketed(config.server.host)]),
     ...(WILDCARD.has(config.mcp.host) ? [] : [bracketed(config.mcp.host)]),
     ...hostOfUrl(config.mcp.hostUrl),

@@ -125,7 +125,7 @@ export const prepare = (
           ...(upstream === null || model === null ? {} : { [upstream.api.keyVariable]: model.placeholder })
         },
         homeFiles: credentials.homeFiles,
-        listenerPort: yield* services.listener.port
+        listener: yield* services.listener.address
       })
       .pipe(Effect.mapError(failureOf))
     yield* run.progress({ sandbox: sandbox.name })

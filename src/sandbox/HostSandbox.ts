@@ -1,6 +1,7 @@
 import { Effect, type FileSystem, Ref, type Redacted } from "effect"
 import { ChildProcess } from "effect/process"
 import { hostEnvironment } from "./hostEnvironment.ts"
+import { listenerUrl } from "./listenerHost.ts"
 import { acquireLocalRun, localMachine } from "./LocalRun.ts"
 import { MARKER_VARIABLE } from "../processes/ProcessTable.ts"
 import { reapRuns } from "./reapRuns.ts"
@@ -45,7 +46,7 @@ export const makeHostSandbox = Effect.gen(function* () {
     }
     return {
       kind: "host",
-      listenerUrl: `http://127.0.0.1:${request.listenerPort}`,
+      listenerUrl: listenerUrl(request.listener, request.workflow.config.mcp.host),
       home: run.home,
       name: `host ${request.runId}`,
       start: (command) => run.start(loginShell(command, request.workspace, env)),

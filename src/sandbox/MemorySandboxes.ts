@@ -22,6 +22,7 @@ import {
   type SandboxProcess,
   type SandboxRequest
 } from "./Sandboxes.ts"
+import { listenerUrl } from "./listenerHost.ts"
 
 /** What a scripted guest program sees of its world. */
 export interface Guest {
@@ -63,7 +64,7 @@ export const layerMemory = (options: MemorySandboxesOptions): Layer.Layer<Sandbo
       yield* Effect.addFinalizer(() => endAll)
       return {
         kind: request.workflow.config.sandbox.kind,
-        listenerUrl: `http://127.0.0.1:${request.listenerPort}`,
+        listenerUrl: listenerUrl(request.listener, request.workflow.config.mcp.host),
         home: `/memory/${request.runId}/home`,
         name: `memory ${request.runId}`,
         start: (command) =>

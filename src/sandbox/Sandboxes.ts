@@ -1,5 +1,6 @@
 import { Context, type Effect, type Redacted, Schema, type Scope, type Stream } from "effect"
 import type { Identifier, RunId } from "../domain/ids.ts"
+import type { ListenerAddress } from "./listenerHost.ts"
 import type { SandboxKind, WorkflowDefinition } from "../workflow/WorkflowConfig.ts"
 
 export class SandboxError extends Schema.TaggedError<SandboxError>()("SandboxError", {
@@ -56,8 +57,7 @@ export interface SandboxRequest {
   readonly env: Readonly<Record<string, string | Redacted.Redacted>>
   /** Files placed into the guest before the first process starts, mode 0600, relative to the guest's HOME. */
   readonly homeFiles: ReadonlyArray<{ readonly path: string; readonly content: Redacted.Redacted }>
-  /** Port of symphony's listener on the host's loopback. */
-  readonly listenerPort: number
+  readonly listener: ListenerAddress
 }
 
 export interface SandboxCommand {

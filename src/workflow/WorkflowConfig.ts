@@ -80,6 +80,7 @@ export interface WorkflowConfig {
   }
   readonly mcp: {
     readonly host: string
+    /** Without a trailing slash. */
     readonly hostUrl: string | null
   }
 }

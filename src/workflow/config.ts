@@ -176,7 +176,7 @@ export const toConfig = (
       auth: keys.server.auth,
       allowedHosts: keys.server.allowed_hosts
     },
-    mcp: { host: keys.mcp.host, hostUrl: keys.mcp.host_url }
+    mcp: { host: keys.mcp.host, hostUrl: keys.mcp.host_url?.replace(/\/+$/, "") ?? null }
   }
   return { config, findings }
 }

@@ -3,6 +3,7 @@ import { request } from "node:http"
 import * as path from "node:path"
 import { fileURLToPath } from "node:url"
 import { assert, describe } from "vitest"
+import { canBubblewrap } from "../support/capabilities.ts"
 import type { Service } from "./support/program.ts"
 import type { Project } from "./support/project.ts"
 import { BUSY_MACHINE, it, type Workshop } from "./support/workshop.ts"
@@ -166,4 +167,31 @@ describe("who may ask", { timeout: BUSY_MACHINE }, () => {
     await symphony.until("the run has ended", async () => (await symphony.issue("A-1"))?.running === null)
     assert.strictEqual((await toolsOf(server.url, server.headers)).status, 401)
   })
+})
+
+describe("an agent finds symphony where it listens", { timeout: BUSY_MACHINE }, () => {
+  const finish = async (workshop: Workshop, sandbox: "host" | "bubblewrap", more: string) => {
+    const project = workshop.project({
+      sandbox,
+      settings: [
+        "server: { host: 127.0.0.2, port: 0 }",
+        "acp: { adapter: demo, read_timeout_ms: 5000 }",
+        more
+      ]
+    })
+    project.file("Todo", "A-1", ["done A | A."])
+    const ended = await workshop.run(project, ["--once"])
+    assert.strictEqual(ended.code, 0, ended.stderr)
+    assert.deepStrictEqual(project.whereIs("A-1"), ["Done"])
+  }
+
+  it("on another address than that of the loopback", ({ workshop }) => finish(workshop, "host", ""))
+
+  describe.skipIf(!canBubblewrap("the way of a guest without network to the listener"))(
+    "in bubblewrap",
+    () => {
+      it("without network", ({ workshop }) =>
+        finish(workshop, "bubblewrap", "sandbox: { kind: bubblewrap, net: false }"))
+    }
+  )
 })

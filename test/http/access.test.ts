@@ -294,7 +294,7 @@ describe("listening", () => {
   it.live("a port in use is one clear error", () =>
     run(
       Effect.gen(function* () {
-        const port = yield* (yield* Listener).port
+        const { port } = yield* (yield* Listener).address
         const exit = yield* Effect.exit(Effect.scoped(Layer.build(server({ board: ISSUES, port }))))
         assert.isTrue(Exit.isFailure(exit))
         const error = yield* Effect.flip(exit)

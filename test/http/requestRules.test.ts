@@ -24,11 +24,13 @@ describe("hosts that are answered", () => {
         server: { host: "0.0.0.0", allowedHosts: ["symphony.lan"] },
         mcp: { hostUrl: "http://gateway.internal:9000/base" }
       }
-    }).config
+    }).config,
+    "192.168.1.5"
   )
   it("are loopback, what a guest says, and what the operator named", () =>
     assert.deepStrictEqual([...hosts].sort(), [
       "127.0.0.1",
+      "192.168.1.5",
       "[::1]",
       "gateway.internal",
       "host.smolvm.internal",

@@ -135,7 +135,7 @@ export const server = ({ board, config = {}, diff = null, files = memoryFiles(),
 
 export const origin = Effect.gen(function* () {
   const listener = yield* Listener
-  return `http://127.0.0.1:${yield* listener.port}`
+  return `http://127.0.0.1:${(yield* listener.address).port}`
 })
 
 export const operatorToken = Effect.map(OperatorAuth, (auth) => Redacted.value(auth.token))
@@ -186,8 +186,8 @@ export const bodyOf = (response: HttpClientResponse.HttpClientResponse) => respo
 /** Bytes as they are, for what no client would send. The whole answer, once the server has ended it. */
 export const sendRaw = (text: string) =>
   Effect.flatMap(
-    Effect.flatMap(Listener, (listener) => listener.port),
-    (port) =>
+    Effect.flatMap(Listener, (listener) => listener.address),
+    ({ port }) =>
       Effect.callback<string, Error>((resume) => {
         const socket = connect(port, "127.0.0.1", () => socket.write(text))
         let answer = ""

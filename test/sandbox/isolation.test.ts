@@ -134,7 +134,7 @@ describe.skipIf(!canBubblewrap("the isolation of bubblewrap"))("a guest in bubbl
         const other = yield* greeter("other")
         const listenerPort = portOf(listener)
         const { code, sandbox, stdout } = yield* run(
-          world.request({ listenerPort }),
+          world.request({ listener: { host: "127.0.0.1", port: listenerPort } }),
           `${dial(listenerPort)}; ${dial(portOf(other))}; ls /sys/class/net 2>/dev/null; exit 5`
         )
         assert.strictEqual(stdout, "listener\nECONNREFUSED\n")

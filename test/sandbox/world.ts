@@ -55,7 +55,7 @@ export const makeWorld = Effect.fnUntraced(function* (
       secretPaths: [],
       env: { GREETING: "hello", API_KEY: Redacted.make("s3cret") },
       homeFiles: [],
-      listenerPort: 8787,
+      listener: { host: "127.0.0.1", port: 8787 },
       ...overrides
     })
   }

@@ -233,7 +233,9 @@ describe.skipIf(!canBubblewrap("smolvm serve"))("over smolvm serve", { timeout: 
             yield* life(
               Effect.gen(function* () {
                 const sandbox = yield* acquire(
-                  withSmolvm(request("INSIDE", 1, { listenerPort }), { endpoint })
+                  withSmolvm(request("INSIDE", 1, { listener: { host: "127.0.0.1", port: listenerPort } }), {
+                    endpoint
+                  })
                 )
                 const { hostname } = new URL(sandbox.listenerUrl)
                 const asked = yield* sandbox.start(

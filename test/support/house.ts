@@ -229,7 +229,7 @@ export const houseLayer = ({ leaves = {}, operator = {}, workflow, world }: Hous
       const reach = yield* ToolsOverHttp
       const tools = { grants: yield* RunGrants, tools: yield* RunTools }
       yield* Deferred.succeed(reach, tools)
-      yield* (yield* Listener).bound(8787)
+      yield* (yield* Listener).bound({ host: "127.0.0.1", port: 8787 })
     })
   )
   return opened.pipe(

@@ -235,7 +235,7 @@ describe("a tracker of Markdown files", () => {
       // The first poll looks at everything; what is told from now on is looked at by itself.
       const first = yield* tracker.snapshot
       yield* Effect.repeat(tracker.snapshot, {
-        until: ({ scannedAt }) => scannedAt !== first.scannedAt,
+        until: ({ scan }) => scan !== first.scan,
         schedule: Schedule.spaced("5 millis")
       })
       const next = tracker.changes.pipe(Stream.drop(1), Stream.runHead, Effect.map(Option.getOrThrow))

@@ -95,12 +95,14 @@ describe("the front matter", () => {
       [
         "agent: {max_turns: 3, circuit_breaker_threshold: 0, max_concurrent_agents_by_state: {todo: 2}}",
         "acp: {model: '  opus ', stall_timeout_ms: -1, command: run it}",
-        "server: {port: 0, auth: none, allowed_hosts: [box.lan]}"
+        "server: {port: 0, auth: none, allowed_hosts: [box.lan]}",
+        "mcp: {host_url: 'http://box.lan:80/base/'}"
       ].join("\n")
     )
     assert.deepInclude(read.agent, { maxTurns: 3, circuitBreakerThreshold: 0 })
     assert.deepInclude(read.acp, { model: "opus", stallTimeoutMs: 0, command: "run it" })
     assert.deepInclude(read.server, { port: 0, auth: "none", allowedHosts: ["box.lan"] })
+    assert.strictEqual(read.mcp.hostUrl, "http://box.lan:80/base", "paths are put behind it")
     assert.deepStrictEqual(
       read.states.map(({ maxConcurrent }) => maxConcurrent),
       [2, null, null, null, null, null, null]

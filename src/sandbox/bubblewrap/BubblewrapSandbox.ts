@@ -4,6 +4,7 @@ import { printableTail } from "../../domain/printable.ts"
 import type { WorkflowConfig } from "../../workflow/WorkflowConfig.ts"
 import { belongingTo } from "../../processes/endProcesses.ts"
 import { hostEnvironment } from "../hostEnvironment.ts"
+import { listenerUrl } from "../listenerHost.ts"
 import { acquireLocalRun, type LocalRun, localMachine } from "../LocalRun.ts"
 import { MARKER_VARIABLE } from "../../processes/ProcessTable.ts"
 import { reapRuns } from "../reapRuns.ts"
@@ -139,7 +140,7 @@ export const makeBubblewrapSandbox = Effect.gen(function* () {
       writeIdentity(request, run.identity),
       (error) => new SandboxError({ kind: "bubblewrap", reason: "io", detail: error.message, hint: null })
     )
-    const socket = config.sandbox.net ? null : yield* openRelay(fs, request.listenerPort)
+    const socket = config.sandbox.net ? null : yield* openRelay(fs, request.listener)
     const mounts = yield* guestMounts(request, run, path.join(config.state.root, run.identity), socket)
     const before = bubblewrapArguments({ mounts, net: config.sandbox.net, cwd: request.workspace })
     const env: Record<string, string | Redacted.Redacted> = {
@@ -150,7 +151,10 @@ export const makeBubblewrapSandbox = Effect.gen(function* () {
     }
     return {
       kind: "bubblewrap",
-      listenerUrl: `http://127.0.0.1:${request.listenerPort}`,
+      // Without network the guest has a loopback of its own, from which the relay leads out.
+      listenerUrl: config.sandbox.net
+        ? listenerUrl(request.listener, config.mcp.host)
+        : `http://127.0.0.1:${request.listener.port}`,
       home: GUEST_HOME,
       name: `bubblewrap ${request.runId}`,
       start: Effect.fnUntraced(function* ({ shell, line }) {
@@ -162,7 +166,7 @@ export const makeBubblewrapSandbox = Effect.gen(function* () {
               ...before,
               ...(config.sandbox.net
                 ? [shell, "-lc", line]
-                : entryArguments({ node, port: request.listenerPort, shell, line }))
+                : entryArguments({ node, port: request.listener.port, shell, line }))
             ],
             { env, extendEnv: false, forceKillAfter: "100 millis" }
           )

@@ -1,5 +1,6 @@
 import { Effect, type FileSystem, type Scope } from "effect"
 import * as net from "node:net"
+import { type ListenerAddress, reachable } from "../listenerHost.ts"
 import { SandboxError } from "../Sandboxes.ts"
 
 const MOST_CONNECTIONS = 256
@@ -18,12 +19,12 @@ const problem = (cause: unknown) =>
  */
 export const openRelay = Effect.fnUntraced(function* (
   fs: FileSystem.FileSystem,
-  listenerPort: number
+  listener: ListenerAddress
 ): Effect.fn.Return<string, SandboxError, Scope.Scope> {
   // A short path of its own: the name of a unix socket holds little more than a hundred bytes.
   const folder = yield* Effect.mapError(fs.makeTempDirectoryScoped({ prefix: "symphony-" }), problem)
   const path = `${folder}/listener`
-  yield* Effect.acquireRelease(listen(path, listenerPort), close)
+  yield* Effect.acquireRelease(listen(path, listener), close)
   return path
 })
 
@@ -32,11 +33,11 @@ interface Relay {
   readonly open: Set<net.Socket>
 }
 
-const listen = (path: string, port: number) =>
+const listen = (path: string, address: ListenerAddress) =>
   Effect.callback<Relay, SandboxError>((resume) => {
     const open = new Set<net.Socket>()
     const server = net.createServer((guest) => {
-      const listener = net.connect({ host: "127.0.0.1", port })
+      const listener = net.connect({ host: reachable(address), port: address.port })
       for (const socket of [guest, listener]) {
         open.add(socket)
         socket.once("close", () => open.delete(socket))

@@ -246,7 +246,7 @@ export const makeSmolvmSandbox = Effect.fnUntraced(function* ({ limits }: Smolvm
     const connect = config.acp.transport === "stdio" ? throughStdio(name) : dialBack(machines, name, host)
     return {
       kind: "smolvm",
-      listenerUrl: `http://${host}:${request.listenerPort}`,
+      listenerUrl: `http://${host}:${request.listener.port}`,
       home,
       name,
       start: (command) => Effect.flatMap(connect, (link) => runOver(link, { ...order, ...command })),

@@ -95,7 +95,7 @@ export const diagnose = Effect.fnUntraced(
           secretPaths: [],
           env: {},
           homeFiles: [],
-          listenerPort: 0
+          listener: { host: "127.0.0.1", port: 0 }
         })
         if ((yield* acquired.stop) === "unknown") {
           return yield* problem(`the machine ${acquired.name} boots and does not stop`, BY_HAND)
