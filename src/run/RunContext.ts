@@ -41,6 +41,8 @@ export interface RunContext extends RunUsage {
   readonly record: RunRecord
   readonly mail: Mail
   readonly report: Report
+  /** Whether `before_run` is behind it, so that `after_run` is owed. */
+  readonly begun: Ref.Ref<boolean>
   readonly services: RunServices
   /** Changes what people see of the run just now. */
   readonly progress: (change: Partial<RunProgress>) => Effect.Effect<void>

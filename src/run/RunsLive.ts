@@ -35,7 +35,7 @@ import {
   Runs
 } from "../scheduler/Runs.ts"
 import { SignalRefused } from "../scheduler/RunSignals.ts"
-import { type IssueRecord, tokensOf } from "../scheduler/state.ts"
+import { type IssueRecord, type RunRecord, tokensOf } from "../scheduler/state.ts"
 import { Tracker } from "../tracker/Tracker.ts"
 import type { WorkflowDefinition } from "../workflow/WorkflowConfig.ts"
 import { HookVariables } from "../workspace/hookEnvironment.ts"
@@ -131,6 +131,15 @@ const defect = (cause: Cause.Cause<never>): RunOutcome => ({
   resetAt: null
 })
 
+/** As far as is on record of a run that another process has worked on: rather once too often than not at all. */
+const hadBegun = ({ conclusion, workspace }: RunRecord): boolean =>
+  workspace !== null &&
+  !(
+    conclusion?._tag === "Ended" &&
+    conclusion.outcome._tag === "Failed" &&
+    conclusion.outcome.reason === "hook_before_run"
+  )
+
 interface Handle {
   readonly run: RunContext
   /** Looking at the work costs; an agent that asks ten times at once is answered one by one. */
@@ -172,6 +181,7 @@ const make = Effect.gen(function* () {
       report,
       tokens: yield* Ref.make(tokensOf(record)),
       meters: yield* Ref.make(noMeters),
+      begun: yield* Ref.make(hadBegun(record)),
       services,
       progress: (change) =>
         Ref.update(progress, (now) => ({ ...now, ...change })).pipe(

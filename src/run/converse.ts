@@ -6,7 +6,6 @@ import { type Tokens, unknownTokens } from "../domain/Tokens.ts"
 import type { Conclusion } from "../scheduler/events.ts"
 import type { RunFenced } from "../scheduler/Runs.ts"
 import type { Steering } from "../scheduler/state.ts"
-import { renderPrompt } from "../workflow/prompt.ts"
 import {
   answeredNote,
   continuationPrompt,
@@ -49,17 +48,12 @@ const openingPrompt = (run: RunContext, prepared: Prepared): Effect.Effect<strin
     const told = toldOf(order.steering)
     if (prepared.session.resumed) return told === null ? continuationPrompt : replyPrompt(told)
     const before = toldOf(order.answered)
-    const rendered = yield* renderPrompt(order.workflow, {
-      issue: prepared.issue,
-      attempt: record.retryAttempt,
-      retryKind: record.kind === "first" ? null : record.kind === "retry" ? "failure" : record.kind
-    }).pipe(Effect.mapError(failureOf))
     const note =
       record.retryAttempt !== null && order.lastFailure !== null
         ? retryNote({ attempt: record.retryAttempt, reason: order.lastFailure })
         : null
     return [
-      rendered,
+      prepared.prompt,
       note,
       before === null ? null : answeredNote(before),
       told === null ? null : replyPrompt(told)

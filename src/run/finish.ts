@@ -4,11 +4,18 @@ import { roleOf } from "../domain/State.ts"
 import type { Conclusion, DoneClaim, HandoffRecord } from "../scheduler/events.ts"
 import { HANDOFF_FAILED } from "../scheduler/retry.ts"
 import type { RunFenced } from "../scheduler/Runs.ts"
-import { runAfterRun } from "./afterRun.ts"
+import { markDonePath, runAfterRun } from "./afterRun.ts"
 import { exportClaim, exportWork, recordOf } from "./exportWork.ts"
 import { moveIssue } from "./move.ts"
 import { publish } from "./publish.ts"
-import { handoffRequest, hookContext, noteStage, type RunContext, workspaceOf } from "./RunContext.ts"
+import {
+  handoffRequest,
+  hookContext,
+  type HookMoment,
+  noteStage,
+  type RunContext,
+  workspaceOf
+} from "./RunContext.ts"
 
 const failedOutcome = (failure: RunFailure): FailedOutcome => ({
   _tag: "Failed",
@@ -29,10 +36,10 @@ const whereaboutsOf = (run: RunContext, { patch }: HandoffRecord): string =>
   patch === null ? `The work is in ${workspaceOf(run).path}` : `The patch is at ${patch}`
 
 /** Removes a workspace whose work is out of it. A workspace that cannot be removed is tried again later. */
-const release = (run: RunContext): Effect.Effect<void, RunFenced> =>
+const release = (run: RunContext, moment: HookMoment): Effect.Effect<void, RunFenced> =>
   Effect.gen(function* () {
     yield* noteStage(run, "releasing")
-    const removed = yield* Effect.result(run.services.workspaces.remove(hookContext(run)))
+    const removed = yield* Effect.result(run.services.workspaces.remove(hookContext(run, moment)))
     if (Result.isFailure(removed)) {
       return yield* Effect.logWarning("workspace is not removed yet", removed.failure)
     }
@@ -63,7 +70,14 @@ const finishClaim = (run: RunContext, claim: DoneClaim): Effect.Effect<RunOutcom
       return handoffFailed(run, failedOutcome(published.failure), whereaboutsOf(run, handoff))
     }
     const terminal = state !== null && roleOf(run.order.workflow.config.states, state) === "terminal"
-    if (terminal && handoff.verdict !== "none") yield* release(run)
+    if (terminal && handoff.verdict !== "none") {
+      yield* release(run, {
+        state,
+        outcome: "completed",
+        markDone: markDonePath(run),
+        patch: handoff.patch
+      })
+    }
     return { _tag: "Completed", state: state ?? claim.target }
   })
 

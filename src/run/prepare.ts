@@ -7,6 +7,7 @@ import { type CancelReason, RunFailure } from "../domain/Outcome.ts"
 import { policyOf, roleOf, sameState } from "../domain/State.ts"
 import { modelPath } from "../proxy/routes.ts"
 import type { RunFenced } from "../scheduler/Runs.ts"
+import { renderPrompt } from "../workflow/prompt.ts"
 import { failureOf } from "./failures.ts"
 import { moveUntilKnown, reportMoved } from "./move.ts"
 import { hookContext, noteStage, type RunContext } from "./RunContext.ts"
@@ -65,6 +66,8 @@ export const enter = (run: RunContext): Effect.Effect<Issue | Gone, RunFailure |
 export interface Prepared {
   readonly _tag: "Prepared"
   readonly issue: Issue
+  /** The workflow's, for a session that does not know the issue yet. */
+  readonly prompt: string
   readonly session: AgentSession
 }
 
@@ -83,6 +86,13 @@ export const prepare = (
     const adapterName = policyOf(config.states, issue.state)?.adapter ?? config.acp.adapter
     const launch = launchOf(adapterName, config.acp)
 
+    // Nothing is made and nothing booted for a prompt that cannot be rendered.
+    const prompt = yield* renderPrompt(order.workflow, {
+      issue,
+      attempt: record.retryAttempt,
+      retryKind: record.kind === "first" ? null : record.kind === "retry" ? "failure" : record.kind
+    }).pipe(Effect.mapError(failureOf))
+
     yield* noteStage(run, "workspace")
     yield* services.handoff.fetchBase(order.workflow).pipe(Effect.mapError(failureOf))
     const workspace = yield* services.workspaces
@@ -92,6 +102,7 @@ export const prepare = (
     yield* services.workspaces
       .runHook("before_run", hookContext(run, { state: issue.state }))
       .pipe(Effect.mapError(failureOf))
+    yield* Ref.set(run.begun, true)
 
     yield* noteStage(run, "sandbox", config.sandbox.kind)
     const credentials = yield* services.credentials
@@ -162,5 +173,5 @@ export const prepare = (
           )
       })
     )
-    return { _tag: "Prepared", issue, session }
+    return { _tag: "Prepared", issue, prompt, session }
   })

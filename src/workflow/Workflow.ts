@@ -20,10 +20,12 @@ export class WorkflowError extends Schema.TaggedError<WorkflowError>()("Workflow
 
 export class PromptError extends Schema.TaggedError<PromptError>()("PromptError", {
   code: Schema.Literals(["template_parse_error", "template_render_error"]),
+  /** `FILE:LINE:COL`, as for what is wrong when the file is read. */
+  where: Schema.String,
   detail: Schema.String
 }) {
   override get message(): string {
-    return `prompt: ${this.detail}`
+    return `${this.where} prompt: ${this.detail}`
   }
 }
 

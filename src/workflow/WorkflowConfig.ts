@@ -92,4 +92,6 @@ export interface WorkflowDefinition {
   readonly config: WorkflowConfig
   /** The Liquid prompt, trimmed; the default prompt where the body is empty. */
   readonly prompt: string
+  /** The line of the file that the prompt begins on, from 1. */
+  readonly promptLine: number
 }

@@ -210,5 +210,8 @@ export const decodeWorkflow = (
   if (fromRules === undefined || problems.some(({ severity }) => severity === "error")) {
     return fail("invalid_workflow", problems)
   }
-  return Result.succeed({ definition: { path, config: fromRules.config, prompt }, warnings: problems })
+  return Result.succeed({
+    definition: { path, config: fromRules.config, prompt, promptLine },
+    warnings: problems
+  })
 }

@@ -1,3 +1,4 @@
+import { basename } from "node:path"
 import { Effect, Result } from "effect"
 import { Liquid, type Template } from "liquidjs"
 import type { Issue } from "../domain/Issue.ts"
@@ -137,23 +138,25 @@ export const checkTemplate = (template: string): ReadonlyArray<TemplateFault> =>
     { onFailure: (fault) => [fault], onSuccess: (faults) => faults }
   )
 
-const detail = ({ line, column, message }: TemplateFault): string =>
-  `line ${line}, column ${column}: ${message}`
-
-/**
- * The first prompt of a session. What an issue says is data: template text in it is not evaluated. Places in
- * errors count from the first line of the prompt.
- */
+/** The first prompt of a session. What an issue says is data: template text in it is not evaluated. */
 export const renderPrompt = Effect.fn("workflow.renderPrompt")(function* (
-  definition: WorkflowDefinition,
+  { path, prompt, promptLine }: WorkflowDefinition,
   { attempt, issue, retryKind }: PromptScope
 ) {
-  const templates = yield* Effect.fromResult(parse(definition.prompt)).pipe(
-    Effect.mapError((fault) => new PromptError({ code: "template_parse_error", detail: detail(fault) }))
+  const failed =
+    (code: PromptError["code"]) =>
+    ({ column, line, message }: TemplateFault) =>
+      new PromptError({
+        code,
+        where: `${basename(path)}:${promptLine + line - 1}:${column}`,
+        detail: message
+      })
+  const templates = yield* Effect.fromResult(parse(prompt)).pipe(
+    Effect.mapError(failed("template_parse_error"))
   )
   const scope = { issue: issueScope(issue), attempt, retry_kind: retryKind }
   return yield* Effect.try({
     try: () => String(engine.renderSync(templates, scope)),
-    catch: (cause) => new PromptError({ code: "template_render_error", detail: detail(faultOf(cause)) })
+    catch: (cause) => failed("template_render_error")(faultOf(cause))
   })
 })

@@ -60,6 +60,58 @@ describe("hooks", () => {
     assert.deepInclude(house.record("A").history[0]?.outcome, { reason: "hook_before_run" })
   })
 
+  it("do not run after a run that did not get past before_run", () => {
+    const ran: Array<string> = []
+    const house = makeHousehold({
+      config: { states, hooks: { after_create: ":", before_run: ":", after_run: ":" } },
+      issues: { "Todo/A.md": {} },
+      behaviour: {
+        hook: (hook) =>
+          Effect.andThen(
+            Effect.sync(() => void ran.push(hook)),
+            hook === "before_run" && ran.length < 3
+              ? Effect.fail(
+                  new HookError({ hook, reason: "exit", code: 1, detail: "exited with 1", output: "" })
+                )
+              : Effect.void
+          )
+      }
+    })
+    house.advance("1 minute")
+    assert.deepStrictEqual(ran, ["after_create", "before_run", "before_run", "before_run", "after_run"])
+  })
+
+  it("and the sandbox are not reached by a prompt that does not render", () => {
+    const reached: Array<string> = []
+    const house = makeHousehold({
+      config: { states, hooks: { after_create: ":", before_run: ":", after_run: ":" } },
+      prompt: "{{ issue.title }}\n{{ issue.labels[0].name }}",
+      issues: { "Todo/A.md": { labels: ["a"] } },
+      behaviour: {
+        boot: () => Effect.sync(() => void reached.push("boot")),
+        hook: (hook) => Effect.sync(() => void reached.push(hook))
+      }
+    })
+    house.advance("1 second")
+    assert.deepStrictEqual(reached, [])
+    const [attempt] = house.record("A").history
+    assert.deepInclude(attempt?.outcome, { _tag: "Failed", reason: "template_render_error" })
+    assert.match(JSON.stringify(attempt?.outcome), /WORKFLOW\.md:2:4 prompt: undefined variable/)
+  })
+
+  it("before_remove is told how the issue has ended, as after_run is", () => {
+    const seen = new Map<string, HookEnvironment>()
+    const house = makeHousehold({
+      config: { states, hooks: { after_run: ":", before_remove: ":" } },
+      issues: { "Todo/A.md": {} },
+      behaviour: { hook: (hook, { env }) => Effect.sync(() => void seen.set(hook, env)) }
+    })
+    house.advance("10 seconds")
+    assert.strictEqual(seen.get("before_remove")?.["SYMPHONY_ISSUE_STATE"], "Done")
+    assert.strictEqual(seen.get("before_remove")?.["SYMPHONY_RUN_OUTCOME"], "completed")
+    assert.deepStrictEqual(seen.get("before_remove"), seen.get("after_run"))
+  })
+
   it("that fail afterwards are shown and change nothing", () => {
     const house = makeHousehold({
       config: { states, hooks: { after_run: ":" } },

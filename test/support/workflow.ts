@@ -53,6 +53,7 @@ export const testWorkflow = (overrides: WorkflowOverrides = {}): WorkflowDefinit
   const config = overrides.config ?? {}
   return {
     path: overrides.path ?? "/project/WORKFLOW.md",
+    promptLine: 1,
     prompt: overrides.prompt ?? "Work on {{ issue.identifier }}: {{ issue.title }}",
     config: {
       tracker: { ...defaults.tracker, ...config.tracker },

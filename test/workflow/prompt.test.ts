@@ -74,7 +74,7 @@ describe("the prompt", () => {
     Effect.gen(function* () {
       const error = yield* Effect.flip(render("one\ntwo {{ issue[issue.title] }}"))
       assert.strictEqual(error.code, "template_render_error")
-      assert.include(error.message, "line 2, column 8: undefined variable")
+      assert.include(error.message, "WORKFLOW.md:2:8 prompt: undefined variable")
     })
   )
 
