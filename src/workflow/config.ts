@@ -3,7 +3,7 @@ import { endpointIn } from "../domain/Endpoint.ts"
 import type { StatePolicies } from "../domain/State.ts"
 import { describe, refuse, warn, type Finding } from "./findings.ts"
 import { nearest, type KeyPath } from "./keys.ts"
-import { defaultWorkspaces, expandPath, type Environment } from "./paths.ts"
+import { defaultWorkspaces, expandPath, literalPart, type Environment } from "./paths.ts"
 import { ADAPTERS, DEFAULT_FORWARD_ENV, type FrontMatterKeys } from "./schema.ts"
 import type { AdapterName } from "../domain/AdapterName.ts"
 import type { WorkflowConfig } from "./WorkflowConfig.ts"
@@ -64,7 +64,18 @@ const sharedFolders = (
     root === null || root !== other
       ? []
       : [refuse([section, "root"], `expected a folder of its own, got that of ${name}`)]
+  const inTracker =
+    state !== null && tracker !== null && state.startsWith(`${tracker}/`) && state[tracker.length + 1] !== "."
   return [
+    ...(inTracker
+      ? [
+          refuse(
+            ["state", "root"],
+            "expected a folder outside of tracker.root, got one in it",
+            "every folder there is a state"
+          )
+        ]
+      : []),
     ...shared("state", state, "tracker.root", tracker),
     ...shared("workspace", workspaces, "tracker.root", tracker),
     ...shared("workspace", workspaces, "state.root", state)
@@ -84,6 +95,10 @@ export const toConfig = (
   const findings: Array<Finding> = []
   const pathAt = (at: KeyPath, written: string | null): string | null => {
     if (written === null) return null
+    const literal = literalPart(written)
+    if (literal !== undefined) {
+      findings.push(warn(at, `a folder of exactly this name, since ${literal}`, "write it in full"))
+    }
     const expanded = expandPath(written, folder, environment)
     if (Result.isSuccess(expanded)) return expanded.success
     findings.push(refuse(at, `expected a path, got ${expanded.failure}`))
@@ -100,7 +115,9 @@ export const toConfig = (
   )
   findings.push(...net.findings, ...forwardEnv.findings)
   if (keys.smolvm.image !== null && keys.smolvm.from !== null) {
-    findings.push(refuse(["smolvm", "image"], "expected either smolvm.image or smolvm.from, got both"))
+    findings.push(
+      warn(["smolvm", "image"], "not used, because smolvm.from goes before it", "remove one of the two")
+    )
   }
   if (keys.server.auth === "none" && !["127.0.0.1", "::1", "localhost"].includes(keys.server.host)) {
     findings.push(
@@ -157,7 +174,7 @@ export const toConfig = (
     },
     sandbox: { kind: keys.sandbox.kind, net: net.value, forwardEnv: forwardEnv.value },
     smolvm: {
-      image: keys.smolvm.image,
+      image: keys.smolvm.from === null ? keys.smolvm.image : null,
       from: pathAt(["smolvm", "from"], keys.smolvm.from),
       cpus: keys.smolvm.cpus,
       memMib: keys.smolvm.mem_mib,

@@ -41,6 +41,14 @@ export const expandPath = (
   return Result.succeed(resolve(folder, written))
 }
 
+/** What in a path looks as if it were expanded and is not; undefined where there is nothing. */
+export const literalPart = (written: string): string | undefined => {
+  if (/^~[^/]/.test(written)) return "`~` is expanded only where `/` follows"
+  return /\$[A-Za-z_{]/.test(written) && !WHOLE_NAME.test(written)
+    ? "`$NAME` is expanded only where it is the whole value"
+    : undefined
+}
+
 /** Where workspaces lie when nobody says. */
 export const defaultWorkspaces = (folder: string, environment: Environment): string =>
   resolve(folder, valueOf(environment, "TMPDIR") ?? "/tmp", "symphony_workspaces")

@@ -1,4 +1,4 @@
-import { Schema } from "effect"
+import { Schema, type SchemaAST, SchemaTransformation } from "effect"
 import { stateNameFault } from "../domain/names.ts"
 import { endpointIn } from "../domain/Endpoint.ts"
 import { StateRole } from "../domain/State.ts"
@@ -7,8 +7,19 @@ import { key, requiredKey } from "./keys.ts"
 /** The longest delay that the timers of Node take. */
 const LONGEST_MS = 2_147_483_647
 
-const whole = (minimum: number, maximum: number) =>
-  Schema.Int.pipe(Schema.check(Schema.isBetween({ minimum, maximum })))
+/** A whole number, also as a text, which is how 0.1.0 took it. */
+const integer = (rule: SchemaAST.Check<number>) => {
+  const number = Schema.Int.pipe(Schema.check(rule))
+  return Schema.Union([
+    number,
+    Schema.String.pipe(
+      Schema.check(Schema.isPattern(/^\s*[-+]?\d+\s*$/)),
+      Schema.decodeTo(number, SchemaTransformation.numberFromString)
+    )
+  ])
+}
+
+const whole = (minimum: number, maximum: number) => integer(Schema.isBetween({ minimum, maximum }))
 
 const milliseconds = whole(1, LONGEST_MS)
 const MILLISECONDS = `a whole number of milliseconds from 1 to ${LONGEST_MS}`
@@ -105,7 +116,7 @@ const Agent = Schema.Struct({
   ),
   circuit_breaker_threshold: key(
     "0 (off) or a whole number above 1",
-    Schema.Int.pipe(Schema.check(Schema.makeFilter((n: number) => n === 0 || n > 1))),
+    integer(Schema.makeFilter((n: number) => n === 0 || n > 1)),
     5
   ),
   steering_hold_ms: key(

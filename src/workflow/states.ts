@@ -138,11 +138,15 @@ const withCaps = (states: StatePolicies, keys: FrontMatterKeys, incomplete: bool
   for (const [name] of caps) {
     const state = states.find((candidate) => sameState(candidate.name, name))
     if (state === undefined && !incomplete) {
+      const meant = nearest(
+        name,
+        states.map((candidate) => candidate.name)
+      )
       findings.push(
-        unknownState(
+        warn(
           [...path, name],
-          name,
-          states.map((candidate) => candidate.name)
+          "not used, because there is no such state",
+          meant === undefined ? null : `did you mean "${meant}"?`
         )
       )
     } else if (state !== undefined && state.maxConcurrent !== null) {
@@ -167,10 +171,9 @@ const tooMany = (states: StatePolicies, keys: FrontMatterKeys): ReadonlyArray<Fi
   if (sum <= limit) return []
   const map = Object.keys(keys.agent.max_concurrent_agents_by_state).length > 0
   return [
-    refuse(
+    warn(
       map ? ["agent", "max_concurrent_agents_by_state"] : ["states"],
-      `expected caps of the active states that add up to at most ${limit}, got ${sum}`,
-      "lower them or raise agent.max_concurrent_agents"
+      `the caps of the active states add up to ${sum}, of which agent.max_concurrent_agents lets ${limit} run`
     )
   ]
 }

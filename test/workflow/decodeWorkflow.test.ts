@@ -109,6 +109,29 @@ describe("the front matter", () => {
     )
   })
 
+  it("takes the text of a whole number for the number, as 0.1.0 did", () => {
+    const read = config(
+      [
+        'polling: {interval_ms: "20"}',
+        'agent: {max_turns: " 3 ", max_concurrent_agents_by_state: {todo: "2"}, circuit_breaker_threshold: "0"}',
+        'acp: {stall_timeout_ms: "-1"}',
+        'server: {port: "8787"}'
+      ].join("\n")
+    )
+    assert.strictEqual(read.polling.intervalMs, 20)
+    assert.deepInclude(read.agent, { maxTurns: 3, circuitBreakerThreshold: 0 })
+    assert.strictEqual(read.states[0]?.maxConcurrent, 2)
+    assert.strictEqual(read.acp.stallTimeoutMs, 0)
+    assert.strictEqual(read.server.port, 8787)
+    for (const bad of ["2.5", '"2.5"', '"1e3"', '"0"', '""']) {
+      assert.strictEqual(
+        refusalCode(file(`tracker: {kind: local}\nagent: {max_turns: ${bad}}`)),
+        "invalid_workflow",
+        bad
+      )
+    }
+  })
+
   it("compares required labels as issues have theirs", () => {
     const read = Result.getOrThrow(decode(file('tracker: {kind: local, required_labels: [" Agent ", ops]}')))
     assert.deepStrictEqual(read.definition.config.tracker.requiredLabels, ["agent", "ops"])
@@ -139,7 +162,7 @@ describe("a bad file", () => {
         'WORKFLOW.md:6:3 agent.max_turns: expected a whole number above 0, got "many"',
         "WORKFLOW.md:7:3 agent.circuit_breaker_threshold: expected 0 (off) or a whole number above 1, got 1",
         'WORKFLOW.md:8:3 agent.max_turn: unknown key, ignored - did you mean "max_turns"?',
-        "WORKFLOW.md:9:10 smolvm.image: expected either smolvm.image or smolvm.from, got both",
+        "WORKFLOW.md:9:10 smolvm.image: not used, because smolvm.from goes before it - remove one of the two",
         'WORKFLOW.md:11:12 prompt: unknown variable isue - did you mean "issue"?'
       ]
     )
@@ -254,12 +277,6 @@ const refused: ReadonlyArray<readonly [key: string, value: string, expected: str
     "-1"
   ],
   [
-    "states",
-    "{A: {role: active, max_concurrent: 11}, Z: {role: terminal}}",
-    "caps of the active states that add up to at most 10",
-    "11 - lower them or raise agent.max_concurrent_agents"
-  ],
-  [
     "states.A.transitions",
     "{A: {role: active, transitions: Z}}",
     "a list of declared states, or null for all",
@@ -297,7 +314,7 @@ const refused: ReadonlyArray<readonly [key: string, value: string, expected: str
   ],
   ["polling.interval_ms", "-5", "a whole number of milliseconds from 1 to 2147483647", "-5"],
   ["polling.interval_ms", "1.5", "a whole number of milliseconds from 1 to 2147483647", "1.5"],
-  ["polling.interval_ms", '"30"', "a whole number of milliseconds from 1 to 2147483647", '"30"'],
+  ["polling.interval_ms", '"30s"', "a whole number of milliseconds from 1 to 2147483647", '"30s"'],
   ["polling.interval_ms", "null", "a whole number of milliseconds from 1 to 2147483647", "nothing"],
   ["polling.interval_ms", "3000000000", "a whole number of milliseconds from 1 to 2147483647", "3000000000"],
   ["workspace.root", "$NOT_SET", "a path", "$NOT_SET, which is not set in the environment"],
@@ -316,18 +333,6 @@ const refused: ReadonlyArray<readonly [key: string, value: string, expected: str
   ["agent.max_retry_backoff_ms", "0", "a whole number of milliseconds from 1 to 2147483647", "0"],
   ["agent.max_concurrent_agents_by_state", "3", "a map from state to a whole number above 0", "3"],
   ["agent.max_concurrent_agents_by_state.Todo", "{Todo: 0}", "a whole number above 0", "0"],
-  [
-    "agent.max_concurrent_agents_by_state.Tod",
-    "{Tod: 1}",
-    "a declared state",
-    '"Tod" - did you mean "Todo"?'
-  ],
-  [
-    "agent.max_concurrent_agents_by_state",
-    "{Todo: 6, In Progress: 5}",
-    "caps of the active states that add up to at most 10",
-    "11 - lower them or raise agent.max_concurrent_agents"
-  ],
   ["agent.circuit_breaker_threshold", "1", "0 (off) or a whole number above 1", "1"],
   ["agent.circuit_breaker_threshold", "-1", "0 (off) or a whole number above 1", "-1"],
   ["agent.steering_hold_ms", "-1", "a whole number of milliseconds from 0 to 2147483647", "-1"],
@@ -386,7 +391,7 @@ const refused: ReadonlyArray<readonly [key: string, value: string, expected: str
   ],
   ["handoff.mode", "merge", "auto, patch, pull_request or none", '"merge"'],
   ["server.port", "65536", "a port from 0 to 65535, or null", "65536"],
-  ["server.port", '"8787"', "a port from 0 to 65535, or null", '"8787"'],
+  ["server.port", '"80x"', "a port from 0 to 65535, or null", '"80x"'],
   ["server.host", "3", "an address to listen on", "3"],
   ["server.auth", "basic", "token or none", '"basic"'],
   ["server.allowed_hosts", "localhost", "a list of host names", '"localhost"'],
@@ -453,6 +458,25 @@ describe("paths", () => {
     const read = config("acp: {command: $FOLDER, model: ~/x}\nsmolvm: {image: $FOLDER}")
     assert.deepInclude(read.acp, { command: "$FOLDER", model: "~/x" })
     assert.deepInclude(read.smolvm, { image: "$FOLDER" })
+  })
+
+  it("that look like more than they are, are told", () => {
+    assert.deepStrictEqual(
+      messages(file('tracker: {kind: local, root: "~bob/issues"}\nworkspace: {root: $FOLDER/sub}')),
+      [
+        "WORKFLOW.md:2:24 tracker.root: a folder of exactly this name, since `~` is expanded only where `/` follows - write it in full",
+        "WORKFLOW.md:3:13 workspace.root: a folder of exactly this name, since `$NAME` is expanded only where it is the whole value - write it in full"
+      ]
+    )
+  })
+
+  it("of symphony's own state do not lead into the tracker, where a folder is a state", () => {
+    const wrong = (root: string) => messages(file(`tracker: {kind: local}\nstate: {root: ${root}}`))
+    assert.deepStrictEqual(wrong("./issues/internal/deep"), [
+      "WORKFLOW.md:3:9 state.root: expected a folder outside of tracker.root, got one in it - every folder there is a state"
+    ])
+    assert.deepStrictEqual(wrong("./issues/.symphony"), [])
+    assert.deepStrictEqual(wrong("./issues-internal"), [])
   })
 
   it("of volumes are expanded too", () => {
@@ -565,6 +589,18 @@ describe("warnings", () => {
       'WORKFLOW.md:3:7 acp.adapter: expected claude, codex, opencode or demo, got "mine" - acp.command is launched, and treated as claude where adapters differ'
     ])
     assert.strictEqual(Result.getOrThrow(decode(text)).definition.config.acp.command, "mine --acp")
+  })
+
+  it("tell of what 0.1.0 took although it has no effect", () => {
+    const text = file(
+      "tracker: {kind: local}\nagent: {max_concurrent_agents_by_state: {Todo: 6, In Progress: 5, Tod: 1}}"
+    )
+    assert.deepStrictEqual(messages(text), [
+      "WORKFLOW.md:3:9 agent.max_concurrent_agents_by_state: the caps of the active states add up to 11, of which agent.max_concurrent_agents lets 10 run",
+      'WORKFLOW.md:3:67 agent.max_concurrent_agents_by_state.Tod: not used, because there is no such state - did you mean "Todo"?'
+    ])
+    const { smolvm } = config("smolvm: {image: node, from: ./x}")
+    assert.deepInclude(smolvm, { image: null, from: "/project/x" })
   })
 
   it("tell of a listener that anybody can use", () => {
