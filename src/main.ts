@@ -4,18 +4,11 @@ import { Command, CliError } from "effect/cli"
 import { NodeRuntime } from "@effect/platform-node"
 import { fileURLToPath } from "node:url"
 import { command, withDefaultCommand } from "./cli/command.ts"
-import { CommandFailed, failWith } from "./cli/failures.ts"
+import { CommandFailed } from "./cli/failures.ts"
 import * as logging from "./cli/logging.ts"
+import * as usage from "./cli/usage.ts"
 import { machine } from "./layers.ts"
 import { version } from "./version.ts"
-
-const usage = (error: CliError.CliError): CommandFailed =>
-  failWith(
-    2,
-    error._tag === "ShowHelp"
-      ? error.errors.map((e) => `error: ${e.message}`).join("\n")
-      : `error: ${error.message}`
-  )
 
 const main = Effect.gen(function* () {
   yield* logging.warnOfUnknownLevel
@@ -24,7 +17,9 @@ const main = Effect.gen(function* () {
   yield* Command.runWith(command(fileURLToPath(import.meta.url)), { version, renderErrors: false })(args)
 }).pipe(
   Effect.catchIf(CliError.isCliError, (error) =>
-    error._tag === "ShowHelp" && error.errors.length === 0 ? Effect.void : Effect.fail(usage(error))
+    error._tag === "ShowHelp" && error.errors.length === 0
+      ? Effect.void
+      : Effect.fail(usage.usageError(error))
   ),
   Effect.tapCause((cause) => {
     if (Cause.hasInterruptsOnly(cause)) return Effect.void
@@ -48,6 +43,6 @@ process.once("SIGHUP", () => {
 })
 
 main.pipe(
-  Effect.provide(Layer.mergeAll(machine, logging.layer())),
+  Effect.provide(Layer.mergeAll(machine, logging.layer(), usage.layer)),
   NodeRuntime.runMain({ teardown, disableErrorReporting: true })
 )

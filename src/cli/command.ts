@@ -5,12 +5,14 @@ import { doctor } from "./doctor.ts"
 import { handoff } from "./handoff.ts"
 import { run } from "./run.ts"
 
-const port = Flag.Int("port").pipe(
+const port = Flag.String("port").pipe(
+  Flag.withMetavar("N"),
   Flag.withAlias("p"),
   Flag.withDescription("Port of the dashboard, the API and MCP; 0 for any free one"),
-  Flag.filter(
-    (value) => value >= 0 && value <= 65_535,
-    (value) => `${value} is not a port: expected 0 to 65535`
+  Flag.filterMap(
+    (value) =>
+      /^\d{1,5}$/.test(value) && Number(value) <= 65_535 ? Option.some(Number(value)) : Option.none(),
+    () => "a port from 0 to 65535"
   ),
   Flag.optional
 )
@@ -25,7 +27,7 @@ const runCommand = (bin: string) =>
     "run",
     {
       workflow: Argument.String("workflow").pipe(
-        Argument.withDescription("The workflow file"),
+        Argument.withDescription("The workflow file (default: WORKFLOW.md)"),
         Argument.withDefault("WORKFLOW.md")
       ),
       port,
@@ -77,7 +79,7 @@ const doctorCommand = Command.make(
   "doctor",
   {
     workflow: Argument.String("workflow").pipe(
-      Argument.withDescription("The workflow file"),
+      Argument.withDescription("The workflow file (default: WORKFLOW.md)"),
       Argument.withDefault("WORKFLOW.md")
     )
   },
@@ -94,13 +96,33 @@ const SUBCOMMANDS = new Set(["run", "demo", "handoff", "doctor"])
 
 const ABOUT = new Set(["-h", "--help", "-v", "--version", "--completions"])
 
+/** Flags of `run` whose value is a word of its own. */
+const WITH_VALUE = new Set(["--port", "-p"])
+
+const isKnownFlag = (word: string): boolean => /^(--port|-p|--once)(=|$)/.test(word)
+
+/** The first word that is neither a flag nor the value of one. */
+const operandOf = (
+  args: ReadonlyArray<string>
+): { readonly word: string; readonly at: number } | undefined => {
+  const at = args.findIndex((word, index) => !word.startsWith("-") && !WITH_VALUE.has(args[index - 1] ?? ""))
+  const word = args[at]
+  return word === undefined ? undefined : { word, at }
+}
+
+const looksLikeFile = (word: string): boolean => /[./\\]/.test(word)
+
 /**
- * `symphony [WORKFLOW.md]` means `symphony run`. A first word that is neither a subcommand nor looks like a
- * file is left for the parser to refuse: a mistyped subcommand is not a workflow.
+ * `symphony [--once] [WORKFLOW.md]` means `symphony run`. A word that is neither a subcommand nor looks like a
+ * file is left for the parser to refuse, alone: a mistyped subcommand is not a workflow.
  */
 export const withDefaultCommand = (args: ReadonlyArray<string>): ReadonlyArray<string> => {
   const [first] = args
-  if (first === undefined) return ["run"]
-  if (SUBCOMMANDS.has(first) || ABOUT.has(first)) return args
-  return first.startsWith("-") || /[./\\]/.test(first) ? ["run", ...args] : args
+  if (first !== undefined && (SUBCOMMANDS.has(first) || ABOUT.has(first))) return args
+  const operand = operandOf(args)
+  const strange = args.some((word) => word.startsWith("-") && !isKnownFlag(word))
+  if (operand === undefined || strange || looksLikeFile(operand.word)) return ["run", ...args]
+  // What comes before a subcommand belongs behind it.
+  if (SUBCOMMANDS.has(operand.word)) return [operand.word, ...args.toSpliced(operand.at, 1)]
+  return [operand.word]
 }

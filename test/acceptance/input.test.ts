@@ -55,18 +55,40 @@ describe("a start that cannot work says why, once, and ends", { timeout: BUSY_MA
   })
 
   it("a subcommand is mistyped", async ({ workshop }) => {
-    const ended = await workshop.run(workshop.project(), ["dmeo"])
-    assert.strictEqual(ended.code, 2)
-    assert.match(ended.stderr, /dmeo/)
-    assert.isAtMost(lines(ended.stderr).length, 3, ended.stderr)
+    for (const [args, told] of [
+      [["dmeo"], 'error: Unknown subcommand "dmeo" for "symphony" - did you mean demo?'],
+      [["--once", "rnu"], 'error: Unknown subcommand "rnu" for "symphony" - did you mean run?'],
+      [["--port", "0", "dcotor"], 'error: Unknown subcommand "dcotor" for "symphony" - did you mean doctor?'],
+      [["--log-level", "debug", "rnu"], "error: Unrecognized flag: --log-level in command symphony run"],
+      [["--onec"], "error: Unrecognized flag: --onec in command symphony run - did you mean --once?"]
+    ] as const) {
+      const ended = await workshop.run(workshop.project(), args)
+      assert.deepStrictEqual([ended.code, ended.stdout], [2, ""])
+      assert.match(ended.stderr, /^error: .*\n  symphony( run)? --help tells how it is used\n$/)
+      assert.include(ended.stderr, `${told}\n`)
+    }
+  })
+
+  it("how it is used is told to who asks", async ({ workshop }) => {
+    const ended = await workshop.run(workshop.project(), ["--help"])
+    assert.deepStrictEqual([ended.code, ended.stderr], [0, ""])
+    assert.include(ended.stdout, "symphony [run] [WORKFLOW.md] [--port N] [--once]\n")
+    assert.match(
+      ended.stdout,
+      /\n {2}0 +done or stopped\n {2}1 +failed\n {2}2 +bad usage .*\n {2}3 +the tracker is held/
+    )
+    const run = await workshop.run(workshop.project(), ["run", "--help"])
+    assert.match(run.stdout, /The workflow file \(default: WORKFLOW\.md\)/)
   })
 
   it("the port is none", async ({ workshop }) => {
     for (const port of ["80x", "-1", "65536"]) {
       const ended = await workshop.run(workshop.project(), [`--port=${port}`])
       assert.strictEqual(ended.code, 2, port)
-      assert.lengthOf(lines(ended.stderr), 1, ended.stderr)
-      assert.include(ended.stderr, port)
+      assert.deepStrictEqual(lines(ended.stderr), [
+        `error: Invalid value for flag --port: "${port}". Expected: a port from 0 to 65535`,
+        "  symphony run --help tells how it is used"
+      ])
     }
   })
 
