@@ -1,6 +1,6 @@
 import { Cause, Effect, Layer, Queue, Random, type Scope, Stream } from "effect"
 import { DiskRefusal, type MemoryDisk } from "./MemoryDisk.ts"
-import { fileError, namesOf, type Operation, temporaryName } from "./paths.ts"
+import { fileError, namesOf, type Operation, sameFile, temporaryName } from "./paths.ts"
 import { type AppendFile, type FileError, type FileStat, type Place, SafeFiles } from "./SafeFiles.ts"
 
 /** One step of an operation, about to be applied to the disk. */
@@ -177,7 +177,7 @@ export const layer = (
         stat
       })),
 
-    writeAtomic: Effect.fn("SafeFiles.writeAtomic")(function* (place, path, content) {
+    writeAtomic: Effect.fn("SafeFiles.writeAtomic")(function* (place, path, content, options) {
       const target: Target = { operation: "write", place, path }
       const full = yield* requireEntry(target)
       const folder = parentOf(full)
@@ -185,7 +185,11 @@ export const layer = (
       const before = yield* step(target, "stat", full, () => disk.stat(full))
       if (before !== null) yield* requireRegular(target, before)
       const file = yield* temporary(target, folder, encode(content))
-      yield* step(target, "rename", full, () => disk.rename(file, full))
+      yield* step(target, "rename", full, () => {
+        const replaces = options?.replaces
+        if (replaces !== undefined && !sameFile(replaces, disk.stat(full))) throw new DiskRefusal("changed")
+        disk.rename(file, full)
+      })
       yield* step(target, "syncFolder", folder, () => disk.syncFolder(folder))
     }, Effect.scoped),
 

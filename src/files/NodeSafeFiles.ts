@@ -16,7 +16,7 @@ import {
   toStat,
   translate
 } from "./nodeFolder.ts"
-import { byteOrder, fileError, namesOf, temporaryName } from "./paths.ts"
+import { byteOrder, fileError, namesOf, sameFile, temporaryName } from "./paths.ts"
 import { watch } from "./nodeWatch.ts"
 import { removeFolder } from "./removeTree.ts"
 import {
@@ -35,7 +35,7 @@ const failed = (target: Target, reason: FileError["reason"]): FileError =>
   fileError(target.operation, target.place, target.path, reason)
 
 /** Raised inside of `attempt`, which turns it into the error that is meant. */
-const refuse = (code: "ELOOP" | "ENXIO" | "ENOENT" | "EFBIG"): never => {
+const refuse = (code: "ELOOP" | "ENXIO" | "ENOENT" | "EFBIG" | "ESTALE"): never => {
   throw Object.assign(new Error(code), { code })
 }
 
@@ -208,7 +208,7 @@ const writeAtomic = Effect.fn("SafeFiles.writeAtomic")(function* (
   place: Place,
   path: string,
   content: string | Uint8Array,
-  options?: WriteOptions
+  options?: WriteOptions & { readonly replaces?: FileStat }
 ) {
   const target: Target = { operation: "write", place, path }
   const { folder, name } = yield* ensureParent(target)
@@ -220,6 +220,10 @@ const writeAtomic = Effect.fn("SafeFiles.writeAtomic")(function* (
   const file = yield* temporary(target, folder, content, options?.mode ?? DEFAULT_MODE)
   yield* attempt(target, () => {
     if (mode !== undefined) fs.fchmodSync(file.fd, mode & 0o7777)
+    if (options?.replaces !== undefined) {
+      const now = lstat(folder.at(name))
+      if (now === undefined || !sameFile(options.replaces, toStat(now))) return refuse("ESTALE")
+    }
     fs.renameSync(folder.at(file.name), folder.at(name))
   })
   yield* syncFolder(target, folder)

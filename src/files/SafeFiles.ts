@@ -33,13 +33,14 @@ export class FileError extends Schema.TaggedError<FileError>()("FileError", {
   path: Schema.String,
   /**
    * `missing`: nothing there; `exists`: the name is taken; `link`: a component is a symbolic link; `kind`: not a regular file (or folder) where one is needed;
-   * `too_large`: over the cap; `outside`: the path leaves its root; `full`: no space left.
+   * `changed`: not the file that was to be replaced; `too_large`: over the cap; `outside`: the path leaves its root; `full`: no space left.
    */
   reason: Schema.Literals([
     "missing",
     "exists",
     "link",
     "kind",
+    "changed",
     "too_large",
     "outside",
     "denied",
@@ -93,13 +94,14 @@ export class SafeFiles extends Context.Service<
     ) => Effect.Effect<{ readonly text: string; readonly stat: FileStat }, FileError>
     /**
      * Replaces the file as a whole; nothing but a regular file is replaced. `mode` defaults to that of the
-     * file replaced, else 0o644. Folders on the way are made.
+     * file replaced, else 0o644. Folders on the way are made. `replaces`: only the file of that inode, time and
+     * size, else it fails with `changed`; an editor's save in between is not lost.
      */
     readonly writeAtomic: (
       place: Place,
       path: string,
       content: string | Uint8Array,
-      options?: { readonly mode?: number }
+      options?: { readonly mode?: number; readonly replaces?: FileStat }
     ) => Effect.Effect<void, FileError>
     /** As `writeAtomic`, but fails with `exists` when the name is taken. */
     readonly createExclusive: (

@@ -34,6 +34,7 @@ const REASONS: Readonly<Record<string, Reason>> = {
   ENOSPC: "full",
   EDQUOT: "full",
   ENAMETOOLONG: "outside",
+  ESTALE: "changed",
   EFBIG: "too_large"
 }
 

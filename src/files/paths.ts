@@ -1,5 +1,5 @@
 import { Result } from "effect"
-import { FileError, type Place } from "./SafeFiles.ts"
+import { FileError, type FileStat, type Place } from "./SafeFiles.ts"
 
 export type Operation = FileError["operation"]
 export type Reason = FileError["reason"]
@@ -9,6 +9,7 @@ const DETAILS: Record<Reason, string> = {
   exists: "it exists already",
   link: "it is, or lies behind, a symbolic link, and links are not followed",
   kind: "it is not a regular file or folder",
+  changed: "somebody has just changed it",
   too_large: "it is too large",
   outside: "the path leaves its root",
   denied: "permission denied",
@@ -24,6 +25,10 @@ export const fileError = (
   detail = DETAILS[reason]
 ): FileError =>
   new FileError({ operation, path: path === "" ? place.root : `${place.root}/${path}`, reason, detail })
+
+/** Whether both are of one file that nobody has written to in between. */
+export const sameFile = (left: FileStat, right: FileStat | null): boolean =>
+  left.inode === right?.inode && left.modifiedAt === right.modifiedAt && left.size === right.size
 
 /** The names on the way from the root, outermost first; none for the root itself. */
 export const namesOf = (

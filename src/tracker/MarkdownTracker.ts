@@ -6,9 +6,9 @@ import { type Problem, renderProblem } from "../domain/Problem.ts"
 import { policyOf, sameState } from "../domain/State.ts"
 import { type FileError, type Place, SafeFiles } from "../files/SafeFiles.ts"
 import { Workflow } from "../workflow/Workflow.ts"
-import { trackerProblem } from "./decodeIssue.ts"
+import { baseNameOf, trackerProblem } from "./decodeIssue.ts"
 import { moveFile } from "./moveFile.ts"
-import { checkNewIssue, nextIdentifier, renderNewIssue } from "./newIssue.ts"
+import { checkNewIssue, fileNameOf, nextIdentifier, renderNewIssue } from "./newIssue.ts"
 import { noteToAppend } from "./notes.ts"
 import { makeSnapshot, sameSnapshot } from "./snapshot.ts"
 import {
@@ -21,9 +21,9 @@ import {
   type TrackerSnapshot
 } from "./Tracker.ts"
 import {
-  allNames,
   emptyIndex,
   type Extent,
+  filesIn,
   findings,
   LARGEST_ISSUE,
   rootNameOf,
@@ -147,20 +147,24 @@ const make = Effect.gen(function* () {
     const declared = yield* Effect.fromResult(checkNewIssue(issue, yield* policies))
     const now = yield* Effect.mapError(rescan("all"), trackerError("create"))
     const { index } = yield* SubscriptionRef.get(seen)
-    const names = [...allNames(index), ...now.issues.map(({ identifier }) => identifier)]
-    const identifier = issue.identifier ?? nextIdentifier(names)
+    const identifier =
+      issue.identifier ??
+      nextIdentifier([
+        ...filesIn(index).map(({ fileName }) => baseNameOf(fileName)),
+        ...now.issues.map(({ identifier }) => identifier)
+      ])
     const state = folderOf(index, declared)
-    const path = `${state}/${identifier}.md`
-    if (names.some((name) => name.toLowerCase() === identifier.toLowerCase())) {
-      return yield* new IssueNameTaken({ path: pathOf(state, `${identifier}.md`) })
-    }
-    const text = renderNewIssue(issue, DateTime.formatIso(yield* DateTime.now))
+    const fileName = fileNameOf(identifier)
+    const path = `${state}/${fileName}`
+    const taken = whereTaken(index, now, identifier, fileName)
+    if (taken !== undefined) return yield* new IssueNameTaken({ path: pathOf(taken.state, taken.fileName) })
+    const text = renderNewIssue(identifier, issue, DateTime.formatIso(yield* DateTime.now))
     yield* files
       .createExclusive(place, path, text)
       .pipe(
         Effect.mapError((error) =>
           error.reason === "exists"
-            ? new IssueNameTaken({ path: pathOf(state, `${identifier}.md`) })
+            ? new IssueNameTaken({ path: pathOf(state, fileName) })
             : trackerError("create")(error)
         )
       )
@@ -198,31 +202,44 @@ const make = Effect.gen(function* () {
     return { _tag: moved, state: to } satisfies MoveResult
   }, turn.withPermit)
 
-  const append = Effect.fn("Tracker.append")(function* (
+  const appendOnce = Effect.fnUntraced(function* (
     id: IssueId,
     block: Parameters<Tracker["Service"]["append"]>[1]
   ) {
-    const fail = trackerError("append")
     const { fileName, state } = yield* find(id, "append")
     const path = `${state}/${fileName}`
     const unreadable = (detail: string) => new IssueUnreadable({ path: pathOf(state, fileName), detail })
+    const stat = yield* files.stat(place, path)
     const bytes = yield* files
       .read(place, path, LARGEST_ISSUE)
       .pipe(
         Effect.mapError((error) =>
           error.reason === "link" || error.reason === "kind" || error.reason === "too_large"
             ? unreadable(error.detail)
-            : fail(error)
+            : error
         )
       )
     const note = noteToAppend(new TextDecoder().decode(bytes), block)
     // It is there, but whoever wrote it may have died before it was durable.
-    if (note === null) return yield* Effect.mapError(files.syncFolder(place, state), fail)
+    if (note === null) return yield* files.syncFolder(place, state)
     const content = Buffer.concat([bytes, Buffer.from(note)])
     if (content.length > LARGEST_ISSUE) return yield* unreadable("there is no room for a note in it")
-    yield* Effect.mapError(files.writeAtomic(place, path, content), fail)
-    yield* Effect.mapError(rescan(new Set([state])), fail)
-  }, turn.withPermit)
+    yield* files.writeAtomic(place, path, content, stat === null ? {} : { replaces: stat })
+    yield* rescan(new Set([state]))
+  })
+
+  const append = Effect.fn("Tracker.append")(
+    (id: IssueId, block: Parameters<Tracker["Service"]["append"]>[1]) =>
+      appendOnce(id, block).pipe(
+        // An editor has saved it since it was read.
+        Effect.retry({
+          while: (error) => error._tag === "FileError" && error.reason === "changed",
+          times: 5
+        }),
+        Effect.catchTag("FileError", (error) => Effect.fail(trackerError("append")(error)))
+      ),
+    turn.withPermit
+  )
 
   return Tracker.of({
     snapshot,
@@ -238,6 +255,20 @@ const make = Effect.gen(function* () {
     append
   })
 })
+
+/** The file, in whatever state, that has the name already or says that it is the issue of that identifier. */
+const whereTaken = (
+  index: TrackerIndex,
+  { issues }: TrackerSnapshot,
+  identifier: string,
+  fileName: string
+): { readonly state: string; readonly fileName: string } | undefined => {
+  const same = (left: string, right: string) => left.toLowerCase() === right.toLowerCase()
+  return (
+    filesIn(index).find((file) => same(file.fileName, fileName)) ??
+    issues.find((issue) => same(issue.identifier, identifier) || same(issue.id, identifier))
+  )
+}
 
 /** The folder of a state that is there already, whatever its case, else the name given. */
 const folderOf = (index: TrackerIndex, state: string): string =>

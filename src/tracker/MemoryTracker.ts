@@ -2,7 +2,7 @@ import { DateTime, Effect, Layer, Queue, Stream } from "effect"
 import { Identifier, type IssueId } from "../domain/ids.ts"
 import { policyOf, sameState } from "../domain/State.ts"
 import { baseNameOf } from "./decodeIssue.ts"
-import { checkNewIssue, nextIdentifier } from "./newIssue.ts"
+import { checkNewIssue, fileNameOf, nextIdentifier } from "./newIssue.ts"
 import { noteToAppend, unmarked } from "./notes.ts"
 import { sameSnapshot } from "./snapshot.ts"
 import {
@@ -82,24 +82,33 @@ export const layer = (
 
     create: Effect.fn("Tracker.create")(function* (issue: NewIssue) {
       const state = folderOf(yield* Effect.fromResult(checkNewIssue(issue, world.states())))
-      const names = [
-        ...world.paths().map((path) => baseNameOf(splitPath(path).fileName)),
-        ...world.snapshot().issues.map(({ identifier }) => identifier)
-      ]
-      const identifier = issue.identifier ?? nextIdentifier(names)
-      const path = `${state}/${identifier}.md`
-      if (names.some((name) => name.toLowerCase() === identifier.toLowerCase())) {
-        return yield* new IssueNameTaken({ path })
-      }
+      const { issues } = world.snapshot()
+      const identifier =
+        issue.identifier ??
+        nextIdentifier([
+          ...world.paths().map((path) => baseNameOf(splitPath(path).fileName)),
+          ...issues.map((one) => one.identifier)
+        ])
+      const fileName = fileNameOf(identifier)
+      const path = `${state}/${fileName}`
+      const same = (left: string, right: string) => left.toLowerCase() === right.toLowerCase()
+      const claims = issues.find((one) => same(one.identifier, identifier) || same(one.id, identifier))
+      const taken =
+        world.paths().find((each) => same(splitPath(each).fileName, fileName)) ??
+        (claims === undefined ? undefined : `${claims.state}/${claims.fileName}`)
+      if (taken !== undefined) return yield* new IssueNameTaken({ path: taken })
       const createdAt = DateTime.formatIso(yield* DateTime.now)
       yield* before({ operation: "create", path })
       world.put(path, {
+        id: identifier,
+        identifier,
         title: issue.title.trim(),
         description: unmarked(issue.description ?? "").trim() || null,
         priority: issue.priority,
         labels: issue.labels.map((label) => label.trim().toLowerCase()),
         blockedBy: issue.blockedBy,
-        createdAt
+        createdAt,
+        updatedAt: createdAt
       })
       return { identifier: Identifier.make(identifier), state, path }
     }),

@@ -216,6 +216,8 @@ export const findings = (index: TrackerIndex, place: Place, number: number): Fin
   return { records, problems, unreadable, scan: number, rootName: rootNameOf(place) }
 }
 
-/** Names of all issue files, readable or not, without `.md`. */
-export const allNames = (index: TrackerIndex): ReadonlyArray<string> =>
-  [...index.folders.values()].flatMap((folder) => namesIn(folder).map((name) => name.slice(0, -".md".length)))
+/** All issue files, readable or not. */
+export const filesIn = (
+  index: TrackerIndex
+): ReadonlyArray<{ readonly state: string; readonly fileName: string }> =>
+  [...index.folders].flatMap(([state, folder]) => namesIn(folder).map((fileName) => ({ state, fileName })))

@@ -7,12 +7,23 @@ import { IssueRefused, type NewIssue } from "./Tracker.ts"
 
 const LONGEST_TITLE = 300
 const LONGEST_DESCRIPTION = 256 * 1024
-const FIELDS = new Set(["id", "identifier", "title", "priority", "labels", "blocked_by", "created_at"])
+const FIELDS = new Set([
+  "id",
+  "identifier",
+  "title",
+  "priority",
+  "labels",
+  "blocked_by",
+  "created_at",
+  "updated_at"
+])
 
-/** An identifier that is also the name of its file. */
+/** The name of the file of an identifier; what cannot be in a name is replaced. */
+export const fileNameOf = (identifier: string): string => `${identifier.replaceAll(/[/\\]/g, "_")}.md`
+
 const identifierFault = (identifier: string): string | undefined =>
   nameFault(identifier) ??
-  (/^[^./\\\s][^/\\]*$/.test(identifier) && Buffer.byteLength(identifier) <= 200 && !/\s$/.test(identifier)
+  (/^[^.\s]/.test(identifier) && Buffer.byteLength(identifier) <= 200 && !/\s$/.test(identifier)
     ? undefined
     : "it cannot be a file name: use letters, digits, `-`, `_` and `.`")
 
@@ -64,13 +75,16 @@ export const nextIdentifier = (names: ReadonlyArray<string>): string => {
 }
 
 /** The file of a new issue. What people and agents gave is data in it, whatever it looks like. */
-export const renderNewIssue = (issue: NewIssue, createdAt: string): string => {
+export const renderNewIssue = (identifier: string, issue: NewIssue, createdAt: string): string => {
   const frontMatter = {
+    id: identifier,
+    identifier,
     title: issue.title.trim(),
     ...(issue.priority === null ? {} : { priority: issue.priority }),
     ...(issue.labels.length === 0 ? {} : { labels: issue.labels }),
     ...(issue.blockedBy.length === 0 ? {} : { blocked_by: issue.blockedBy }),
     created_at: createdAt,
+    updated_at: createdAt,
     ...issue.extra
   }
   const yaml = stringify(frontMatter, {

@@ -46,6 +46,22 @@ export const safeFilesContract = (name: string, bench: Effect.Effect<Bench, neve
         )
       }))
 
+    test("replaces the file that is meant, and no other", (files, { place, put }) =>
+      Effect.gen(function* () {
+        put("file", "one")
+        const replaces = (yield* files.stat(place, "file")) ?? assert.fail("it is not there")
+        put("file", "saved")
+        assert.strictEqual(yield* reason(files.writeAtomic(place, "file", "two", { replaces })), "changed")
+        assert.strictEqual((yield* files.readText(place, "file", 100)).text, "saved")
+        yield* files.unlink(place, "file")
+        assert.strictEqual(yield* reason(files.writeAtomic(place, "file", "two", { replaces })), "changed")
+        assert.isEmpty(yield* files.list(place, ""))
+        put("file", "three")
+        const now = (yield* files.stat(place, "file")) ?? assert.fail("it is not there")
+        yield* files.writeAtomic(place, "file", "four", { replaces: now })
+        assert.strictEqual((yield* files.readText(place, "file", 100)).text, "four")
+      }))
+
     test("lists in byte order with kinds", (files, { place, put, symlink, fifo }) =>
       Effect.gen(function* () {
         for (const path of ["d/b", "d/B", "d/é", "d/a/x"]) put(path, "")

@@ -288,6 +288,35 @@ describe("a tracker of Markdown files", () => {
     )
   })
 
+  it.live("appends to what an editor saved just now, and loses neither", () =>
+    Effect.gen(function* () {
+      const disk = makeMemoryDisk()
+      disk.put("/issues/Todo/A.md", "As it was\n")
+      const saves = ["Saved once\n", "Saved twice\n"]
+      const files = Layer.effect(
+        SafeFiles,
+        Effect.map(SafeFiles, (real) =>
+          SafeFiles.of({
+            ...real,
+            read: (place, path, most) =>
+              Effect.tap(real.read(place, path, most), () =>
+                Effect.sync(() => {
+                  const text = saves.shift()
+                  if (text === undefined) return
+                  disk.put("/issues/Todo/.saved", text)
+                  disk.rename("/issues/Todo/.saved", "/issues/Todo/A.md")
+                })
+              )
+          })
+        )
+      ).pipe(Layer.provide(MemorySafeFiles.layer(disk)))
+      const tracker = yield* start(MarkdownTracker.layer.pipe(Layer.provide([files, workflowAt("/issues")])))
+      yield* tracker.append(IssueId.make("A"), { key: "k", heading: "Note", text: "A note" })
+      const text = Buffer.from(disk.read("/issues/Todo/A.md").bytes).toString()
+      assert.match(text, /^Saved twice\n[^]*> A note\n$/)
+    })
+  )
+
   it.live("does not start without its root", () =>
     Effect.gen(function* () {
       const { layer, root } = yield* onMachine

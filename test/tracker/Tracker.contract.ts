@@ -262,7 +262,24 @@ export const trackerContract = (name: string, bench: Effect.Effect<Bench, never,
         yield* tracker.create(named)
         const issue = yield* tracker.read(id("mine"))
         assert.deepInclude(issue, { title: "A title", description: named.description, labels: ["a"] })
-        assert.strictEqual((yield* Effect.flip(tracker.create(named)))._tag, "IssueNameTaken")
+        const slashed = yield* tracker.create({ ...plain, identifier: "feat/a b" })
+        assert.match(slashed.path, /Todo\/feat_a b\.md$/)
+        const found = yield* tracker.read(id("feat/a b"))
+        assert.deepInclude(found, { identifier: Identifier.make("feat/a b"), state: "Todo" })
+        assert.strictEqual(found.createdAt, found.updatedAt)
+        assert.isNotNull(found.createdAt)
+        bench.move("Todo/mine.md", "Done/mine.md")
+        bench.put("Done/other.md", { id: "their-id", identifier: "their-name" })
+        for (const [identifier, path] of [
+          ["MINE", "Done/mine.md"],
+          ["feat_a b", "Todo/feat_a b.md"],
+          ["Their-Name", "Done/other.md"],
+          ["their-id", "Done/other.md"]
+        ] as const) {
+          const error = yield* Effect.flip(tracker.create({ ...plain, identifier }))
+          assert.strictEqual(error._tag, "IssueNameTaken")
+          assert.isTrue(error.message.endsWith(`${path} exists already`), error.message)
+        }
         for (const [field, wrong] of [
           ["title", { title: " " }],
           ["title", { title: "two\nlines" }],

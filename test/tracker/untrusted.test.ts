@@ -121,7 +121,7 @@ describe("what others wrote", () => {
           extra: { proposed_by: title }
         }
         if (Result.isFailure(checkNewIssue(issue, states))) return
-        const rendered = renderNewIssue(issue, "2026-01-01T00:00:00.000Z")
+        const rendered = renderNewIssue("A-1", issue, "2026-01-01T00:00:00.000Z")
         const { record: decoded } = Result.getOrThrow(decode(rendered))
         assert.deepInclude(decoded, { id: "A-1", title: title.replaceAll(/\s+/g, " ").trim() })
         const appended = noteToAppend(rendered, { key: "k", heading: title, text: note.join("\n") }) ?? ""
