@@ -10,6 +10,7 @@ import * as NodeSafeFiles from "./files/NodeSafeFiles.ts"
 import * as GitHandoff from "./handoff/GitHandoff.ts"
 import { sourceTop } from "./handoff/sourceTop.ts"
 import * as HttpServerLive from "./http/HttpServerLive.ts"
+import type { LocatedWorkflow } from "./cli/locateWorkflow.ts"
 import * as preflight from "./cli/preflight.ts"
 import { openStateRoot } from "./cli/stateRoot.ts"
 import * as sweepLeftovers from "./cli/sweepLeftovers.ts"
@@ -34,8 +35,7 @@ import { HookVariables } from "./workspace/hookEnvironment.ts"
 import * as LocalWorkspaces from "./workspace/LocalWorkspaces.ts"
 
 export interface SymphonyOptions {
-  /** Absolute. */
-  readonly workflow: string
+  readonly workflow: LocatedWorkflow
   /** Absolute path of the running command, for hooks. */
   readonly bin: string
   /** From the command line; goes before `server.port`. */
@@ -59,6 +59,7 @@ export const symphony = ({ bin, operator, port, workflow }: SymphonyOptions) => 
       const { config } = yield* (yield* Workflow).current
       const fs = yield* FileSystem.FileSystem
       const stateRoot = config.state.root
+      yield* preflight.requireTracker(config.tracker.root)
       yield* openStateRoot(stateRoot)
       // Two ways to one folder are one tracker.
       const trackerRoot = yield* fs
@@ -86,7 +87,7 @@ export const symphony = ({ bin, operator, port, workflow }: SymphonyOptions) => 
     Layer.provideMerge(HookVariables.layer(bin, sourceTop)),
     Layer.provideMerge(operator),
     Layer.provideMerge(hurry.layer),
-    Layer.provideMerge(FileWorkflow.layer(workflow))
+    Layer.provideMerge(FileWorkflow.layer(workflow.path, workflow.file))
   )
   /** What an earlier orchestrator left in sandboxes begins to go, while the tracker is ours. */
   const clearUp = Layer.effectDiscard(

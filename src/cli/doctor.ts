@@ -9,9 +9,12 @@ import { renderProblem } from "../domain/Problem.ts"
 import * as FileWorkflow from "../workflow/FileWorkflow.ts"
 import { Operator } from "../workflow/Operator.ts"
 import { Workflow } from "../workflow/Workflow.ts"
+import type { WorkflowDefinition } from "../workflow/WorkflowConfig.ts"
+import * as LocalWorkspaces from "../workspace/LocalWorkspaces.ts"
 import { CommandFailed, failWith } from "./failures.ts"
+import * as logging from "./logging.ts"
 import { locateWorkflow } from "./locateWorkflow.ts"
-import { adaptersOf, checksOf, type Trouble } from "./preflight.ts"
+import { adaptersOf, type Check, checksOf, sandboxCheck } from "./preflight.ts"
 import { startFailure } from "./program.ts"
 
 export interface DoctorOptions {
@@ -19,26 +22,34 @@ export interface DoctorOptions {
   readonly workflow: string
 }
 
-interface Question {
-  readonly name: string
-  /** Answers what a person is told when all is well; nothing where that is all there is to say. */
-  readonly run: Effect.Effect<unknown, Trouble>
-}
-
 const line = (mark: string, name: string, text: string): string =>
   `${mark} ${name}${text === "" ? "" : `: ${printable(text)}`}`
 
 /** Asks, says the answer, and tells whether it was good. */
-const ask = Effect.fnUntraced(function* ({ name, run }: Question) {
+const ask = Effect.fnUntraced(function* ({ name, run }: Check) {
   const answer = yield* Effect.result(run)
   if (Result.isSuccess(answer)) {
     yield* Console.log(line("✓", name, typeof answer.success === "string" ? answer.success : ""))
     return true
   }
-  const { todo, what } = answer.failure
-  yield* Console.log(line("✗", name, what))
-  if (todo !== null) yield* Console.log(`    ${printable(todo)}`)
+  for (const { todo, what } of answer.failure) {
+    yield* Console.log(line("✗", name, what))
+    if (todo !== null) yield* Console.log(`    ${printable(todo)}`)
+  }
   return false
+})
+
+/** Each needs what was asked before: after the first that fails the others would only say so again. */
+const examineSmolvm = Effect.fnUntraced(function* (definition: WorkflowDefinition) {
+  let good = true
+  const readonlyPaths = adaptersOf(definition).flatMap((name) => adapterOf(name).readonlyPaths)
+  for (const { name, run } of yield* diagnose(definition, readonlyPaths)) {
+    const asked = Effect.mapError(run, ({ detail, hint }) => [{ what: detail, todo: hint }])
+    if (yield* ask({ name, run: asked })) continue
+    good = false
+    if (name === "smolvm") break
+  }
+  return good
 })
 
 const examine = Effect.gen(function* () {
@@ -50,16 +61,12 @@ const examine = Effect.gen(function* () {
 
   let good = true
   for (const check of yield* checksOf(definition)) good = (yield* ask(check)) && good
-  if (definition.config.sandbox.kind !== "smolvm") return good
-  const readonlyPaths = adaptersOf(definition).flatMap((name) => adapterOf(name).readonlyPaths)
-  // Each needs what was asked before: after the first that fails the others would only say so again.
-  for (const { name, run } of yield* diagnose(definition, readonlyPaths)) {
-    const asked = Effect.mapError(run, (error) => ({ what: error.detail, todo: error.hint }))
-    if (yield* ask({ name, run: asked })) continue
-    good = false
-    if (name === "smolvm") break
-  }
-  return good
+  // Of smolvm more is to be asked than whether it is there.
+  const sandbox =
+    definition.config.sandbox.kind === "smolvm"
+      ? yield* examineSmolvm(definition)
+      : yield* ask(yield* sandboxCheck(definition))
+  return good && sandbox
 })
 
 /**
@@ -67,14 +74,18 @@ const examine = Effect.gen(function* () {
  * missing. Takes no lock and touches nothing of the tracker, so that it may be asked at any time.
  */
 export const doctor = Effect.fn("cli.doctor")(function* (options: DoctorOptions) {
-  const path = yield* locateWorkflow(options.workflow)
-  const services = Layer.mergeAll(SandboxLayers.layer, HostCredentials.layer, GitHandoff.layer).pipe(
-    Layer.provide(Operator.layer),
-    Layer.provideMerge(FileWorkflow.layer(path))
-  )
+  const { file, path } = yield* locateWorkflow(options.workflow)
+  const services = Layer.mergeAll(
+    SandboxLayers.layer,
+    HostCredentials.layer,
+    GitHandoff.layer,
+    LocalWorkspaces.layer
+  ).pipe(Layer.provide(Operator.layer), Layer.provideMerge(FileWorkflow.layer(path, file)))
   const good = yield* examine.pipe(
     Effect.provide(services),
-    Effect.mapError((error) => (error instanceof CommandFailed ? error : startFailure(error)))
+    Effect.mapError((error) => (error instanceof CommandFailed ? error : startFailure(error))),
+    // It says itself what the log would say.
+    Effect.provide(logging.layer("Error"))
   )
   if (!good) return yield* failWith(1, "\nsymphony cannot work here yet: see the lines marked ✗")
 })

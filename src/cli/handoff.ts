@@ -105,10 +105,12 @@ const again = Effect.fnUntraced(function* (identifier: string | null, run: Optio
  */
 export const handoff = Effect.fn("cli.handoff")(function* (options: HandoffOptions) {
   const hook = yield* hookEnvironment
-  const path = yield* locateWorkflow(options.workflow ?? Option.getOrElse(hook.workflow, () => "WORKFLOW.md"))
+  const { file, path } = yield* locateWorkflow(
+    options.workflow ?? Option.getOrElse(hook.workflow, () => "WORKFLOW.md")
+  )
   const services = GitHandoff.layer.pipe(
     Layer.provideMerge(Operator.layer),
-    Layer.provideMerge(FileWorkflow.layer(path))
+    Layer.provideMerge(FileWorkflow.layer(path, file))
   )
   yield* again(options.identifier, hook.run).pipe(
     // A hook is a part of the run that the orchestrator is at.

@@ -9,15 +9,22 @@ import { findProgram } from "../sandbox/findProgram.ts"
 import { hostEnvironment } from "../sandbox/hostEnvironment.ts"
 import { Sandboxes } from "../sandbox/Sandboxes.ts"
 import { Workflow } from "../workflow/Workflow.ts"
+import { Workspaces } from "../workspace/Workspaces.ts"
+import type { Trouble } from "./failures.ts"
 import { checkStateRoot } from "./stateRoot.ts"
+import { checkTrackerRoot } from "./trackerRoot.ts"
 
 /** What this machine or project lacks for the workflow to run. One entry a thing, each with what to do. */
 export class NotReady extends Schema.TaggedError<NotReady>()("NotReady", {
-  missing: Schema.Array(Schema.Struct({ what: Schema.String, todo: Schema.NullOr(Schema.String) }))
+  missing: Schema.Array(
+    Schema.Struct({ name: Schema.String, what: Schema.String, todo: Schema.NullOr(Schema.String) })
+  )
 }) {
   override get message(): string {
     return this.missing
-      .map(({ what, todo }) => (todo === null ? `  ✗ ${what}` : `  ✗ ${what}\n    ${todo}`))
+      .map(({ name, what, todo }) =>
+        todo === null ? `  ✗ ${name}: ${what}` : `  ✗ ${name}: ${what}\n    ${todo}`
+      )
       .join("\n")
   }
 }
@@ -43,56 +50,56 @@ const programsOf = (definition: WorkflowDefinition) =>
         return program === null ? [] : [{ program, install }]
       })
 
-export interface Trouble {
-  readonly what: string
-  readonly todo: string | null
-}
-
 export interface Check {
   readonly name: string
-  readonly run: Effect.Effect<unknown, Trouble>
+  readonly run: Effect.Effect<unknown, ReadonlyArray<Trouble>>
 }
 
-/** All that a first run would need, one check a thing. None of them changes anything. */
-export const checksOf = Effect.fnUntraced(function* (definition: WorkflowDefinition) {
+const troubleOf = ({ detail, hint }: { readonly detail: string; readonly hint: string | null }): Trouble => ({
+  what: detail,
+  todo: hint
+})
+
+/** Whether this machine offers what agents are to run in. */
+export const sandboxCheck = Effect.fnUntraced(function* (definition: WorkflowDefinition) {
   const sandboxes = yield* Sandboxes
+  return {
+    name: `sandbox ${definition.config.sandbox.kind}`,
+    run: Effect.mapError(sandboxes.check(definition), ({ missing }) => missing.map(troubleOf))
+  } satisfies Check
+})
+
+/** All else that a first run would need, one check a thing. None of them changes anything. */
+export const checksOf = Effect.fnUntraced(function* (definition: WorkflowDefinition) {
   const credentials = yield* Credentials
   const handoff = yield* Handoff
-  const files = yield* SafeFiles
+  const workspaces = yield* Workspaces
+  const ground = yield* Effect.context<SafeFiles | FileSystem.FileSystem | Path.Path>()
   const fs = yield* FileSystem.FileSystem
-  const path = yield* Path.Path
+  const { config } = definition
+  const one = (trouble: Trouble): ReadonlyArray<Trouble> => [trouble]
 
-  const root = definition.config.tracker.root
-  const tracker = fs.readDirectory(root).pipe(
-    Effect.mapError(() => ({
-      what: `the tracker folder ${root} cannot be read`,
-      todo: `make it (mkdir -p ${JSON.stringify(root)}) or name another one as tracker.root`
-    }))
-  )
-  const stateFolder = checkStateRoot(definition.config.state.root).pipe(
-    Effect.provideService(SafeFiles, files),
-    Effect.provideService(FileSystem.FileSystem, fs),
-    Effect.mapError((error) => ({
-      what: error.message,
-      todo: error._tag === "StateRootExposed" ? error.todo : null
-    }))
-  )
   const checks: ReadonlyArray<Check> = [
-    { name: "tracker", run: tracker },
-    { name: "state folder", run: stateFolder },
     {
-      name: `sandbox ${definition.config.sandbox.kind}`,
-      run: sandboxes
-        .check(definition)
-        .pipe(
-          Effect.mapError((error) => ({ what: `sandbox ${error.kind}: ${error.detail}`, todo: error.hint }))
-        )
+      name: "tracker",
+      run: checkTrackerRoot(config.tracker.root).pipe(Effect.mapError(one), Effect.provideContext(ground))
+    },
+    {
+      name: "state folder",
+      run: checkStateRoot(config.state.root).pipe(
+        Effect.mapError((error) => one({ what: error.what, todo: error.todo })),
+        Effect.provideContext(ground)
+      )
+    },
+    {
+      name: "workspaces",
+      run: Effect.mapError(workspaces.check(definition), ({ detail, path }) =>
+        one({ what: `${path} ${detail}`, todo: null })
+      )
     },
     ...adaptersOf(definition).map((adapter) => ({
       name: `adapter ${adapter}`,
-      run: credentials
-        .forRun(definition, adapter)
-        .pipe(Effect.mapError((error) => ({ what: `adapter ${adapter}: ${error.detail}`, todo: error.hint })))
+      run: Effect.mapError(credentials.forRun(definition, adapter), (error) => one(troubleOf(error)))
     })),
     ...programsOf(definition).map(({ install, program }) => ({
       name: `program ${program}`,
@@ -102,14 +109,12 @@ export const checksOf = Effect.fnUntraced(function* (definition: WorkflowDefinit
         if (found !== null) return
         const what = `${program} is not there on PATH (${PATH})`
         const todo = `install it (${install}), or set acp.command to start it from where it is`
-        return yield* Effect.fail({ what, todo })
-      }).pipe(Effect.provideService(Path.Path, path))
+        return yield* Effect.fail(one({ what, todo }))
+      }).pipe(Effect.provideContext(ground))
     })),
     {
       name: "handoff",
-      run: handoff
-        .check(definition)
-        .pipe(Effect.mapError((error) => ({ what: `handoff: ${error.detail}`, todo: error.hint })))
+      run: Effect.mapError(handoff.check(definition), (error) => one(troubleOf(error)))
     }
   ]
   return checks
@@ -118,11 +123,22 @@ export const checksOf = Effect.fnUntraced(function* (definition: WorkflowDefinit
 /** Looks at all of it before anything is started. */
 export const preflight = Effect.gen(function* () {
   const definition = yield* (yield* Workflow).current
-  const checks = yield* checksOf(definition)
-  const results = yield* Effect.forEach(checks, ({ run }) => Effect.result(run))
-  const missing = results.filter(Result.isFailure).map((result) => result.failure)
+  const checks = [yield* sandboxCheck(definition), ...(yield* checksOf(definition))]
+  const results = yield* Effect.forEach(checks, ({ name, run }) =>
+    Effect.map(Effect.result(run), (answer) =>
+      Result.isFailure(answer) ? answer.failure.map((trouble) => ({ name, ...trouble })) : []
+    )
+  )
+  const missing = results.flat()
   if (missing.length > 0) return yield* new NotReady({ missing })
 })
 
 /** Build it before the scheduler: nothing is claimed on a machine that cannot do the work. */
 export const layer = Layer.effectDiscard(preflight)
+
+/** Before anything else: without a tracker there is nothing to hold, to read or to say more about. */
+export const requireTracker = (root: string) =>
+  Effect.mapError(
+    checkTrackerRoot(root),
+    (trouble) => new NotReady({ missing: [{ name: "tracker", ...trouble }] })
+  )

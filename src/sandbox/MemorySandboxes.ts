@@ -20,7 +20,8 @@ import {
   SandboxError,
   Sandboxes,
   type SandboxProcess,
-  type SandboxRequest
+  type SandboxRequest,
+  type SandboxUnavailable
 } from "./Sandboxes.ts"
 import { listenerUrl } from "./listenerHost.ts"
 
@@ -41,7 +42,7 @@ export type GuestProgram = (guest: Guest) => Effect.Effect<number, SandboxError>
 export interface MemorySandboxesOptions {
   readonly program: GuestProgram
   /** Faults, each where a real sandbox could have one. */
-  readonly check?: (workflow: WorkflowDefinition) => Effect.Effect<void, SandboxError>
+  readonly check?: (workflow: WorkflowDefinition) => Effect.Effect<void, SandboxUnavailable>
   readonly boot?: (request: SandboxRequest) => Effect.Effect<void, SandboxError>
   readonly stop?: (request: SandboxRequest) => Effect.Effect<"dead" | "unknown">
   readonly reap?: (runId: RunId) => Effect.Effect<"dead" | "unknown">

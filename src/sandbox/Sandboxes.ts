@@ -30,6 +30,18 @@ export class SandboxError extends Schema.TaggedError<SandboxError>()("SandboxErr
   }
 }
 
+/** What this machine lacks for a kind of sandbox: each thing, and how to get it. */
+export class SandboxUnavailable extends Schema.TaggedError<SandboxUnavailable>()("SandboxUnavailable", {
+  kind: Schema.Literals(["smolvm", "bubblewrap", "host"]),
+  missing: Schema.Array(Schema.Struct({ detail: Schema.String, hint: Schema.NullOr(Schema.String) }))
+}) {
+  override get message(): string {
+    return this.missing
+      .map(({ detail, hint }) => `sandbox ${this.kind}: ${detail}${hint === null ? "" : ` - ${hint}`}`)
+      .join("\n")
+  }
+}
+
 export interface SandboxRequest {
   readonly runId: RunId
   readonly identifier: Identifier
@@ -115,10 +127,10 @@ export class Sandboxes extends Context.Service<
   Sandboxes,
   {
     /**
-     * Whether this machine can offer the workflow's kind; fails with what is missing and how to get it. Only
-     * looks, so that it may be asked beside a running orchestrator.
+     * Whether this machine can offer the workflow's kind; fails with all that is missing. Only looks, so that it
+     * may be asked beside a running orchestrator.
      */
-    readonly check: (workflow: WorkflowDefinition) => Effect.Effect<void, SandboxError>
+    readonly check: (workflow: WorkflowDefinition) => Effect.Effect<void, SandboxUnavailable>
     readonly acquire: (request: SandboxRequest) => Effect.Effect<Sandbox, SandboxError, Scope.Scope>
     /**
      * Ends what earlier runs of this tracker left behind, found by their recorded marker and never by guess.

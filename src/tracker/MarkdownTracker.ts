@@ -2,6 +2,7 @@ import { Clock, DateTime, Effect, Layer, Ref, Semaphore, Stream, SubscriptionRef
 import { Identifier, type IssueId } from "../domain/ids.ts"
 import type { Issue } from "../domain/Issue.ts"
 import { stateNameFault } from "../domain/names.ts"
+import { printableLine } from "../domain/printable.ts"
 import { type Problem, renderProblem } from "../domain/Problem.ts"
 import { policyOf, sameState } from "../domain/State.ts"
 import { type FileError, type Place, SafeFiles } from "../files/SafeFiles.ts"
@@ -79,6 +80,10 @@ const make = Effect.gen(function* () {
   )
   const snapshot = Effect.map(SubscriptionRef.get(seen), (now) => now.snapshot)
 
+  const isUnreadable = (problem: Problem | undefined) =>
+    problem?.where === printableLine(place.root) && problem.severity === "error"
+  const isStale = ({ problems }: TrackerSnapshot) => isUnreadable(problems[0])
+
   /** The last snapshot stays in force; only its problems tell that it may be out of date. */
   const showFailure = Effect.fnUntraced(function* (error: FileError) {
     const problem = trackerProblem(
@@ -90,7 +95,7 @@ const make = Effect.gen(function* () {
     const [first, ...others] = last.snapshot.problems
     if (first?.where === problem.where && first.message === problem.message) return
     yield* Effect.logError("tracker cannot be read", error)
-    const stale = first?.where === problem.where ? others : last.snapshot.problems
+    const stale = isUnreadable(first) ? others : last.snapshot.problems
     yield* SubscriptionRef.set(seen, {
       ...last,
       snapshot: { ...last.snapshot, problems: [problem, ...stale] }
@@ -101,6 +106,7 @@ const make = Effect.gen(function* () {
     const last = yield* SubscriptionRef.get(seen)
     const next = yield* look(last.index, extent)
     yield* SubscriptionRef.set(seen, next)
+    if (isStale(last.snapshot)) yield* Effect.logInfo("tracker can be read again")
     yield* logNew(last.snapshot.problems, next.snapshot.problems)
     return next.snapshot
   }, Effect.tapError(showFailure))

@@ -54,17 +54,17 @@ interface Shown {
 const allOf = ({ refusal, warnings }: Shown): ReadonlyArray<Problem> => [...warnings, ...refusal]
 
 /**
- * WORKFLOW.md at an absolute path. Fails when the file is bad at the start. Later a bad edit leaves the last
+ * WORKFLOW.md at an absolute path, whose folder is the project's; `file` is what is read where that is a link. Fails when the file is bad at the start. Later a bad edit leaves the last
  * good definition in force and shows in `problems` until it is mended; a good one replaces all of it at once,
  * except for keys that need a restart, which keep their value and show as warnings.
  */
-export const layer = (path: string): Layer.Layer<Workflow, WorkflowError, SafeFiles> =>
+export const layer = (path: string, file = path): Layer.Layer<Workflow, WorkflowError, SafeFiles> =>
   Layer.effect(
     Workflow,
     Effect.gen(function* () {
       const files = yield* SafeFiles
-      const folder = { root: dirname(path) }
-      const name = basename(path)
+      const folder = { root: dirname(file) }
+      const name = basename(file)
 
       const read = Effect.gen(function* () {
         const { text } = yield* files
@@ -94,8 +94,12 @@ export const layer = (path: string): Layer.Layer<Workflow, WorkflowError, SafeFi
       const apply = Effect.fnUntraced(function* ({ definition, warnings }: DecodedWorkflow) {
         const next = afterStart(atStart.definition, definition)
         const present = yield* SubscriptionRef.get(inForce)
+        const wasRefused = (yield* Ref.get(shown)).refusal.length > 0
         yield* show({ warnings: [...warnings, ...next.warnings], refusal: [] })
-        if (JSON.stringify(next.definition) === JSON.stringify(present)) return
+        if (JSON.stringify(next.definition) === JSON.stringify(present)) {
+          if (wasRefused) yield* Effect.logInfo("the workflow is mended: what is in force stays")
+          return
+        }
         yield* SubscriptionRef.set(inForce, next.definition)
         yield* Effect.logInfo("workflow reloaded")
       })

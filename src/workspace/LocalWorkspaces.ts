@@ -8,7 +8,7 @@ import { SafeFiles } from "../files/SafeFiles.ts"
 import type { WorkflowDefinition } from "../workflow/WorkflowConfig.ts"
 import { makeFolderLocks } from "./folderLocks.ts"
 import { runHookScript } from "./runHookScript.ts"
-import { claimRoot, ofFile, problem } from "./workspaceRoot.ts"
+import { checkRoot, claimRoot, ofFile, problem } from "./workspaceRoot.ts"
 import { HookError, type HookContext, type HookOrder, type Workspace, Workspaces } from "./Workspaces.ts"
 
 const RECORD_BYTES = 16 * 1024
@@ -175,6 +175,7 @@ export const layer = Layer.effect(
 
     return Workspaces.of({
       ensure,
+      check: ({ config }) => checkRoot(files, fs, config),
       locate,
       exists: (workspace, workflow) => isThere(workspace, workflow),
       runHook,

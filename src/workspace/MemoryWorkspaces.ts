@@ -56,6 +56,7 @@ export const layerMemory = (options: MemoryWorkspacesOptions = {}): Layer.Layer<
             return { ...workspace, created: true }
           }).pipe(exclusively(workspace.path))
         }),
+        check: () => Effect.void,
         locate,
         exists: (workspace) => Effect.map(Ref.get(folders), (all) => all.has(workspace.path)),
         runHook,

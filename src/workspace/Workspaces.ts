@@ -69,6 +69,8 @@ export class Workspaces extends Context.Service<
       workflow: WorkflowDefinition,
       order: HookOrder
     ) => Effect.Effect<Workspace & { readonly created: boolean }, WorkspaceError | HookError>
+    /** Whether the root is, or can become, this tracker's. Only looks. */
+    readonly check: (workflow: WorkflowDefinition) => Effect.Effect<void, WorkspaceError>
     /** The folder where it would be; no I/O. */
     readonly locate: (identifier: Identifier, workflow: WorkflowDefinition) => Workspace
     readonly exists: (

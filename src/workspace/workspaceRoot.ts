@@ -10,6 +10,54 @@ const OWNER_BYTES = 16 * 1024
 const NOTE =
   "The workspaces in this folder belong to the tracker named above. Delete it with the folder only.\n"
 
+const ownerOf = (files: SafeFiles["Service"], root: string) =>
+  files.readText({ root }, OWNER_FILE, OWNER_BYTES).pipe(
+    Effect.map(({ text }): string | null => text.split("\n", 1)[0]?.trim() ?? ""),
+    Effect.catchIf(
+      (error) => error.reason === "missing",
+      () => Effect.succeed(null)
+    )
+  )
+
+const trackerOf = (fs: FileSystem.FileSystem, { tracker }: WorkflowConfig) =>
+  Effect.mapError(fs.realPath(tracker.root), (error) =>
+    problem("io", tracker.root, `the tracker's folder cannot be found: ${error.reason._tag}`)
+  )
+
+/** Fails when the root is another tracker's or, without saying whose it is, holds something. Answers whether it is marked. */
+const inspect = Effect.fnUntraced(function* (files: SafeFiles["Service"], root: string, tracker: string) {
+  const owner = yield* Effect.mapError(ownerOf(files, root), ofFile)
+  if (owner !== null && owner !== tracker) {
+    return yield* problem(
+      "foreign_root",
+      root,
+      `belongs to the tracker ${owner}, not to ${tracker}; set \`workspace.root\` to a folder of its own`
+    )
+  }
+  if (owner !== null) return true
+  const entries = yield* Effect.orElseSucceed(files.list({ root }, ""), () => [])
+  if (entries.some((entry) => !entry.name.startsWith("."))) {
+    return yield* problem(
+      "not_empty",
+      root,
+      "holds files and no owner marker; set `workspace.root` to an empty folder or, if these are workspaces " +
+        `of ${tracker}, write that path into ${root}/${OWNER_FILE}`
+    )
+  }
+  return false
+})
+
+/** Whether `claimRoot` would succeed; changes nothing. */
+export const checkRoot = Effect.fnUntraced(function* (
+  files: SafeFiles["Service"],
+  fs: FileSystem.FileSystem,
+  config: WorkflowConfig
+) {
+  // A tracker that is not there is for others to tell.
+  const tracker = yield* Effect.orElseSucceed(fs.realPath(config.tracker.root), () => config.tracker.root)
+  yield* inspect(files, config.workspace.root, tracker)
+})
+
 /**
  * Makes the root where it is missing and marks it; refuses one that belongs to another tracker or holds
  * something without saying whose. Answers its real path.
@@ -20,49 +68,17 @@ export const claimRoot = Effect.fnUntraced(function* (
   config: WorkflowConfig
 ) {
   const { root } = config.workspace
-  const place = { root }
-  const tracker = yield* Effect.mapError(fs.realPath(config.tracker.root), (error) =>
-    problem("io", config.tracker.root, `the tracker's folder cannot be found: ${error.reason._tag}`)
-  )
-
-  const readOwner = Effect.map(
-    files.readText(place, OWNER_FILE, OWNER_BYTES),
-    ({ text }) => text.split("\n", 1)[0]?.trim() ?? ""
-  )
-
-  const mark = Effect.gen(function* () {
-    const entries = yield* Effect.orElseSucceed(files.list(place, ""), () => [])
-    if (entries.some((entry) => !entry.name.startsWith("."))) {
-      return yield* problem(
-        "not_empty",
-        root,
-        "holds files and no owner marker; set `workspace.root` to an empty folder or, if these are workspaces " +
-          `of ${tracker}, write that path into ${root}/${OWNER_FILE}`
-      )
-    }
-    yield* files.createExclusive(place, OWNER_FILE, `${tracker}\n${NOTE}`)
-    return tracker
-  }).pipe(
-    // Two at once: whoever came first has written it.
-    Effect.catchIf(
-      (error) => error._tag === "FileError" && error.reason === "exists",
-      () => readOwner
+  const tracker = yield* trackerOf(fs, config)
+  if (!(yield* inspect(files, root, tracker))) {
+    yield* files.createExclusive({ root }, OWNER_FILE, `${tracker}\n${NOTE}`).pipe(
+      // Two at once: whoever came first has written it.
+      Effect.catchIf(
+        (error) => error.reason === "exists",
+        () => Effect.void
+      ),
+      Effect.mapError(ofFile)
     )
-  )
-
-  const owner = yield* readOwner.pipe(
-    Effect.catchIf(
-      (error) => error.reason === "missing",
-      () => mark
-    ),
-    Effect.mapError((error) => (error._tag === "FileError" ? ofFile(error) : error))
-  )
-  if (owner !== tracker) {
-    return yield* problem(
-      "foreign_root",
-      root,
-      `belongs to the tracker ${owner}, not to ${tracker}; set \`workspace.root\` to a folder of its own`
-    )
+    yield* inspect(files, root, tracker)
   }
   return yield* Effect.mapError(fs.realPath(root), (error) => problem("io", root, error.reason._tag))
 })

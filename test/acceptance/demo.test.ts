@@ -1,4 +1,5 @@
 import * as fs from "node:fs"
+import { createServer } from "node:net"
 import * as path from "node:path"
 import { assert, describe } from "vitest"
 import { canBecomeNobody, canBubblewrap, NOBODY } from "../support/capabilities.ts"
@@ -85,6 +86,25 @@ describe("symphony demo --once", { timeout: BUSY_MACHINE }, () => {
       `error: ${project.root} exists already; name a folder that does not, or remove it\n`
     )
     assert.deepStrictEqual(fs.readdirSync(project.root), before)
+  })
+
+  it("leaves nothing behind when it cannot start, so that it can be called again", async ({ workshop }) => {
+    const demo = demoFolder(workshop)
+    const holder = createServer()
+    await new Promise<void>((resolve) => holder.listen(0, "127.0.0.1", resolve))
+    const address = holder.address()
+    const port = typeof address === "object" ? (address?.port ?? 0) : 0
+    try {
+      const ended = await workshop.run(demo, ["demo", "--dir", demo.root, `--port=${port}`], {
+        cwd: demo.home
+      })
+      assert.strictEqual(ended.code, 1)
+      assert.match(ended.stderr, /the port is in use/)
+      assert.strictEqual(ended.stdout, "")
+      assert.isFalse(fs.existsSync(demo.root))
+    } finally {
+      holder.close()
+    }
   })
 
   describe.skipIf(!canBubblewrap("the demo in bubblewrap"))("with --sandbox bubblewrap", () => {

@@ -112,17 +112,78 @@ describe("a start that cannot work says why, once, and ends", { timeout: BUSY_MA
     }
   })
 
-  it("the tracker cannot be read", async ({ workshop }) => {
+  it("the workflow is a folder", async ({ workshop }) => {
+    const project = workshop.project()
+    const ended = await workshop.run(project, ["./"])
+    assert.deepStrictEqual(
+      [ended.code, ended.stderr],
+      [
+        2,
+        `error: ${project.root} is a folder; name the workflow file in it, for example ${project.workflow}\n`
+      ]
+    )
+  })
+
+  it("there is no tracker, or it is a file", async ({ workshop }) => {
     const project = workshop.project()
     fs.rmSync(project.tracker, { recursive: true })
+    const missing = await workshop.run(project)
+    assert.strictEqual(missing.code, 1)
+    assert.deepStrictEqual(lines(missing.stderr).slice(0, 3), [
+      "symphony cannot start yet. What is missing:",
+      `  ✗ tracker: there is no folder ${project.tracker}`,
+      `    make it (mkdir -p "${project.tracker}/Todo"), or name another folder as tracker.root`
+    ])
     fs.writeFileSync(project.tracker, "a file")
-    const ended = await workshop.run(project)
-    assert.strictEqual(ended.code, 1)
-    assert.lengthOf(
-      lines(ended.stderr).filter((line) => line.includes(project.tracker)),
-      1,
-      ended.stderr
+    const file = await workshop.run(project)
+    assert.strictEqual(file.code, 1)
+    assert.deepStrictEqual(lines(file.stderr).slice(1, 3), [
+      `  ✗ tracker: ${project.tracker} is no folder`,
+      "    name the folder that has one folder for each state as tracker.root"
+    ])
+    assert.isFalse(fs.existsSync(project.state), "nothing was begun")
+  })
+
+  it("a folder of its own cannot be made", async ({ workshop }) => {
+    const project = workshop.project({ settings: ["state: { root: ./WORKFLOW.md/state }"] })
+    const state = await workshop.run(project)
+    assert.deepStrictEqual(
+      [state.code, lines(state.stderr)],
+      [
+        1,
+        [
+          `error: state.root ${project.workflow}/state cannot be used: not a directory - let this account make it and write to it, or name another folder as state.root`
+        ]
+      ]
     )
+    const demo = await workshop.run(project, ["demo", "--dir", `${project.workflow}/demo`])
+    assert.deepStrictEqual(
+      [demo.code, lines(demo.stderr)],
+      [
+        1,
+        [
+          `error: ${project.workflow}/demo cannot be made: file already exists; name a folder with --dir, in one that you may write to`
+        ]
+      ]
+    )
+  })
+
+  it("the workspaces' folder is another project's", async ({ workshop }) => {
+    const [first, second] = [workshop.project(), workshop.project()]
+    for (const { workflow } of [first, second]) {
+      const text = fs.readFileSync(workflow, "utf8")
+      fs.writeFileSync(workflow, text.replace("./.symphony/workspaces", path.join(first.root, "shared")))
+    }
+    first.file("Todo", "A-1", ["done A | A."])
+    assert.strictEqual((await workshop.run(first, ["--once"])).code, 0)
+    second.file("Todo", "B-1", ["done B | B."])
+    const ended = await workshop.run(second, ["--once"])
+    assert.strictEqual(ended.code, 1)
+    assert.include(
+      ended.stderr,
+      `  ✗ workspaces: ${first.root}/shared belongs to the tracker ${first.tracker}, not to ${second.tracker}; set \`workspace.root\` to a folder of its own\n`
+    )
+    assert.deepStrictEqual(second.whereIs("B-1"), ["Todo"])
   })
 
   it("smolvm is not installed: one screen with what is missing and how to get it", async ({ workshop }) => {
@@ -131,7 +192,12 @@ describe("a start that cannot work says why, once, and ends", { timeout: BUSY_MA
     const ended = await workshop.run(project)
     assert.strictEqual(ended.code, 1)
     assert.isAtMost(lines(ended.stderr).length, 24, ended.stderr)
-    assert.match(ended.stderr, /smolvm/)
+    assert.match(ended.stderr, /✗ sandbox smolvm: .*no `smolvm` on PATH\n.*https:\/\/smolmachines\.com\//)
+    assert.match(
+      ended.stderr,
+      /✗ sandbox smolvm: there is no machine image at .*\n.*bash scripts\/build-vm\.sh/
+    )
+    assert.match(ended.stderr, /✗ adapter claude: no credential/)
     assert.match(ended.stderr, /npm run demo/)
   })
 })

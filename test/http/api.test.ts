@@ -254,6 +254,23 @@ describe("what is refused", () => {
     )
   }
 
+  it.live("a field of a new issue is told with what it may be", () =>
+    run(
+      Effect.gen(function* () {
+        for (const [field, what] of [
+          ["identifier", "a text"],
+          ["priority", "a whole number"]
+        ] as const) {
+          const body = json({ title: "x", [field]: [] })
+          const response = yield* sendAuthorized("POST", "/api/v1/issues", body)
+          assert.deepInclude(yield* response.json, {
+            error: { code: "bad_request", message: `${field}: Expected ${what} or null` }
+          })
+        }
+      })
+    )
+  )
+
   const methods = [
     ["POST", "/api/v1/state", "GET, HEAD"],
     ["GET", "/api/v1/refresh", "POST"],

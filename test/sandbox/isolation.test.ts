@@ -181,7 +181,7 @@ describe("a kind that this machine cannot offer", () => {
         const sandboxes = yield* Sandboxes
         const { workflow } = yield* makeWorld("bubblewrap")
         const error = yield* Effect.flip(sandboxes.check(workflow))
-        assert.strictEqual(error.reason, "unavailable")
+        assert.strictEqual(error._tag, "SandboxUnavailable")
         assert.include(error.message, "apt-get install bubblewrap")
       }).pipe(Effect.provide(Layer.fresh(realLayer).pipe(Layer.provide(withoutPrograms))))
     }).pipe(Effect.scoped)

@@ -68,7 +68,7 @@ describe.skipIf(!hasProcessTable("failures of smolvm"))(
           Effect.gen(function* () {
             process.env["PATH"] = "/nonexistent"
             const error = yield* Effect.flip(Effect.flatMap(Sandboxes, (it) => it.check(world.workflow)))
-            assert.strictEqual(error.reason, "unavailable")
+            assert.strictEqual(error._tag, "SandboxUnavailable")
             assert.include(error.message, "there is no `smolvm` on PATH - install smolvm")
             assert.strictEqual((yield* refused(request("A"))).reason, "unavailable")
           })

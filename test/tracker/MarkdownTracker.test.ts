@@ -233,9 +233,9 @@ describe("a tracker of Markdown files", () => {
       const tracker = yield* start(MarkdownTracker.layer.pipe(Layer.provide([files, workflowAt("/issues")])))
       yield* hearing.await
       // The first poll looks at everything; what is told from now on is looked at by itself.
-      const first = yield* tracker.snapshot
-      yield* Effect.repeat(tracker.snapshot, {
-        until: ({ scan }) => scan !== first.scan,
+      const first = yield* tracker.lastScan
+      yield* Effect.repeat(tracker.lastScan, {
+        until: (last) => last !== first,
         schedule: Schedule.spaced("5 millis")
       })
       const next = tracker.changes.pipe(Stream.drop(1), Stream.runHead, Effect.map(Option.getOrThrow))

@@ -1,6 +1,7 @@
-import { Console, Effect, FileSystem, Path, Stream } from "effect"
+import { Console, Effect, FileSystem, Path, Ref, Stream } from "effect"
 import { Board, type BoardIssue } from "../../board/Board.ts"
 import type { Tokens } from "../../domain/Tokens.ts"
+import { SafeFiles } from "../../files/SafeFiles.ts"
 import { Git } from "../../handoff/Git.ts"
 import { symphony } from "../../layers.ts"
 import { Scheduler } from "../../scheduler/Scheduler.ts"
@@ -25,10 +26,16 @@ export interface DemoOptions {
   readonly bin: string
 }
 
-const newFolder = Effect.gen(function* () {
+/** Where the project is made, and what goes again if it comes to nothing. */
+const whereTo = Effect.fnUntraced(function* (given: string | null) {
   const fs = yield* FileSystem.FileSystem
   const path = yield* Path.Path
-  return path.join(yield* fs.makeTempDirectory({ prefix: "symphony-demo-" }), "project")
+  if (given !== null) {
+    const folder = path.resolve(given)
+    return { folder, made: folder }
+  }
+  const made = yield* fs.makeTempDirectory({ prefix: "symphony-demo-" })
+  return { folder: path.join(made, "project"), made }
 })
 
 /** With `--once` the demo is its own operator. */
@@ -110,13 +117,26 @@ const report = Effect.fnUntraced(function* (project: string) {
 /** `symphony demo`: the main job on a sample project, with the scripted agent and no VM. */
 export const demo = Effect.fn("cli.demo")(function* (options: DemoOptions) {
   const path = yield* Path.Path
-  const folder = path.resolve(options.folder ?? (yield* newFolder))
+  const files = yield* SafeFiles
+  const { folder, made } = yield* whereTo(options.folder)
+  const started = yield* Ref.make(false)
+  /** The same call can be made again once what was in its way is gone. */
+  const takeBack = Effect.gen(function* () {
+    if (yield* Ref.get(started)) return
+    yield* files
+      .removeTree({ root: path.dirname(made) }, path.basename(made))
+      .pipe(Effect.catch((error) => Effect.logWarning("the sample project is not removed", error)))
+  })
   const workflow = yield* makeProject(folder, { sandbox: options.sandbox }).pipe(
+    Effect.tapError((error) =>
+      error._tag === "DemoFolderTaken" || error._tag === "DemoFolderRefused" ? Effect.void : takeBack
+    ),
     Effect.mapError((error) => failWith(error._tag === "DemoFolderTaken" ? 2 : 1, `error: ${error.message}`))
   )
-  yield* Console.log(`A sample project with four failing tests and four issues is in ${folder}`)
   const program = Effect.gen(function* () {
     const scheduler = yield* Scheduler
+    yield* Ref.set(started, true)
+    yield* Console.log(`A sample project with four failing tests and four issues is in ${folder}`)
     yield* greet
     yield* Effect.forkScoped(narrate)
     if (options.once) yield* Effect.forkScoped(answerQuestions)
@@ -127,7 +147,7 @@ export const demo = Effect.fn("cli.demo")(function* (options: DemoOptions) {
   yield* program.pipe(
     Effect.provide(
       symphony({
-        workflow,
+        workflow: { path: workflow, file: workflow },
         bin: options.bin,
         port: options.port,
         // What is exported is for the operator's own project.
@@ -135,6 +155,7 @@ export const demo = Effect.fn("cli.demo")(function* (options: DemoOptions) {
       })
     ),
     Effect.mapError((error) => (error instanceof CommandFailed ? error : startFailure(error))),
+    Effect.onError(() => takeBack),
     // What happens is told in words; the log speaks up when something is wrong.
     Effect.provide(logging.layer("Warn"))
   )

@@ -1,5 +1,6 @@
 import { Effect, FileSystem, Path, Schema } from "effect"
 import { Git } from "../../handoff/Git.ts"
+import { inWords } from "../failures.ts"
 import { demoFiles, demoIssueFile, demoIssues, demoWorkflow } from "./project.ts"
 
 /** The folder is there already: the demo never writes into something it did not make. */
@@ -8,6 +9,16 @@ export class DemoFolderTaken extends Schema.TaggedError<DemoFolderTaken>()("Demo
 }) {
   override get message(): string {
     return `${this.folder} exists already; name a folder that does not, or remove it`
+  }
+}
+
+/** The folder cannot be made there. */
+export class DemoFolderRefused extends Schema.TaggedError<DemoFolderRefused>()("DemoFolderRefused", {
+  folder: Schema.String,
+  detail: Schema.String
+}) {
+  override get message(): string {
+    return `${this.folder} cannot be made: ${this.detail}; name a folder with --dir, in one that you may write to`
   }
 }
 
@@ -29,12 +40,17 @@ export const makeProject = Effect.fn("demo.makeProject")(function* (
       .makeDirectory(path.dirname(path.join(folder, name)), { recursive: true })
       .pipe(Effect.andThen(fs.writeFileString(path.join(folder, name), text)))
 
-  yield* fs.makeDirectory(path.dirname(folder), { recursive: true })
-  yield* fs
+  const make = fs
     .makeDirectory(folder)
     .pipe(
       Effect.catchReason("PlatformError", "AlreadyExists", () => Effect.fail(new DemoFolderTaken({ folder })))
     )
+  yield* fs.makeDirectory(path.dirname(folder), { recursive: true }).pipe(
+    Effect.andThen(make),
+    Effect.catchTag("PlatformError", (error) =>
+      Effect.fail(new DemoFolderRefused({ folder, detail: inWords(error) }))
+    )
+  )
   for (const [name, text] of Object.entries(demoFiles)) yield* write(name, text)
   yield* git.run(["init", "--quiet", "--initial-branch=main", "."], { cwd: folder })
   yield* git.run(["add", "--all"], { cwd: folder })

@@ -126,12 +126,16 @@ export const IssueSummary = Schema.Struct({
 })
 export const IssueList = Schema.Struct({ issues: Schema.Array(IssueSummary) })
 
+/** Told as one thing: the parts of a union mean nothing to a caller. */
+const given = <S extends Schema.Top>(schema: S, what: string) =>
+  Schema.optionalKey(Schema.NullOr(schema).annotate({ message: `Expected ${what} or null` }))
+
 export const NewIssueBody = Schema.Struct({
   title: Schema.String,
-  identifier: Schema.optional(Schema.NullOr(Schema.String)),
-  state: Schema.optional(Schema.NullOr(Schema.String)),
-  description: Schema.optional(Schema.NullOr(Schema.String)),
-  priority: Schema.optional(Schema.NullOr(Schema.Int)),
+  identifier: given(Schema.String, "a text"),
+  state: given(Schema.String, "a text"),
+  description: given(Schema.String, "a text"),
+  priority: given(Schema.Int, "a whole number"),
   labels: Schema.optional(Schema.Array(Schema.String)),
   blocked_by: Schema.optional(Schema.Array(Schema.String))
 })

@@ -9,7 +9,7 @@ import { acquireLocalRun, type LocalRun, localMachine } from "../LocalRun.ts"
 import { MARKER_VARIABLE } from "../../processes/ProcessTable.ts"
 import { reapRuns } from "../reapRuns.ts"
 import type { SandboxDriver } from "../SandboxDriver.ts"
-import { type Sandbox, SandboxError, type SandboxRequest } from "../Sandboxes.ts"
+import { type Sandbox, SandboxError, type SandboxRequest, SandboxUnavailable } from "../Sandboxes.ts"
 import { entryArguments, GUEST_SOCKET } from "./entry.ts"
 import { bubblewrapArguments, GUEST_HOME, guestGroup, guestPasswd, layOut, type Mount } from "./mounts.ts"
 import { programMounts } from "./programMounts.ts"
@@ -19,7 +19,7 @@ import { nodeMounts, readOnlyMount, systemMounts } from "./systemMounts.ts"
 const CHECK_LIMIT = "10 seconds"
 
 const unavailable = (detail: string, hint: string) =>
-  new SandboxError({ kind: "bubblewrap", reason: "unavailable", detail, hint })
+  new SandboxUnavailable({ kind: "bubblewrap", missing: [{ detail, hint }] })
 
 /**
  * Linux namespaces through `bwrap`: the guest sees its workspace, a read-only system and a private HOME, and

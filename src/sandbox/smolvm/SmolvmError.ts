@@ -82,7 +82,7 @@ const kindOf = ({ operation, reason }: SmolvmError): SandboxError["reason"] =>
 
 const hints: Record<SmolvmError["reason"], string> = {
   missing:
-    "install smolvm and put it on PATH, or set another `sandbox.kind`; `npm run demo` shows symphony without it",
+    "install smolvm (https://smolmachines.com/) and put it on PATH, or set another `sandbox.kind`; `npm run demo` shows symphony without it",
   server_down: "start it with `smolvm serve start`, or leave `smolvm.endpoint` out to use the command line",
   timeout:
     "is this machine overloaded? Lower `agent.max_concurrent_agents`; `smolvm machine ls` shows whether smolvm answers",
@@ -91,7 +91,7 @@ const hints: Record<SmolvmError["reason"], string> = {
     "can this machine boot VMs (`/dev/kvm`), and has it the memory for another one? See `smolvm.mem_mib`",
   usage: "this release of smolvm does not know what symphony asks for: update smolvm, or symphony",
   malformed: "is `smolvm` on PATH, or the server at `smolvm.endpoint`, the microVM program of that name?",
-  image: "make one with scripts/build-vm.sh, or mend `smolvm.from` or `smolvm.image`",
+  image: "make one with `bash scripts/build-vm.sh`, or mend `smolvm.from` or `smolvm.image`",
   mount: "a machine takes three folders that exist, none of them below a system folder; see `smolvm.volumes`",
   name_taken: "a machine that symphony did not make has this name; rename or delete it",
   not_found: "somebody else has removed the machine; the next run makes it anew",

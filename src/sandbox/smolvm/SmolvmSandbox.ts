@@ -1,12 +1,12 @@
 import { createHash } from "node:crypto"
-import { Context, Effect, Exit, Path, Ref, Schema, Scope, Semaphore, Stream } from "effect"
+import { Context, Effect, Exit, Option, Path, Ref, Result, Schema, Scope, Semaphore, Stream } from "effect"
 import { SecureRandom } from "effect/crypto"
 import type { WorkflowConfig, WorkflowDefinition } from "../../workflow/WorkflowConfig.ts"
 import { printableLine, printableTail } from "../../domain/printable.ts"
 import type { RunId } from "../../domain/ids.ts"
 import { type LocalMachine, localMachine } from "../LocalRun.ts"
 import type { SandboxDriver } from "../SandboxDriver.ts"
-import { type Sandbox, SandboxError, type SandboxRequest } from "../Sandboxes.ts"
+import { type Sandbox, SandboxError, type SandboxRequest, SandboxUnavailable } from "../Sandboxes.ts"
 import { type Bridge, makeBridge } from "./Bridge.ts"
 import { type CommandLine, makeCommandLine } from "./commandLine.ts"
 import { guestCommand } from "./guestProgram.ts"
@@ -104,20 +104,29 @@ export const makeSmolvmSandbox = Effect.fnUntraced(function* ({ limits }: Smolvm
   })
 
   const check = Effect.fn("SmolvmSandbox.check")(function* ({ config }: WorkflowDefinition) {
-    const machines = machinesOf(config)
-    const unavailable = (error: SandboxError) => fail("unavailable", error.detail, error.hint)
-    const version = yield* machines.version.pipe(Effect.mapError(sandboxError), Effect.mapError(unavailable))
+    const machine = Effect.mapError(machinesOf(config).version, sandboxError)
     // Its attached stdio exists on the command line only.
-    if (config.acp.transport === "stdio" && config.smolvm.endpoint !== null) {
-      yield* commandLine.version.pipe(Effect.mapError(sandboxError), Effect.mapError(unavailable))
-    }
-    yield* checkImage(fs, config, version)
-    const workspaces = config.workspace.root
-    const problem = mountProblem([
-      { source: workspaces, target: workspaces, readonly: false },
-      ...configuredMounts(config)
-    ])
-    if (problem !== null) return yield* unavailable(problem)
+    const attached =
+      config.acp.transport === "stdio" && config.smolvm.endpoint !== null
+        ? Effect.mapError(commandLine.version, sandboxError)
+        : Effect.void
+    const version = yield* Effect.option(machine)
+    const image = checkImage(fs, config, Option.getOrNull(version))
+    const mounts = Effect.suspend(() => {
+      const workspaces = config.workspace.root
+      const problem = mountProblem([
+        { source: workspaces, target: workspaces, readonly: false },
+        ...configuredMounts(config)
+      ])
+      return problem === null ? Effect.void : Effect.fail(problem)
+    })
+    const answers = yield* Effect.forEach([machine, attached, image, mounts], (one) =>
+      Effect.result(Effect.asVoid(one))
+    )
+    const missing = answers
+      .filter(Result.isFailure)
+      .map(({ failure: { detail, hint } }) => ({ detail, hint }))
+    if (missing.length > 0) return yield* new SandboxUnavailable({ kind: "smolvm", missing })
   })
 
   const specOf = Effect.fnUntraced(function* (request: SandboxRequest, share: Share | null) {

@@ -120,9 +120,9 @@ export const diagnose = Effect.fnUntraced(
     })
 
     return [
+      { name: "image", run: pack },
       { name: "smolvm", run: version },
       { name: "machines", run: list },
-      { name: "image", run: pack },
       { name: "boot and network", run: boot }
     ]
   },
