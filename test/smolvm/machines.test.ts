@@ -34,12 +34,17 @@ describe.skipIf(!hasProcessTable("machines of smolvm"))("machines of smolvm", { 
             }
             const workflow = { ...world.workflow, config: { ...config, smolvm } }
             const { name } = yield* acquire(request("ASKED", 1, { workflow }))
-            assert.deepStrictEqual(fs.readFileSync(log, "utf8").trim().split("\n"), [
-              ...["machine", "create", ...(profile === "now" ? ["--name"] : []), name],
-              ...["--image", "node:24", "--cpus", "3", "--mem", "999", "--net", "--outbound-localhost-only"],
-              ...["--volume", `${world.workspace}:${world.workspace}:rw`],
-              ...["--volume", `${bin}:/opt/codex:ro`, "--volume", `${cache}:/cache:ro`]
-            ])
+            const named = profile === "now" ? `--name ${name}` : name
+            const made = `machine create ${named} --image node:24 --cpus 3 --mem 999 --net --outbound-localhost-only`
+            const volumes = [
+              `${world.workspace}:${world.workspace}:rw`,
+              `${bin}:/opt/codex:ro`,
+              `${cache}:/cache:ro`
+            ]
+            assert.strictEqual(
+              fs.readFileSync(log, "utf8").trim().replaceAll("\n", " "),
+              [made, ...volumes].join(" --volume ")
+            )
           })
         )
       )
