@@ -17,9 +17,9 @@ export default defineConfig({
     globalSetup: ["test/support/build.ts"],
     // Most of them wait for processes of others: a worker less than there are cores would leave one idle.
     maxWorkers: "100%",
-    testTimeout: 60_000,
+    testTimeout: 120_000,
     // Tests with real processes meet a machine that others use, too; a second failure is ours.
     retry: process.env["CI"] === "true" ? 1 : 0,
-    hookTimeout: 60_000
+    hookTimeout: 120_000
   }
 })

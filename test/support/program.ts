@@ -84,7 +84,7 @@ export const symphony = (
       env: { PATH: process.env["PATH"], HOME: home, SYMPHONY_LOG_LEVEL: "debug", ...env },
       stdio: ["ignore", "pipe", "pipe"],
       // A program that does not end by itself is not left behind.
-      timeout: 50_000
+      timeout: 100_000
     })
     const output = { stdout: "", stderr: "" }
     for (const name of ["stdout", "stderr"] as const) {

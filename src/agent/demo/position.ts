@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto"
 import { mkdirSync, readFileSync, renameSync, statSync, writeFileSync } from "node:fs"
 import { dirname, join } from "node:path"
 import type { Script } from "./script.ts"
@@ -73,6 +74,8 @@ export const savePosition = (workspace: string, position: Position): void => {
     asked: position.asked
   }
   mkdirSync(dirname(file), { recursive: true })
-  writeFileSync(`${file}.tmp`, JSON.stringify(stored))
-  renameSync(`${file}.tmp`, file)
+  // Two sessions in one workspace do not take each other's file away.
+  const temporary = `${file}.${randomUUID()}.tmp`
+  writeFileSync(temporary, JSON.stringify(stored))
+  renameSync(temporary, file)
 }

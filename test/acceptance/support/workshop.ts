@@ -5,7 +5,7 @@ import { type Program, type Service, serve, startProgram, type StartOptions, typ
 import { makeProject, type Project, type ProjectOptions, removeProject } from "./project.ts"
 
 /** For describe blocks: real processes share the machine with whatever else it does. Milliseconds. */
-export const BUSY_MACHINE = 90_000
+export const BUSY_MACHINE = 180_000
 
 /** Waits for a name in a folder, watched from now on. */
 export const appears = (folder: string, name: string): Promise<void> =>
