@@ -258,6 +258,6 @@ export const MUTATIONS: ReadonlyArray<Mutation> = [
     file: "sandbox/smolvm/VmPool.ts",
     from: "    inherited,\n    ({ name }) =>",
     to: "    inherited.slice(1),\n    ({ name }) =>",
-    breaks: ["no machine outlives its owner"]
+    breaks: ["a lease comes to an end", "no machine outlives its owner"]
   }
 ]
