@@ -8,6 +8,12 @@ import { BUSY_MACHINE, it } from "./support/workshop.ts"
 const POLL_MS = 60_000
 const SLOW_POLL = `polling: { interval_ms: ${POLL_MS} }`
 
+/**
+ * That it takes less than a second by symphony's own clock is shown in test/scheduler/promptness.test.ts. Here real
+ * processes start on a machine that others use, too: what is shown is that nobody waits for the poll.
+ */
+const WITHOUT_THE_POLL_MS = POLL_MS / 6
+
 const promptedAt = (detail: Detail | undefined): number | undefined => {
   const prompt = detail?.recent_events.find(({ event }) => event === "Prompt")
   return prompt === undefined ? undefined : Date.parse(prompt.at)
@@ -26,7 +32,7 @@ describe("with a poll every 60 s", { timeout: BUSY_MACHINE }, () => {
       promptedAt(await symphony.issue("DROPPED"))
     )
     workshop.note(`prompted ${prompted - dropped} ms after the file was there`)
-    assert.isBelow(prompted - dropped, POLL_MS / 6)
+    assert.isBelow(prompted - dropped, WITHOUT_THE_POLL_MS)
   })
 
   it("six issues and one slot: each starts as soon as the one before is done", async ({ workshop }) => {
@@ -43,7 +49,7 @@ describe("with a poll every 60 s", { timeout: BUSY_MACHINE }, () => {
     assert.lengthOf(runs, 6)
     const pauses = runs.slice(1).map(({ start }, index) => start - (runs[index]?.end ?? 0))
     workshop.note(`pauses between runs: ${pauses.join(", ")} ms`)
-    for (const pause of pauses) assert.isBelow(pause, POLL_MS / 12)
+    for (const pause of pauses) assert.isBelow(pause, WITHOUT_THE_POLL_MS)
   })
 
   it("a blocked issue waits for its blocker, and says so", async ({ workshop }) => {
@@ -78,7 +84,7 @@ describe("with a poll every 60 s", { timeout: BUSY_MACHINE }, () => {
     )
     workshop.note(`stopped ${Date.parse(attempt.ended_at) - moved} ms after the move`)
     assert.strictEqual(attempt.outcome, "Cancelled")
-    assert.isBelow(Date.parse(attempt.ended_at) - moved, POLL_MS / 6)
+    assert.isBelow(Date.parse(attempt.ended_at) - moved, WITHOUT_THE_POLL_MS)
     const after = await symphony.issue("BYHAND")
     assert.deepStrictEqual([after?.state, after?.running, after?.retrying], ["Done", null, null])
     assert.deepStrictEqual(processesOf(project), [])

@@ -2,7 +2,7 @@ import { execFileSync } from "node:child_process"
 import * as fs from "node:fs"
 import * as path from "node:path"
 import { assert, describe, it } from "@effect/vitest"
-import { Context, Effect, Fiber, Latch, Layer, Option, PubSub, Ref, Schedule, Stream } from "effect"
+import { Context, Effect, Fiber, Latch, Layer, Option, PubSub, Ref, Stream } from "effect"
 import { TestClock } from "effect/testing"
 import { Identifier, IssueId } from "../../src/domain/ids.ts"
 import { makeMemoryDisk } from "../../src/files/MemoryDisk.ts"
@@ -232,12 +232,6 @@ describe("a tracker of Markdown files", () => {
       ).pipe(Layer.provide(MemorySafeFiles.layer(disk)))
       const tracker = yield* start(MarkdownTracker.layer.pipe(Layer.provide([files, workflowAt("/issues")])))
       yield* hearing.await
-      // The first poll looks at everything; what is told from now on is looked at by itself.
-      const first = yield* tracker.lastScan
-      yield* Effect.repeat(tracker.lastScan, {
-        until: (last) => last !== first,
-        schedule: Schedule.spaced("5 millis")
-      })
       const next = tracker.changes.pipe(Stream.drop(1), Stream.runHead, Effect.map(Option.getOrThrow))
       return {
         disk,
