@@ -1,3 +1,4 @@
+import { dirname } from "node:path"
 import { Effect } from "effect"
 import { makeRunId } from "../domain/ids.ts"
 import { agentBranch } from "../domain/workspaceKey.ts"
@@ -8,6 +9,12 @@ import { hookEnvironment } from "../workspace/hookEnvironment.ts"
 import type { WorkspaceError } from "../workspace/Workspaces.ts"
 import type { RunServices } from "./RunContext.ts"
 
+/** With the root that the workspace was made in: a person may have changed it since. */
+const whereMade = ({ workspace }: IssueRecord, workflow: WorkflowDefinition): WorkflowDefinition =>
+  workspace === null
+    ? workflow
+    : { ...workflow, config: { ...workflow.config, workspace: { root: dirname(workspace) } } }
+
 /**
  * Removes the workspace of an issue that is finished and that no run is working on. What its agents have left
  * in it and nobody has handed over, because a person finished the issue, is handed over first.
@@ -15,9 +22,10 @@ import type { RunServices } from "./RunContext.ts"
 export const removeFinished = (
   { handoff, hookVariables, tracker, workspaces }: RunServices,
   record: IssueRecord,
-  workflow: WorkflowDefinition
+  settings: WorkflowDefinition
 ): Effect.Effect<void, HandoffError | WorkspaceError> =>
   Effect.gen(function* () {
+    const workflow = whereMade(record, settings)
     const workspace = workspaces.locate(record.identifier, workflow)
     const last = record.history.at(-1)
     const runId = last?.run ?? makeRunId(0, 0)
