@@ -38,25 +38,29 @@ export const layer = Layer.effect(
     })
 
     const readFile = Effect.fnUntraced(function* (adapter: Adapter, path: string) {
-      const missing = (detail: string) =>
+      const missing = (detail: string, todo = "sign in with it on this machine") =>
         new CredentialMissing({
           adapter: adapter.name,
           detail,
-          hint: `sign in with it on this machine, or set ${keysFor(adapter)} and list it in sandbox.forward_env`
+          hint: `${todo}, or set ${keysFor(adapter)} and list it in sandbox.forward_env`
         })
       const home = yield* variable("HOME")
       if (Option.isNone(home)) return yield* missing(`~/${path} cannot be found, because HOME is not set`)
-      const { text } = yield* files
-        .readText({ root: home.value }, path, MAX_CREDENTIAL_BYTES)
-        .pipe(
-          Effect.mapError((error) =>
-            missing(
-              error.reason === "missing"
-                ? `no credential: neither a forwarded key nor ~/${path}`
-                : `its credential file cannot be used: ${error.message}`
-            )
-          )
-        )
+      const { text } = yield* files.readText({ root: home.value }, path, MAX_CREDENTIAL_BYTES).pipe(
+        Effect.mapError((error) => {
+          switch (error.reason) {
+            case "missing":
+              return missing(`no credential: neither a forwarded key nor ~/${path}`)
+            case "link":
+              return missing(
+                `~/${path} is, or lies behind, a symbolic link, and a credential is read through none`,
+                "put a folder of its own and a copy of the file there"
+              )
+            default:
+              return missing(`its credential file cannot be used: ${error.message}`)
+          }
+        })
+      )
       return text.trim() === ""
         ? yield* missing(`~/${path} is empty`)
         : Redacted.make(text, { label: adapter.name })

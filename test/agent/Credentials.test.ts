@@ -1,10 +1,11 @@
 import { assert, describe, it } from "@effect/vitest"
-import { ConfigProvider, Effect, FileSystem, Layer, Redacted } from "effect"
+import { ConfigProvider, Context, Effect, FileSystem, Layer, Redacted } from "effect"
 import { Credentials } from "../../src/agent/Credentials.ts"
 import { layer as hostLayer } from "../../src/agent/HostCredentials.ts"
 import { layer as memoryLayer } from "../../src/agent/MemoryCredentials.ts"
 import type { AdapterName } from "../../src/domain/AdapterName.ts"
 import { realLayer } from "../sandbox/layers.ts"
+import { credentialsContract } from "./Credentials.contract.ts"
 import { testWorkflow, type WorkflowOverrides } from "../support/workflow.ts"
 
 interface Given {
@@ -14,8 +15,8 @@ interface Given {
   readonly workflow?: WorkflowOverrides
 }
 
-/** What a run gets on a machine with these variables and files below HOME. */
-const onHost = Effect.fnUntraced(function* (adapter: AdapterName, given: Given = {}) {
+/** Credentials of a machine with these variables and files below HOME. */
+const hostOf = Effect.fnUntraced(function* (given: Omit<Given, "workflow">) {
   const fs = yield* FileSystem.FileSystem
   const home = yield* Effect.flatMap(fs.makeTempDirectoryScoped(), (path) => fs.realPath(path))
   for (const [path, text] of Object.entries(given.files ?? {})) {
@@ -25,10 +26,13 @@ const onHost = Effect.fnUntraced(function* (adapter: AdapterName, given: Given =
   for (const [path, target] of Object.entries(given.links ?? {}))
     yield* fs.symlink(`${home}/${target}`, `${home}/${path}`)
   const environment = ConfigProvider.layer(ConfigProvider.fromUnknown({ HOME: home, ...given.env }))
-  return yield* Effect.gen(function* () {
-    const credentials = yield* Credentials
-    return yield* credentials.forRun(testWorkflow(given.workflow), adapter)
-  }).pipe(Effect.provide(hostLayer.pipe(Layer.provide(environment))))
+  const built = yield* Layer.build(hostLayer.pipe(Layer.provide(environment)))
+  return Context.get(built, Credentials)
+})
+
+/** What a run gets there. */
+const onHost = Effect.fnUntraced(function* (adapter: AdapterName, given: Given = {}) {
+  return yield* (yield* hostOf(given)).forRun(testWorkflow(given.workflow), adapter)
 }, Effect.provide(realLayer))
 
 const values = (env: Readonly<Record<string, string | Redacted.Redacted>>) =>
@@ -119,7 +123,11 @@ describe("credentials of the host", () => {
           links: { ".claude": "elsewhere" }
         })
       )
-      assert.include(linked.message, "cannot be used")
+      assert.match(linked.message, /~\/\.claude\/\.credentials\.json .* symbolic link/)
+      assert.match(
+        linked.message,
+        / - put a folder of its own and a copy of the file there, or set ANTHROPIC_API_KEY/
+      )
       const empty = yield* Effect.flip(onHost("claude", { files: { [file]: "\n" } }))
       assert.include(empty.message, "is empty")
       const large = yield* Effect.flip(onHost("claude", { files: { [file]: "x".repeat(2 * 1024 * 1024) } }))
@@ -173,16 +181,28 @@ describe("a key that stays on the host", () => {
   )
 })
 
-describe("credentials in memory", () => {
-  it.effect("are what the test gives, and nothing is needed where it gives nothing", () =>
-    Effect.gen(function* () {
-      const credentials = yield* Credentials
-      assert.deepStrictEqual(yield* credentials.forRun(testWorkflow(), "demo"), {
-        upstream: null,
-        env: {},
-        homeFiles: []
-      })
-      assert.strictEqual((yield* Effect.flip(credentials.forRun(testWorkflow(), "codex"))).adapter, "codex")
-    }).pipe(Effect.provide(memoryLayer({ codex: null })))
+describe("credentials of the host, as any", () => {
+  credentialsContract(({ key, signIn }) =>
+    hostOf({
+      env: key === undefined ? {} : { ANTHROPIC_API_KEY: key },
+      files: signIn === undefined ? {} : { ".claude/.credentials.json": signIn }
+    }).pipe(Effect.provide(realLayer))
   )
+})
+
+describe("credentials in memory, as any", () => {
+  credentialsContract(({ key, signIn }) => {
+    const given =
+      key === undefined && signIn === undefined
+        ? null
+        : {
+            upstream: null,
+            env: key === undefined ? {} : { ANTHROPIC_API_KEY: Redacted.make(key) },
+            homeFiles:
+              signIn === undefined
+                ? []
+                : [{ path: ".claude/.credentials.json", content: Redacted.make(signIn) }]
+          }
+    return Effect.map(Layer.build(memoryLayer({ claude: given })), (built) => Context.get(built, Credentials))
+  })
 })
