@@ -2,7 +2,7 @@ import { execFileSync } from "node:child_process"
 import * as fs from "node:fs"
 import * as path from "node:path"
 import { assert, describe, it } from "@effect/vitest"
-import { Context, Effect, Fiber, Latch, Layer, Option, PubSub, Ref, Stream } from "effect"
+import { Context, Effect, Fiber, Latch, Layer, Logger, Option, PubSub, Ref, Stream } from "effect"
 import { TestClock } from "effect/testing"
 import { Identifier, IssueId } from "../../src/domain/ids.ts"
 import { makeMemoryDisk } from "../../src/files/MemoryDisk.ts"
@@ -196,7 +196,9 @@ describe("a tracker of Markdown files", () => {
     Effect.gen(function* () {
       const { layer, put, root } = yield* onMachine
       put("Todo/A.md", {})
-      const tracker = yield* start(layer)
+      const logged: Array<string> = []
+      const logger = Logger.make(({ message }) => void logged.push(String(message).split(",")[0] ?? ""))
+      const tracker = yield* start(layer.pipe(Layer.provide(Logger.layer([logger]))))
       fs.renameSync(root, `${root}.away`)
       yield* until(tracker, ({ problems }) => problems.some(({ where }) => where === root))
       assert.strictEqual(states(yield* tracker.snapshot), "Todo/A")
@@ -204,6 +206,11 @@ describe("a tracker of Markdown files", () => {
       fs.renameSync(`${root}.away`, root)
       put("Todo/B.md", {})
       yield* until(tracker, (now) => states(now) === "Todo/A,Todo/B" && now.problems.length === 0)
+      yield* tracker.refresh
+      assert.deepStrictEqual(
+        logged.filter((line) => line.startsWith("tracker can")),
+        ["tracker cannot be read", "tracker can be read again"]
+      )
     })
   )
 

@@ -265,23 +265,26 @@ describe("a workflow in a file", () => {
     })
   )
 
-  it.effect("logs a bad edit once", () =>
+  it.effect("logs a bad edit once, and once that it is mended", () =>
     Effect.gen(function* () {
       const logged = yield* Ref.make<ReadonlyArray<unknown>>([])
       const context = yield* Effect.context()
-      const logger = Logger.make(({ fiber, logLevel }) => {
-        if (logLevel !== "Error") return
+      const logger = Logger.make(({ fiber, logLevel, message }) => {
         const { problem: line } = fiber.getRef(References.CurrentLogAnnotations)
-        Effect.runSyncWith(context)(Ref.update(logged, (lines) => [...lines, line]))
+        const text = logLevel === "Error" ? line : String(message)
+        Effect.runSyncWith(context)(Ref.update(logged, (lines) => [...lines, text]))
       })
       yield* Effect.gen(function* () {
         const { refresh } = yield* Workflow
         yield* write("/project", text("many"))
         yield* refresh
         yield* refresh
+        yield* write("/project", text(1))
+        yield* refresh
         yield* refresh
         assert.deepStrictEqual(yield* Ref.get(logged), [
-          'WORKFLOW.md:3:9 agent.max_turns: expected a whole number above 0, got "many"'
+          'WORKFLOW.md:3:9 agent.max_turns: expected a whole number above 0, got "many"',
+          "the workflow is mended: what is in force stays"
         ])
       }).pipe(
         Effect.provide(inFiles(withoutEvents, "/project").pipe(Layer.provideMerge(Logger.layer([logger]))))
