@@ -52,7 +52,7 @@ describe("symphony doctor", { timeout: BUSY_MACHINE }, () => {
       "    sign in with it on this machine, or set ANTHROPIC_API_KEY or ANTHROPIC_AUTH_TOKEN or CLAUDE_CODE_OAUTH_TOKEN and list it in sandbox.forward_env",
       "✗ handoff: PROJECT is not in a git repository",
       "    set SYMPHONY_SOURCE_REPO to the repository that agents work on",
-      "✗ image: PROJECT/no.image is not there",
+      "✗ image: there is no machine image at PROJECT/no.image",
       "    make it with `bash scripts/build-vm.sh`, or mend `smolvm.from`",
       "✗ smolvm: smolvm --version: there is no `smolvm` on PATH",
       "    install smolvm (https://smolmachines.com/) and put it on PATH, or set another `sandbox.kind`; `npm run demo` shows symphony without it"

@@ -67,7 +67,8 @@ export const diagnose = Effect.fnUntraced(
     })
 
     const pack = Effect.gen(function* () {
-      yield* checkImage(fs, config, yield* told(machines.version))
+      // Which image is wanted shows without a smolvm, too; what only its version tells is left for then.
+      yield* checkImage(fs, config, yield* Effect.orElseSucceed(machines.version, () => null))
       if (from === null) return `${image}, pulled when a machine boots`
       const { size } = yield* Effect.mapError(fs.stat(from), (error) => problem(error.message, null))
       return `${from}, ${Math.ceil(Number(size) / 1024 / 1024)} MiB`
