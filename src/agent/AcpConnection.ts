@@ -28,9 +28,6 @@ export interface AcpConnection {
     send: (agent: ClientContext) => Promise<unknown>
   ) => Effect.Effect<unknown, PeerRefused | AgentError>
   readonly notify: (send: (agent: ClientContext) => Promise<void>) => Effect.Effect<void>
-  readonly lastActivityAt: Effect.Effect<number>
-  /** Counts as a sign of life. */
-  readonly touch: Effect.Effect<void>
 }
 
 /** How long the exit of a process is awaited after its pipes have closed, and the other way round. */
@@ -45,6 +42,8 @@ const encoder = new TextEncoder()
 export interface ConnectionHandlers {
   readonly onUpdate: (update: ReadUpdate) => void
   readonly emit: (event: AgentEvent) => void
+  /** More of a line has come that is not complete yet. */
+  readonly growing: () => void
   /** Title of a tool call that the agent announced before. */
   readonly toolTitle: (id: string) => string | undefined
   /** Whether a turn is open that was not cancelled. */
@@ -63,10 +62,6 @@ export const connect = Effect.fnUntraced(function* (
 ) {
   const end = yield* Deferred.make<never, AgentError>()
   const run = yield* FiberSet.makeRuntimePromise<never, void, unknown>()
-  let lastActivity = yield* monotonicMillis
-  const touch = Effect.map(monotonicMillis, (now) => {
-    lastActivity = now
-  })
   const notice = (text: string): void => handlers.emit({ _tag: "Notice", text })
   const stop = (error: AgentError): void => {
     Deferred.doneUnsafe(end, Effect.fail(error))
@@ -127,8 +122,8 @@ export const connect = Effect.fnUntraced(function* (
   const read = process.stdout.pipe(
     Stream.runForEachWhile(
       Effect.fnUntraced(function* (chunk) {
-        yield* touch
         const { lines, overflow } = splitter.push(chunk)
+        if (lines.length === 0) handlers.growing()
         for (const line of lines) inbound.line(line)
         if (overflow)
           stop(agentFailure("flood", `${launch.name} sent a line of over ${MAX_LINE_BYTES} bytes`))
@@ -174,9 +169,7 @@ export const connect = Effect.fnUntraced(function* (
       Effect.tryPromise(() => send(sdk.agent)).pipe(
         Effect.timeout("1 second"),
         Effect.catch((error) => Effect.logDebug("notification was not delivered", error))
-      ),
-    lastActivityAt: Effect.sync(() => lastActivity),
-    touch
+      )
   }
   return connection
 })

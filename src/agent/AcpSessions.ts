@@ -1,12 +1,18 @@
 import { Effect, Layer } from "effect"
 import { connect } from "./AcpConnection.ts"
-import { type AgentSession, type AgentSessionOptions, AgentSessions } from "./AgentSessions.ts"
+import {
+  type AgentEvent,
+  type AgentSession,
+  type AgentSessionOptions,
+  AgentSessions
+} from "./AgentSessions.ts"
 import { makeCostMeter } from "./costMeter.ts"
 import { makeEventBuffer } from "./EventBuffer.ts"
 import { agentFailure } from "./failures.ts"
 import { shakeHands } from "./handshake.ts"
 import { launchOf } from "./launch.ts"
 import { makeObserver } from "./observer.ts"
+import { isProgress, makeProgress } from "./progress.ts"
 import { makeTurns } from "./turns.ts"
 
 /** Events kept for a slow reader. */
@@ -17,7 +23,12 @@ const open = Effect.fn("AgentSessions.open")(function* (options: AgentSessionOpt
   const buffer = yield* makeEventBuffer(EVENT_CAPACITY)
   yield* Effect.addFinalizer(() => buffer.end)
   const costMeter = makeCostMeter()
-  const observer = makeObserver(buffer.offer, costMeter.saw)
+  const progress = yield* makeProgress
+  const emit = (event: AgentEvent): void => {
+    if (isProgress(event)) progress.note()
+    buffer.offer(event)
+  }
+  const observer = makeObserver(emit, costMeter.saw)
 
   const line =
     launch.proxied === null || options.modelUrl === null
@@ -29,7 +40,8 @@ const open = Effect.fn("AgentSessions.open")(function* (options: AgentSessionOpt
       Effect.mapError((error) => agentFailure("start", `${launch.name} was not started: ${error.message}`))
     )
   const connection = yield* connect(process, launch, {
-    emit: buffer.offer,
+    emit,
+    growing: progress.note,
     onUpdate: observer.onUpdate,
     toolTitle: observer.toolTitle,
     inTurn: () => observer.turnState() === "open"
@@ -38,7 +50,7 @@ const open = Effect.fn("AgentSessions.open")(function* (options: AgentSessionOpt
   yield* Effect.addFinalizer(() => process.closeStdin)
   const { sessionId, resumed } = yield* shakeHands(connection, launch, observer, options)
   costMeter.begin({ semantics: launch.cost, resumed, before: options.costBefore })
-  const turns = makeTurns(connection, launch, observer, sessionId, options.acp)
+  const turns = makeTurns(connection, launch, observer, progress, sessionId, options.acp)
   yield* Effect.addFinalizer(() => turns.cancel)
 
   const session: AgentSession = {
@@ -47,8 +59,7 @@ const open = Effect.fn("AgentSessions.open")(function* (options: AgentSessionOpt
     prompt: turns.prompt,
     cancel: turns.cancel,
     takeCost: Effect.sync(costMeter.take),
-    events: buffer.events,
-    lastActivityAt: connection.lastActivityAt
+    events: buffer.events
   }
   return session
 })

@@ -73,7 +73,7 @@ export interface AgentSession {
   readonly sessionId: string
   /** Whether the agent took up the session that was asked for. */
   readonly resumed: boolean
-  /** One at a time. Bounded by `prompt_timeout_ms` in total and by `stall_timeout_ms` of silence. */
+  /** One at a time. Bounded by `prompt_timeout_ms` in total and by `stall_timeout_ms` without progress. */
   readonly prompt: (text: string) => Effect.Effect<TurnResult, AgentError>
   /** Asks the agent to end its turn; the prompt answers `cancelled`. Does nothing between turns. */
   readonly cancel: Effect.Effect<void>
@@ -81,8 +81,6 @@ export interface AgentSession {
   readonly takeCost: Effect.Effect<CostTaken>
   /** Bounded: a slow reader loses the oldest and is told so by a `Notice`. Ends with the session. */
   readonly events: Stream.Stream<AgentEvent>
-  /** When the last byte came from the agent, in milliseconds of the monotonic clock. */
-  readonly lastActivityAt: Effect.Effect<number>
 }
 
 export interface AgentSessionOptions {

@@ -12,7 +12,8 @@ import { makeCostMeter } from "./costMeter.ts"
 import { makeEventBuffer } from "./EventBuffer.ts"
 import { timedOut } from "./failures.ts"
 import { launchOf } from "./launch.ts"
-import { monotonicMillis, withTurnLimits } from "./turn.ts"
+import { isProgress, makeProgress } from "./progress.ts"
+import { withTurnLimits } from "./turn.ts"
 
 const EVENT_CAPACITY = 1024
 
@@ -23,7 +24,7 @@ export interface ScriptedTurn {
   /** From 1 within the session. */
   readonly number: number
   readonly text: string
-  /** Shows an event and counts as a sign of life. */
+  /** Shows an event. */
   readonly emit: (event: AgentEvent) => Effect.Effect<void>
   /** Tells the running cost of the session. */
   readonly costs: (running: RunningCost) => Effect.Effect<void>
@@ -61,8 +62,7 @@ export const layer = (agents: ScriptedAgents): Layer.Layer<AgentSessions> =>
 
         const costMeter = makeCostMeter()
         costMeter.begin({ semantics: launch.cost, resumed, before: options.costBefore })
-        const activity = yield* Ref.make(yield* monotonicMillis)
-        const touch = Effect.flatMap(monotonicMillis, (now) => Ref.set(activity, now))
+        const progress = yield* makeProgress
         const turns = yield* Ref.make(0)
         const asked = yield* Ref.make<Deferred.Deferred<void> | null>(null)
         const cancel = Effect.flatMap(Ref.get(asked), (present) =>
@@ -76,21 +76,21 @@ export const layer = (agents: ScriptedAgents): Layer.Layer<AgentSessions> =>
             return yield* Effect.die(new Error("a session takes one prompt at a time"))
           const cancelled = yield* Deferred.make<void>()
           yield* Ref.set(asked, cancelled)
-          yield* touch
+          progress.note()
           const turn = agents.prompt({
             options,
             sessionId,
             number: yield* Ref.updateAndGet(turns, (n) => n + 1),
             text,
             emit: (event) =>
-              Effect.andThen(
-                Effect.sync(() => buffer.offer(event)),
-                touch
-              ),
+              Effect.sync(() => {
+                if (isProgress(event)) progress.note()
+                buffer.offer(event)
+              }),
             costs: (running) => Effect.sync(() => costMeter.saw(running)),
             cancelled: Deferred.await(cancelled)
           })
-          return yield* withTurnLimits(turn, launch, options.acp, Ref.get(activity)).pipe(
+          return yield* withTurnLimits(turn, launch, options.acp, progress).pipe(
             Effect.ensuring(Ref.set(asked, null))
           )
         })
@@ -101,8 +101,7 @@ export const layer = (agents: ScriptedAgents): Layer.Layer<AgentSessions> =>
           prompt,
           cancel,
           takeCost: Effect.sync(costMeter.take),
-          events: buffer.events,
-          lastActivityAt: Ref.get(activity)
+          events: buffer.events
         }
         return session
       })

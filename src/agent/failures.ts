@@ -126,7 +126,7 @@ export const timedOut = (
     {
       read_timeout: `${adapter.name} did not answer ${doing} within ${milliseconds} ms`,
       prompt_timeout: `${adapter.name} was stopped: its turn took more than ${milliseconds} ms`,
-      stall_timeout: `${adapter.name} was stopped: silent for ${milliseconds} ms`
+      stall_timeout: `${adapter.name} was stopped: it made no progress for ${milliseconds} ms`
     }[reason]
   )
 

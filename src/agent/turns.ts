@@ -7,6 +7,7 @@ import type { Launch } from "./launch.ts"
 import type { Observer } from "./observer.ts"
 import { PromptAnswer } from "./protocol.ts"
 import { oneLine } from "./text.ts"
+import type { Progress } from "./progress.ts"
 import { type TurnLimits, withTurnLimits } from "./turn.ts"
 import { cutOff, nothingUsed, tokensOf } from "./usage.ts"
 
@@ -17,6 +18,7 @@ export const makeTurns = (
   connection: AcpConnection,
   launch: Launch,
   observer: Observer,
+  progress: Progress,
   sessionId: string,
   limits: TurnLimits
 ): Pick<AgentSession, "prompt" | "cancel"> => {
@@ -77,8 +79,8 @@ export const makeTurns = (
       if (observer.turnState() !== "idle")
         return yield* Effect.die(new Error("a session takes one prompt at a time"))
       observer.setTurnState("open")
-      yield* connection.touch
-      return yield* withTurnLimits(turn(text), launch, limits, connection.lastActivityAt).pipe(
+      progress.note()
+      return yield* withTurnLimits(turn(text), launch, limits, progress).pipe(
         // Still open: a clock struck or the caller went away. The agent is told; its answer no longer counts.
         Effect.ensuring(cancel)
       )

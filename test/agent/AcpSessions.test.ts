@@ -425,22 +425,73 @@ describe("a turn", () => {
     }).pipe(Effect.provide(layer))
   )
 
-  it.effect("is stopped when the agent is silent, and any byte is a sign of life", () =>
+  const progress: ReadonlyArray<Readonly<Record<string, unknown>>> = [
+    { sessionUpdate: "agent_message_chunk", content: { type: "text", text: "a" } },
+    { sessionUpdate: "agent_thought_chunk", content: { type: "text", text: "b" } },
+    { sessionUpdate: "tool_call", toolCallId: "1", title: "build", status: "pending" },
+    { sessionUpdate: "tool_call_update", toolCallId: "1", status: "in_progress" },
+    { sessionUpdate: "plan", entries: [{ content: "c", status: "pending", priority: "low" }] },
+    { sessionUpdate: "usage_update", used: 10, size: 100 }
+  ]
+
+  for (const update of progress)
+    it.effect(`goes on as long as the agent gets on: ${String(update["sessionUpdate"])}`, () =>
+      Effect.gen(function* () {
+        const peer = yield* makePeer
+        const session = yield* openWith(peer, "demo", { stallTimeoutMs: 4000 })
+        const { turn } = yield* prompting(session, peer)
+        yield* TestClock.adjust("3 seconds")
+        yield* peer.update(update)
+        yield* until(session, (event) => event._tag !== "Notice")
+        yield* TestClock.adjust("3 seconds")
+        assert.isUndefined(turn.pollUnsafe())
+        yield* TestClock.adjust("1 second")
+        assert.strictEqual((yield* failureOf(turn)).reason, "stall_timeout")
+        assert.strictEqual((yield* peer.next).method, "session/cancel")
+      }).pipe(Effect.provide(layer))
+    )
+
+  it.effect("goes on while a long line is on its way", () =>
     Effect.gen(function* () {
       const peer = yield* makePeer
       const session = yield* openWith(peer, "demo", { stallTimeoutMs: 4000 })
-      const { turn } = yield* prompting(session, peer)
-      yield* TestClock.adjust("3 seconds")
-      yield* peer.send({ id: 999, result: {} })
-      yield* until(session, (event) => event._tag === "Notice")
-      yield* TestClock.adjust("3 seconds")
+      const { turn, id } = yield* prompting(session, peer)
+      const answer = JSON.stringify({ jsonrpc: "2.0", id, result: finished })
+      for (const part of [answer.slice(0, 10), answer.slice(10, 20), answer.slice(20)]) {
+        yield* peer.raw(part)
+        yield* TestClock.adjust("3 seconds")
+      }
       assert.isUndefined(turn.pollUnsafe())
-      assert.strictEqual(yield* session.lastActivityAt, 3000)
-      yield* TestClock.adjust("1 second")
-      assert.strictEqual((yield* failureOf(turn)).reason, "stall_timeout")
-      assert.strictEqual((yield* peer.next).method, "session/cancel")
+      yield* peer.raw("\n")
+      assert.strictEqual((yield* Fiber.join(turn)).stopReason, "end_turn")
     }).pipe(Effect.provide(layer))
   )
+
+  const heartbeats = {
+    "a notification that we do not know": (peer: Peer) => peer.send({ method: "heartbeat", params: {} }),
+    "an update that we do not know": (peer: Peer) => peer.update({ sessionUpdate: "still_here" }),
+    "an empty message": (peer: Peer) =>
+      peer.update({ sessionUpdate: "agent_message_chunk", content: { type: "text", text: "" } }),
+    "an update of a tool that says nothing": (peer: Peer) =>
+      peer.update({ sessionUpdate: "tool_call_update", toolCallId: "1" }),
+    "an answer to nothing": (peer: Peer) => peer.send({ id: 999, result: {} }),
+    stderr: (peer: Peer) => peer.stderr("waiting...\n")
+  }
+
+  for (const [what, beat] of Object.entries(heartbeats))
+    it.effect(`is stopped although the agent says that it lives: ${what}`, () =>
+      Effect.gen(function* () {
+        const peer = yield* makePeer
+        const session = yield* openWith(peer, "demo", { stallTimeoutMs: 4000 })
+        const { turn } = yield* prompting(session, peer)
+        for (let second = 0; second < 4; second++) {
+          assert.isUndefined(turn.pollUnsafe())
+          yield* beat(peer)
+          yield* TestClock.adjust("1 second")
+        }
+        assert.strictEqual((yield* failureOf(turn)).reason, "stall_timeout")
+      }).pipe(Effect.provide(layer))
+    )
 
   it.effect("may be silent for ever when the stall timeout is 0", () =>
     Effect.gen(function* () {

@@ -241,7 +241,24 @@ describe("retries", () => {
     assert.deepStrictEqual(house.files(), ["Done/A.md"])
   })
 
-  it("ends a turn after silence, not after heartbeats of waiting, and retries", () => {
+  it("ends a turn that makes no progress, whatever signs of life the agent gives", () => {
+    const house = makeHousehold({
+      config: { acp: { stallTimeoutMs: 60_000, promptTimeoutMs: 86_400_000 } },
+      issues: { "Todo/A.md": {} },
+      behaviour: {
+        prompt: inTurn((turn) =>
+          Effect.forever(
+            Effect.andThen(Effect.sleep("30 seconds"), turn.emit({ _tag: "Notice", text: "waiting" }))
+          )
+        )
+      }
+    })
+    house.advance("90 seconds")
+    assert.deepInclude(house.record("A").history[0]?.outcome, { reason: "agent_stall_timeout" })
+    assert.deepStrictEqual(house.files(), ["Done/A.md"])
+  })
+
+  it("ends a turn after silence, and retries", () => {
     const house = makeHousehold({
       config: { acp: { stallTimeoutMs: 60_000 } },
       issues: { "Todo/A.md": {} },
