@@ -34,8 +34,11 @@ import { type RunSignal, RunSignals, SignalRefused } from "./RunSignals.ts"
 import { CommandRefused, type OperatorCommand, Scheduler, type SchedulerView } from "./Scheduler.ts"
 import { evolve, holdsSlot, issueOf } from "./state.ts"
 
-/** Entries after which the journal is replaced by one snapshot. */
-const COMPACT_AFTER = 2_000
+export interface SchedulerOptions {
+  /** Entries after which the journal is replaced by one snapshot. */
+  readonly compactAfter: number
+}
+
 /** Pause before what could not be journaled is tried again. */
 const JOURNAL_RETRY = Duration.seconds(1)
 /** Time that all runs have to end by themselves at a graceful stop, hooks and hand-overs included. */
@@ -43,7 +46,7 @@ const SHUTDOWN_GRACE = Duration.seconds(4)
 /** Timers sleep no longer than this and then look again: a changed wall clock cannot make them miss. */
 const LONGEST_SLEEP = Duration.minutes(10)
 
-const make = Effect.gen(function* () {
+const make = Effect.fnUntraced(function* ({ compactAfter }: SchedulerOptions) {
   const hurry = yield* Hurry
   const journal = yield* Journal
   const tracker = yield* Tracker
@@ -243,7 +246,7 @@ const make = Effect.gen(function* () {
   })
 
   const compactWhenLong = Effect.gen(function* () {
-    if ((yield* journal.length) < COMPACT_AFTER) return
+    if ((yield* journal.length) < compactAfter) return
     yield* journal
       .compact(snapshotOf(state))
       .pipe(Effect.catch((error) => Effect.logWarning("journal is not compacted", error)))
@@ -427,5 +430,9 @@ const make = Effect.gen(function* () {
 })
 
 /** The loop and the way up for agents: two faces of one state. */
-export const layer: Layer.Layer<Scheduler | RunSignals, JournalError, Journal | Tracker | Workflow | Runs> =
-  Layer.effectContext(make)
+export const layerWith = (
+  options: SchedulerOptions
+): Layer.Layer<Scheduler | RunSignals, JournalError, Journal | Tracker | Workflow | Runs> =>
+  Layer.effectContext(make(options))
+
+export const layer = layerWith({ compactAfter: 2_000 })

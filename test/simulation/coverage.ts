@@ -15,7 +15,7 @@ export const POOL_FAULTS = [
 ] as const
 export type PoolFault = (typeof POOL_FAULTS)[number]
 
-/** Everything that goes wrong, or is done to symphony, by kind. A run of 1,000 seeds must have hit each. */
+/** What goes wrong, is done to symphony, or comes about seldom, by kind. A run of 1,000 seeds must have hit each. */
 export const FAULTS = [
   ...POOL_FAULTS,
   "agent asks",
@@ -43,6 +43,7 @@ export const FAULTS = [
   "crash of process",
   "handoff fails",
   "hook fails",
+  "journal compacts",
   "journal fails",
   "operator answers",
   "operator answers early",
@@ -88,6 +89,7 @@ export const STAGES = [
   "publishing",
   "published",
   "relocating",
+  "compacting",
   "booting"
 ] as const
 export type Stage = (typeof STAGES)[number]

@@ -162,6 +162,13 @@ export const MUTATIONS: ReadonlyArray<Mutation> = [
     deep: true
   },
   {
+    name: "snapshot-forgets",
+    file: "scheduler/memory.ts",
+    from: `encode({ _tag: "Snapshot", state })`,
+    to: `encode({ _tag: "Snapshot", state: emptyState })`,
+    breaks: ["totals never fall", "no effect by an old generation", "nothing is deleted before its export"]
+  },
+  {
     name: "removed-before-export",
     file: "run/removeFinished.ts",
     from: `if (workflow.config.handoff.mode !== "none" && !isHandedOver && last !== undefined) {`,

@@ -54,6 +54,7 @@ const TRACKER_ROOT = "/project/issues"
 const OPERATIONS = [
   "journal append",
   "journal appended",
+  "journal compact",
   "tracker move",
   "tracker link",
   "tracker unlink",
@@ -90,6 +91,8 @@ export const simulate = (plan: Plan): Outcome => {
   const begin = machine.now()
   const mode: Mode = dice.pick(["patch", "patch", "pull_request", "none"])
   let settings = drawSettings(dice)
+  // So few that every world does what takes a real journal weeks.
+  const compactAfter = makeDice(~plan.seed).between(50, 300)
   const definition = () => testWorkflow({ config: configOf(settings, mode, TRACKER_ROOT) })
   const workflow = definition()
   const house = makeHouseWorld({ workflow, now: machine.wall })
@@ -226,6 +229,8 @@ export const simulate = (plan: Plan): Outcome => {
     return true
   }
 
+  /** The life that is compacting its journal. */
+  let compacting = -1
   const journalLeaf = Layer.effect(
     Journal,
     Effect.gen(function* () {
@@ -260,12 +265,25 @@ export const simulate = (plan: Plan): Outcome => {
             )
           ),
         compact: (entry) =>
-          Effect.tap(
-            inner.compact(entry),
-            Effect.sync(() => {
-              trace("journal compacted")
-              ledger.compacted()
-            })
+          Effect.suspend(() => {
+            compacting = lives
+            return io(
+              "journal compact",
+              () =>
+                inTrouble("journal fails", 0.001, 10 * MINUTE)
+                  ? Effect.fail(refused("compact"))
+                  : Effect.void,
+              quick
+            )
+          }).pipe(
+            Effect.andThen(inner.compact(entry)),
+            Effect.tap(
+              Effect.sync(() => {
+                hit("journal compacts")
+                ledger.compacted()
+              })
+            ),
+            Effect.ensuring(Effect.sync(() => (compacting = -1)))
           )
       })
     })
@@ -370,6 +388,7 @@ export const simulate = (plan: Plan): Outcome => {
       workflow: definition(),
       world: house,
       leaves,
+      scheduler: { compactAfter },
       operator: mode === "pull_request" ? { repository: "o/r" } : {}
     })
   }
@@ -605,6 +624,7 @@ export const simulate = (plan: Plan): Outcome => {
     for (const run of live) coverage.stages[run.stage] += 1
     const relocating = [...ledger.issues.values()].some((issue) => issue.relocation !== null)
     if (relocating) coverage.stages.relocating += 1
+    if (compacting === lives) coverage.stages.compacting += 1
     if (live.length === 0 && !relocating) coverage.stages.idle += 1
   }
 

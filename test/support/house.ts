@@ -187,6 +187,8 @@ export interface HouseOptions {
   readonly world: HouseWorld
   readonly workflow: WorkflowDefinition
   readonly operator?: Partial<Operator["Service"]>
+  /** Of the scheduler, where they are not its own. */
+  readonly scheduler?: SchedulerLive.SchedulerOptions
   /** Stand in the place of what is in memory. */
   readonly leaves?: {
     readonly tracker?: ReturnType<typeof MemoryTracker.layer>
@@ -196,7 +198,7 @@ export interface HouseOptions {
 }
 
 /** The production layers over leaves in memory: one life of the program. Ends gracefully with its scope. */
-export const houseLayer = ({ leaves = {}, operator = {}, workflow, world }: HouseOptions) => {
+export const houseLayer = ({ leaves = {}, operator = {}, scheduler, workflow, world }: HouseOptions) => {
   const grants = RunGrants.layer.pipe(Layer.provide(seededTokens))
   const ground = Layer.mergeAll(
     leaves.tracker ?? MemoryTracker.layer(world.tracker, { before: (step) => world.behaviour.tracker(step) }),
@@ -234,7 +236,7 @@ export const houseLayer = ({ leaves = {}, operator = {}, workflow, world }: Hous
   )
   return opened.pipe(
     Layer.provideMerge(Layer.mergeAll(RunTools.layer, BoardLive.layer)),
-    Layer.provideMerge(SchedulerLive.layer),
+    Layer.provideMerge(scheduler === undefined ? SchedulerLive.layer : SchedulerLive.layerWith(scheduler)),
     Layer.provideMerge(RunsLive.layer),
     Layer.provideMerge(agents(world)),
     Layer.provideMerge(Layer.mergeAll(ground, ToolsOverHttp.layer))
