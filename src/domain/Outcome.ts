@@ -39,6 +39,20 @@ export const RunOutcome = Schema.TaggedUnion({
   Cancelled: { reason: CancelReason }
 })
 export type RunOutcome = typeof RunOutcome.Type
+/** Why it ended so, in a word that stays the same. */
+export const reasonOf = (outcome: RunOutcome): string => {
+  switch (outcome._tag) {
+    case "Completed":
+      return outcome.state
+    case "Waiting":
+      return outcome.question
+    case "Continue":
+    case "Failed":
+    case "Cancelled":
+      return outcome.reason
+  }
+}
+
 export type FailedOutcome = Extract<RunOutcome, { _tag: "Failed" }>
 
 /** What a failed stage of a run raises; becomes `RunOutcome.Failed`. */

@@ -43,6 +43,8 @@ export interface RunContext extends RunUsage {
   readonly report: Report
   /** Whether `before_run` is behind it, so that `after_run` is owed. */
   readonly begun: Ref.Ref<boolean>
+  /** The agent's session; null before there is one. */
+  readonly session: Ref.Ref<string | null>
   readonly services: RunServices
   /** Changes what people see of the run just now. */
   readonly progress: (change: Partial<RunProgress>) => Effect.Effect<void>

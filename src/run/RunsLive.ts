@@ -54,6 +54,12 @@ import { handoffRequest, noteStage, type RunContext, type RunServices, workspace
 import { handsOver } from "./exportWork.ts"
 import { noMeters, takeUsed } from "./usage.ts"
 
+/** What is logged names the session, where there has been one. */
+const inSession = <A, E, R>(run: RunContext, effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+  Effect.flatMap(Ref.get(run.session), (session) =>
+    session === null ? effect : Effect.annotateLogs(effect, "session_id", session)
+  )
+
 /** The part of a run that has an agent: from its claim until there is nothing more to say. */
 const conversation = (run: RunContext): Effect.Effect<Conclusion, RunFenced> =>
   Effect.gen(function* () {
@@ -63,7 +69,9 @@ const conversation = (run: RunContext): Effect.Effect<Conclusion, RunFenced> =>
       prepare(run, issue),
       Deferred.await(run.mail.cancelled).pipe(Effect.map((reason) => ({ _tag: "Gone", reason }) as const))
     )
-    return prepared._tag === "Gone" ? cancelled(prepared.reason) : yield* converse(run, prepared)
+    return prepared._tag === "Gone"
+      ? cancelled(prepared.reason)
+      : yield* inSession(run, converse(run, prepared))
   }).pipe(
     Effect.scoped,
     Effect.catchTag("RunFailure", (failure) =>
@@ -98,27 +106,34 @@ const recoveredConversation = (run: RunContext): Effect.Effect<Conclusion, RunFe
     )
   })
 
+/** Ends what the run has running, and how its conversation ended. */
+const concluded = (run: RunContext): Effect.Effect<Conclusion, RunFenced> =>
+  Effect.gen(function* () {
+    const { record, order } = run
+    if (record.conclusion !== null) {
+      // Of an earlier process: it may have died in a hook.
+      yield* quiesce(run)
+      return record.conclusion
+    }
+    const conclusion = yield* order.recovering ? recoveredConversation(run) : conversation(run)
+    yield* noteStage(run, "quiescing")
+    yield* inSession(run, quiesce(run))
+    // Nothing of the run is alive: what it has used is all that it will have used.
+    const late = yield* takeUsed(run, noTokens)
+    if (!isNothing(late.tokens)) yield* run.report({ _tag: "UsageCounted", ...late })
+    yield* run.report({ _tag: "Quiesced", conclusion })
+    return conclusion
+  })
+
 /** One run from claim, or from the stage that a predecessor died in, to its end. */
 const work = (run: RunContext): Effect.Effect<void, RunFenced> =>
   Effect.gen(function* () {
-    const { record, order } = run
-    let conclusion = record.conclusion
-    if (conclusion === null) {
-      conclusion = yield* order.recovering ? recoveredConversation(run) : conversation(run)
-      yield* noteStage(run, "quiescing")
-      yield* quiesce(run)
-      // Nothing of the run is alive: what it has used is all that it will have used.
-      const late = yield* takeUsed(run, noTokens)
-      if (!isNothing(late.tokens)) yield* run.report({ _tag: "UsageCounted", ...late })
-      yield* run.report({ _tag: "Quiesced", conclusion })
-    } else {
-      // Of an earlier process: it may have died in a hook.
-      yield* quiesce(run)
-    }
+    const { record } = run
+    const conclusion = yield* concluded(run)
     // Whatever was signalled before the tokens were revoked counts, however the conversation ended.
     const claim =
       record.done ?? ((yield* Deferred.isDone(run.mail.done)) ? yield* Deferred.await(run.mail.done) : null)
-    const outcome = yield* finish(run, conclusion, claim)
+    const outcome = yield* inSession(run, finish(run, conclusion, claim))
     yield* noteStage(run, "ended", outcome._tag)
     yield* run.report({ _tag: "RunEnded", outcome })
   })
@@ -174,11 +189,17 @@ const make = Effect.gen(function* () {
       lastEventAt: yield* Clock.currentTimeMillis,
       sandbox: null
     })
+    const session = yield* Ref.make(record.session)
     const run: RunContext = {
       order,
       record,
       mail: yield* makeMail,
-      report,
+      report: (what) =>
+        Effect.andThen(
+          report(what),
+          what._tag === "SessionOpened" ? Ref.set(session, what.session) : Effect.void
+        ),
+      session,
       tokens: yield* Ref.make(tokensOf(record)),
       meters: yield* Ref.make(noMeters),
       begun: yield* Ref.make(hadBegun(record)),

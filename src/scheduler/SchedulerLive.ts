@@ -14,6 +14,7 @@ import {
 } from "effect"
 import type { IssueId, RunId } from "../domain/ids.ts"
 import type { Problem } from "../domain/Problem.ts"
+import { reasonOf } from "../domain/Outcome.ts"
 import { Journal, type JournalError } from "../journal/Journal.ts"
 import { Tracker } from "../tracker/Tracker.ts"
 import { Workflow } from "../workflow/Workflow.ts"
@@ -130,6 +131,7 @@ const make = Effect.fnUntraced(function* ({ compactAfter }: SchedulerOptions) {
         issue_id: record.issue,
         issue_identifier: record.identifier,
         run: record.run,
+        ...(record.session === null ? {} : { session_id: record.session }),
         attempt: record.attempt,
         kind: record.kind
       })
@@ -157,7 +159,7 @@ const make = Effect.fnUntraced(function* ({ compactAfter }: SchedulerOptions) {
     const log =
       outcome._tag === "Failed"
         ? Effect.logWarning("run failed").pipe(
-            Effect.annotateLogs({ class: outcome.class, reason: outcome.message })
+            Effect.annotateLogs({ class: outcome.class, error: outcome.message })
           )
         : Effect.logInfo("run ended")
     return log.pipe(
@@ -165,7 +167,9 @@ const make = Effect.fnUntraced(function* ({ compactAfter }: SchedulerOptions) {
         issue_id: run.issue,
         issue_identifier: run.identifier,
         run: run.run,
-        outcome: outcome._tag
+        ...(run.session === null ? {} : { session_id: run.session }),
+        outcome: outcome._tag,
+        reason: reasonOf(outcome)
       })
     )
   }

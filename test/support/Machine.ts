@@ -6,6 +6,7 @@ import {
   Effect,
   Exit,
   Fiber,
+  Logger,
   Random,
   References,
   Scheduler,
@@ -144,6 +145,7 @@ export interface MachineOptions {
   readonly opsBeforeYield?: number
   /** Silence by default. */
   readonly logLevel?: "Debug" | "Info" | "Warn" | "None"
+  readonly logger?: Logger.Logger<unknown, unknown>
 }
 
 export const makeMachine = (options: MachineOptions = {}): Machine => {
@@ -243,7 +245,10 @@ export const makeMachine = (options: MachineOptions = {}): Machine => {
         nextDoubleUnsafe: dice.next,
         nextIntUnsafe: () => dice.between(Number.MIN_SAFE_INTEGER / 2, Number.MAX_SAFE_INTEGER / 2)
       }),
-      Context.add(References.MinimumLogLevel, options.logLevel ?? "None")
+      Context.add(References.MinimumLogLevel, options.logLevel ?? "None"),
+      options.logger === undefined
+        ? (context) => context
+        : Context.add(Logger.CurrentLoggers, new Set([options.logger]))
     )
     const fork = Effect.runForkWith(services)
     let value: A | undefined
