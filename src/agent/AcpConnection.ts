@@ -9,7 +9,6 @@ import { makeLineSplitter, MAX_LINE_BYTES } from "./lines.ts"
 import { answerPermission } from "./permissions.ts"
 import { makeStderrLog } from "./stderr.ts"
 import { oneLine } from "./text.ts"
-import { monotonicMillis } from "./turn.ts"
 import type { ReadUpdate } from "./updates.ts"
 
 /** A JSON-RPC error that the agent answered with. */

@@ -45,6 +45,6 @@ export const doneState = (policies: StatePolicies): string | undefined => {
   return terminal.find((name) => sameState(name, "done")) ?? terminal[0]
 }
 
-/** Where an issue is parked: the first declared holding state, else `Parked`. */
+/** Where an issue is parked: the first declared holding state, else `Parked`, which is then made when needed. */
 export const parkingState = (policies: StatePolicies): string =>
   statesWithRole(policies, "holding")[0] ?? "Parked"

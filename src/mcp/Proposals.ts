@@ -1,5 +1,5 @@
-import { createHash } from "node:crypto"
 import { DateTime, Effect, Ref, Semaphore } from "effect"
+import type { Issue } from "../domain/Issue.ts"
 import { parkingState } from "../domain/State.ts"
 import type { Tracker } from "../tracker/Tracker.ts"
 import type { Workflow } from "../workflow/Workflow.ts"
@@ -15,9 +15,20 @@ export const PROPOSALS_PER_RUN = 10
  * dispatched from, and name the run that they came from.
  */
 export interface Proposals {
-  /** The same proposal made again gets the answer of the first and files nothing. */
+  /** What any run of the issue has proposed under this title gets the answer of the first, and files nothing. */
   readonly propose: (grant: Grant, proposal: typeof ProposeIssue.Type) => Effect.Effect<ToolResult>
 }
+
+const sameTitle = (left: string, right: string): boolean => {
+  const key = (title: string) => title.trim().replaceAll(/\s+/g, " ").toLowerCase()
+  return key(left) === key(right)
+}
+
+const filed = ({ identifier, state }: Pick<Issue, "identifier" | "state">): ToolResult =>
+  accepted(
+    `Proposed as ${identifier} in ${state}. It does not start by itself: a person decides about it. ` +
+      "Go on with your own issue."
+  )
 
 const normalized = (proposal: typeof ProposeIssue.Type) => ({
   title: proposal.title.trim(),
@@ -29,17 +40,16 @@ const normalized = (proposal: typeof ProposeIssue.Type) => ({
 export const makeProposals = (tracker: Tracker["Service"], workflow: Workflow["Service"]) =>
   Effect.gen(function* () {
     const oneAtATime = yield* Semaphore.make(1)
-    /** Answers by digest, so that what is kept does not grow with what the agent sends. */
-    const answers = yield* Ref.make<ReadonlyMap<string, ToolResult>>(new Map())
+    const count = yield* Ref.make(0)
 
     const propose = Effect.fn("Proposals.propose")(
       function* (grant: Grant, proposal: typeof ProposeIssue.Type) {
         const wanted = normalized(proposal)
-        const key = createHash("sha256").update(JSON.stringify(wanted)).digest("hex")
-        const before = yield* Ref.get(answers)
-        const first = before.get(key)
-        if (first !== undefined) return first
-        if (before.size >= PROPOSALS_PER_RUN) {
+        const first = (yield* tracker.snapshot).issues.find(
+          ({ proposedBy, title }) => proposedBy === grant.identifier && sameTitle(title, wanted.title)
+        )
+        if (first !== undefined) return filed(first)
+        if ((yield* Ref.get(count)) >= PROPOSALS_PER_RUN) {
           return refused(
             `You have proposed ${PROPOSALS_PER_RUN} issues, which is all that one run may. ` +
               "Put what is left into the summary of your own issue."
@@ -60,12 +70,8 @@ export const makeProposals = (tracker: Tracker["Service"], workflow: Workflow["S
         yield* Effect.logInfo("an agent proposed an issue").pipe(
           Effect.annotateLogs({ proposed: created.identifier, state: created.state })
         )
-        const answer = accepted(
-          `Proposed as ${created.identifier} in ${created.state}, where a person will look at it. ` +
-            "It does not start by itself. Go on with your own issue."
-        )
-        yield* Ref.set(answers, new Map(before).set(key, answer))
-        return answer
+        yield* Ref.update(count, (n) => n + 1)
+        return filed(created)
       },
       Effect.catchTags({
         IssueRefused: (error) => Effect.succeed(refused(`The proposal was refused: ${error.message}.`)),

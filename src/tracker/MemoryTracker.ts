@@ -108,7 +108,8 @@ export const layer = (
         labels: issue.labels.map((label) => label.trim().toLowerCase()),
         blockedBy: issue.blockedBy,
         createdAt,
-        updatedAt: createdAt
+        updatedAt: createdAt,
+        proposedBy: issue.extra["proposed_by"] ?? null
       })
       return { identifier: Identifier.make(identifier), state, path }
     }),

@@ -68,7 +68,7 @@ export interface NewIssue {
   /** Default: `<PREFIX>-<next number>`, over all states. */
   readonly identifier: string | null
   readonly title: string
-  /** Default: the first active state. Must be a declared state. */
+  /** Default: the first active state. Must be a declared state, or the one that issues are parked in. */
   readonly state: string | null
   readonly description: string | null
   readonly priority: number | null

@@ -1,7 +1,7 @@
 import { Result } from "effect"
 import { stringify } from "yaml"
 import { nameFault } from "../domain/names.ts"
-import { policyOf, type StatePolicies, statesWithRole } from "../domain/State.ts"
+import { parkingState, policyOf, sameState, type StatePolicies, statesWithRole } from "../domain/State.ts"
 import { unmarked } from "./notes.ts"
 import { IssueRefused, type NewIssue } from "./Tracker.ts"
 
@@ -51,11 +51,12 @@ export const checkNewIssue = (
   }
   const extra = Object.keys(issue.extra).find((key) => FIELDS.has(key) || !/^[a-z][a-z0-9_]*$/.test(key))
   if (extra !== undefined) return refuse(extra, "it cannot be set as further front matter")
-  const state = issue.state ?? statesWithRole(policies, "active")[0]
-  const declared = state === undefined ? undefined : policyOf(policies, state)
-  return declared === undefined
+  const state = issue.state ?? statesWithRole(policies, "active")[0] ?? ""
+  const parking = parkingState(policies)
+  const name = policyOf(policies, state)?.name ?? (sameState(state, parking) ? parking : undefined)
+  return name === undefined
     ? refuse("state", `"${state}" is not declared; there are ${policies.map(({ name }) => name).join(", ")}`)
-    : Result.succeed(declared.name)
+    : Result.succeed(name)
 }
 
 /** `<PREFIX>-<next number>`, with the prefix that most of the names have. */

@@ -4,6 +4,7 @@ import { TestClock } from "effect/testing"
 import { PROPOSALS_PER_RUN } from "../../src/mcp/Proposals.ts"
 import { RunTools } from "../../src/mcp/RunTools.ts"
 import { TrackerError, Tracker } from "../../src/tracker/Tracker.ts"
+import { makeTrackerWorld } from "../../src/tracker/TrackerWorld.ts"
 import { grantOf, Ground, Tools, World } from "./support.ts"
 
 const grant = grantOf("DEMO-1")
@@ -199,6 +200,18 @@ describe("the tools of a run", () => {
       }).pipe(Effect.provide(Tools))
     )
 
+    it.effect("files the same title once for an issue, over all of its runs", () =>
+      Effect.gen(function* () {
+        const proposal = { title: "Speed up the build" }
+        const first = yield* accepted("propose_issue", proposal)
+        const retried = { ...proposal, title: " Speed up  the build ", description: "Told anew." }
+        assert.strictEqual(yield* accepted("propose_issue", retried, grantOf("DEMO-1", 2)), first)
+        assert.lengthOf(yield* Ref.get((yield* World).created), 1)
+        yield* accepted("propose_issue", proposal, grantOf("DEMO-2", 3))
+        assert.lengthOf(yield* Ref.get((yield* World).created), 2, "another issue's is another")
+      }).pipe(Effect.provide(Tools))
+    )
+
     it.effect("stops at the quota of a run; another run has its own", () =>
       Effect.gen(function* () {
         for (let n = 0; n < PROPOSALS_PER_RUN; n++) yield* accepted("propose_issue", { title: `Idea ${n}` })
@@ -211,6 +224,7 @@ describe("the tools of a run", () => {
 
     it.effect("a tracker that cannot write is a tool error, and spends nothing of the quota", () => {
       const failing = Layer.mock(Tracker, {
+        snapshot: Effect.succeed(makeTrackerWorld({ states: [] }).snapshot()),
         create: () => new TrackerError({ operation: "create", path: "issues", detail: "disk full" })
       })
       return Effect.gen(function* () {

@@ -6,6 +6,8 @@ import { type Grant, RunGrants } from "../../src/mcp/RunGrants.ts"
 import { RunTools } from "../../src/mcp/RunTools.ts"
 import { type RunSignal, RunSignals, SignalRefused } from "../../src/scheduler/RunSignals.ts"
 import { type NewIssue, Tracker } from "../../src/tracker/Tracker.ts"
+import * as MemoryTracker from "../../src/tracker/MemoryTracker.ts"
+import { makeTrackerWorld } from "../../src/tracker/TrackerWorld.ts"
 import { Workflow } from "../../src/workflow/Workflow.ts"
 import { testState, testWorkflow } from "../support/workflow.ts"
 
@@ -75,36 +77,36 @@ const memorySignals = Layer.effect(
   })
 )
 
+const states = [
+  testState("Todo", "active"),
+  testState("Review", "active"),
+  testState("Triage", "holding"),
+  testState("Done", "terminal")
+]
+
 const recordingTracker = Layer.unwrap(
-  Effect.map(World, (world) =>
-    Layer.mock(Tracker, {
-      create: (issue) =>
-        Ref.modify(world.created, (all) => [
-          {
-            identifier: Identifier.make(`DEMO-${100 + all.length}`),
-            state: issue.state ?? "Todo",
-            path: "issues/x.md"
-          },
-          [...all, issue]
-        ])
-    })
-  )
+  Effect.gen(function* () {
+    const world = yield* World
+    const folder = makeTrackerWorld({ states })
+    folder.put("Done/DEMO-99.md", {})
+    const inMemory = yield* Effect.map(Layer.build(MemoryTracker.layer(folder)), (built) =>
+      Context.get(built, Tracker)
+    )
+    return Layer.succeed(
+      Tracker,
+      Tracker.of({
+        ...inMemory,
+        create: (issue) =>
+          Effect.tap(
+            inMemory.create(issue),
+            Ref.update(world.created, (all) => [...all, issue])
+          )
+      })
+    )
+  })
 )
 
-const fixedWorkflow = Layer.mock(Workflow, {
-  current: Effect.succeed(
-    testWorkflow({
-      config: {
-        states: [
-          testState("Todo", "active"),
-          testState("Review", "active"),
-          testState("Triage", "holding"),
-          testState("Done", "terminal")
-        ]
-      }
-    })
-  )
-})
+const fixedWorkflow = Layer.mock(Workflow, { current: Effect.succeed(testWorkflow({ config: { states } })) })
 
 export const Grants = RunGrants.layer.pipe(Layer.provide(SecureRandom.layerWebCrypto))
 

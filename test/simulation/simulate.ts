@@ -54,7 +54,6 @@ const TRACKER_ROOT = "/project/issues"
 const OPERATIONS = [
   "journal append",
   "journal appended",
-  "journal compact",
   "tracker move",
   "tracker link",
   "tracker unlink",
@@ -267,6 +266,7 @@ export const simulate = (plan: Plan): Outcome => {
         compact: (entry) =>
           Effect.suspend(() => {
             compacting = lives
+            if (isFaulty() && dice.chance(0.03)) tasksToDeath = dice.between(0, 8)
             return io(
               "journal compact",
               () =>

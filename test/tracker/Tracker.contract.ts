@@ -294,6 +294,16 @@ export const trackerContract = (name: string, bench: Effect.Effect<Bench, never,
         }
       }))
 
+    test("creates what an agent proposes, naming who did", (bench, start) =>
+      Effect.gen(function* () {
+        const tracker = yield* start
+        yield* tracker.create({ ...plain, state: "Parked", extra: { proposed_by: "A" } })
+        assert.deepInclude((yield* tracker.snapshot).byId.get(id("ISSUE-1")), {
+          state: "Parked",
+          proposedBy: "A"
+        })
+      }))
+
     test("appends a note once, and nothing in it can pass for ours", (bench, start) =>
       Effect.gen(function* () {
         bench.put("Todo/A.md", { title: "T", description: "Body" })
