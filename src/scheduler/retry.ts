@@ -11,8 +11,8 @@ export const FIRST_BACKOFF = Duration.seconds(10)
 /** Waiting for a rate limit without a stated reset: twice as long each time. */
 export const RATE_LIMIT_DELAY = Duration.minutes(1)
 export const LONGEST_UNSTATED_WAIT = Duration.hours(1)
-/** A stated reset further away than this is not believed at once: look again after it. */
-export const LONGEST_RATE_LIMIT_WAIT = Duration.hours(6)
+/** Longer than the window of any plan: a stated reset further away is not believed at once, look again after it. */
+export const LONGEST_RATE_LIMIT_WAIT = Duration.days(8)
 
 /** The reason of a run whose agent is done and whose work is kept, but did not get out. */
 export const HANDOFF_FAILED = "handoff_failed"

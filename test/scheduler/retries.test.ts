@@ -156,6 +156,22 @@ describe("retries", () => {
     assert.deepStrictEqual(house.files(), ["Parked/A.md"])
   })
 
+  it("waits a week for a stated reset, and asks again after eight days of one that is further away", () => {
+    for (const [days, asked] of [
+      [7, 7],
+      [30, 8]
+    ] as const) {
+      const house = makeHousehold({ issues: { "Todo/A.md": {} }, started: false })
+      const reset = house.machine.now() + days * 86_400_000
+      house.world.behaviour.prompt = inTurn(failing("rate_limit", reset))
+      house.start()
+      house.advance(`${asked * 24 - 1} hours`)
+      assert.strictEqual(startsOf(house).length, 1)
+      house.advance("2 hours")
+      assert.deepStrictEqual(house.files(), ["Done/A.md"])
+    }
+  })
+
   it("counts a reset that was over before it was stated as none", () => {
     const house = makeHousehold({
       config: { agent: { circuitBreakerThreshold: 2 } },

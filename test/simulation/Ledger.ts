@@ -224,7 +224,7 @@ export const makeLedger = (facts: Facts) => {
       }
       if (outcome.class === "rate_limit" && outcome.resetAt !== null) {
         require(next.dueAt >=
-          Math.min(outcome.resetAt, event.at + 6 * 3_600_000), "retries wait as stated", () =>
+          Math.min(outcome.resetAt, event.at + 8 * 86_400_000), "retries wait as stated", () =>
           `${run.issue} is not to wait for its rate limit`)
       }
     }
