@@ -1,4 +1,5 @@
 import { Context, Effect, FileSystem, Layer, Result } from "effect"
+import { makeSharedLook } from "./sharedLook.ts"
 
 /** What the kernel says about one living process. */
 export interface ProcessEntry {
@@ -60,7 +61,10 @@ export class ProcessTable extends Context.Service<
         return stat === null ? null : yield* withMarker(stat)
       })
 
-      const list = Effect.fnUntraced(function* (since: string | null) {
+      const startedSince = (entry: ProcessStat, since: string | null) =>
+        since === null || BigInt(entry.startTime) >= BigInt(since)
+
+      const scan = Effect.fnUntraced(function* (since: string | null) {
         const names = yield* Effect.result(fs.readDirectory("/proc"))
         if (Result.isFailure(names) || !names.success.includes("self")) return null
         const pids = names.success.filter((name) => /^\d+$/.test(name)).map(Number)
@@ -68,13 +72,19 @@ export class ProcessTable extends Context.Service<
           pids,
           Effect.fnUntraced(function* (pid) {
             const stat = yield* readStat(pid)
-            if (stat === null || (since !== null && BigInt(stat.startTime) < BigInt(since))) return null
-            return yield* withMarker(stat)
+            return stat === null || !startedSince(stat, since) ? null : yield* withMarker(stat)
           }),
           { concurrency: 32 }
         )
         return entries.filter((entry) => entry !== null)
       })
+
+      // When ten runs end together, each wants to know the same.
+      const shared = yield* makeSharedLook(scan, (left, right) =>
+        left === null || right === null ? null : BigInt(left) < BigInt(right) ? left : right
+      )
+      const list = (since: string | null) =>
+        Effect.map(shared(since), (entries) => entries?.filter((entry) => startedSince(entry, since)) ?? null)
 
       return ProcessTable.of({
         bootId: Effect.map(readText("/proc/sys/kernel/random/boot_id"), (text) => text?.trim() ?? null),

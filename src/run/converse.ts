@@ -23,6 +23,8 @@ import { takeUsed } from "./usage.ts"
 export const ENDING_GRACE = Duration.seconds(10)
 /** Time it has to answer our cancel. */
 export const CANCEL_GRACE = Duration.seconds(3)
+/** The same when symphony stops: its sandbox and its hook need what is left of the time for that. */
+export const SHUTDOWN_CANCEL_GRACE = Duration.seconds(1)
 
 export const ended = (outcome: RunOutcome): Conclusion => ({ _tag: "Ended", outcome })
 export const cancelled = (reason: CancelReason): Conclusion => ended({ _tag: "Cancelled", reason })
@@ -102,10 +104,8 @@ export const converse = (
     )
     yield* Effect.addFinalizer(() => narration.finish)
 
-    const cancelTurn = session.cancel.pipe(
-      Effect.andThen(Effect.sleep(CANCEL_GRACE)),
-      Effect.as<TurnEnd>({ _tag: "GaveUp" })
-    )
+    const cancelTurn = (grace: Duration.Duration) =>
+      session.cancel.pipe(Effect.andThen(Effect.sleep(grace)), Effect.as<TurnEnd>({ _tag: "GaveUp" }))
 
     /** What was taken from the queue is noted, whatever interrupts us. */
     const noteQuestion = Effect.uninterruptibleMask((restore) =>
@@ -114,10 +114,12 @@ export const converse = (
 
     /** Returns when the turn is to be ended from our side and the agent has not done so. */
     const endedByUs = Effect.raceFirst(
-      Deferred.await(mail.cancelled).pipe(Effect.andThen(cancelTurn)),
+      Deferred.await(mail.cancelled).pipe(
+        Effect.flatMap((reason) => cancelTurn(reason === "shutdown" ? SHUTDOWN_CANCEL_GRACE : CANCEL_GRACE))
+      ),
       Effect.raceFirst(Deferred.await(mail.done), noteQuestion).pipe(
         Effect.andThen(Effect.sleep(ENDING_GRACE)),
-        Effect.andThen(cancelTurn)
+        Effect.andThen(cancelTurn(CANCEL_GRACE))
       )
     )
 

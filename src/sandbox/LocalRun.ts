@@ -11,7 +11,7 @@ import { SandboxError, type SandboxProcess, type SandboxRequest } from "./Sandbo
 
 /** How long a guest has to end by itself after its stdin is closed, and then after SIGTERM. */
 const STDIN_GRACE = Duration.millis(500)
-const TERM_GRACE = Duration.millis(1500)
+const TERM_GRACE = Duration.seconds(1)
 
 /** What the sandboxes need that run a guest's processes on this machine's kernel. */
 export interface LocalMachine {

@@ -17,8 +17,10 @@ export const fromDrivers = (drivers: Readonly<Record<SandboxKind, SandboxDriver>
     check: (workflow) => of(workflow).check(workflow),
     acquire: (request) => of(request.workflow).acquire(request),
     reap: Effect.fn("Sandboxes.reap")(function* (workflow, leftover) {
-      const answers = yield* Effect.forEach(Object.values(drivers), (driver) =>
-        driver.reap(workflow, leftover)
+      const answers = yield* Effect.forEach(
+        Object.values(drivers),
+        (driver) => driver.reap(workflow, leftover),
+        { concurrency: "unbounded" }
       )
       return leftover.map((runId) => ({ runId, status: together(answers.flat(), runId) }))
     })

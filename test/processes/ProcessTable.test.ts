@@ -1,6 +1,6 @@
 import { NodeServices } from "@effect/platform-node"
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Layer } from "effect"
+import { Effect, Fiber, FileSystem, Latch, Layer } from "effect"
 import * as fc from "fast-check"
 import { belongingTo } from "../../src/processes/endProcesses.ts"
 import { type ProcessEntry, ProcessTable } from "../../src/processes/ProcessTable.ts"
@@ -66,6 +66,45 @@ describe.skipIf(!hasProcessTable("the process table"))("the process table", () =
       assert.isFalse(all?.some(({ pid }) => pid === 1))
       assert.isNotNull(yield* table.bootId)
     }).pipe(Effect.provide(layer))
+  )
+
+  it.effect("looks once for all who ask together, and again for who asks while it looks", () =>
+    Effect.gen(function* () {
+      let looks = 0
+      const begun = yield* Latch.make()
+      const goOn = yield* Latch.make()
+      const slow = FileSystem.layerNoop({
+        readDirectory: () =>
+          Effect.gen(function* () {
+            const look = ++looks
+            yield* begun.open
+            yield* goOn.await
+            return ["self", String(look)]
+          }),
+        readFileString: (path) =>
+          Effect.succeed(
+            path.endsWith("/stat") ? `${path.split("/")[2]} (x) S 1 ${"1 ".repeat(17)}100 0` : ""
+          )
+      })
+      const found = yield* Effect.gen(function* () {
+        const table = yield* ProcessTable
+        const first = yield* Effect.forkChild(table.list(null))
+        yield* begun.await
+        const interrupted = yield* Effect.forkChild(table.list("50"))
+        const later = yield* Effect.forkChild(
+          Effect.all([table.list("50"), table.list("200")], { concurrency: "unbounded" })
+        )
+        yield* Effect.yieldNow
+        yield* Fiber.interrupt(interrupted)
+        yield* goOn.open
+        return [yield* Fiber.join(first), ...(yield* Fiber.join(later))]
+      }).pipe(Effect.provide(ProcessTable.layer.pipe(Layer.provide(slow))))
+      assert.deepStrictEqual(
+        found.map((entries) => entries?.map(({ pid }) => pid)),
+        [[1], [2], []]
+      )
+      assert.strictEqual(looks, 2)
+    })
   )
 
   // Asked with signal 0, which goes the same way, so that this test is harmless when the rule is broken.

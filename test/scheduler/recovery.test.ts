@@ -266,6 +266,22 @@ describe("stopping", () => {
     assert.strictEqual(house.record("A-0").failures, 0)
   })
 
+  it("gives an agent that does not listen a second, so that time is left for its sandbox and its hook", () => {
+    const hooks: Array<number> = []
+    const house = makeHousehold({
+      config: { hooks: { after_run: ":" } },
+      issues: { "Todo/A.md": {} },
+      behaviour: { prompt: inTurn(deaf), hook: () => Effect.sync(() => void hooks.push(house.machine.now())) }
+    })
+    house.advance("1 second")
+    const asked = house.machine.now()
+    house.stop("5 seconds")
+    assert.deepStrictEqual(
+      hooks.map((at) => at - asked <= 1500),
+      [true]
+    )
+  })
+
   it("ends within its grace although agents do not listen", () => {
     const house = makeHousehold({
       issues: { "Todo/A.md": {} },
