@@ -71,6 +71,16 @@ type TurnEnd =
   | { readonly _tag: "Broken"; readonly failure: RunFailure }
 
 /**
+ * Why the issue is not to be worked on any more; null when it is. A file that is not there may be on its way through
+ * an editor, and one that cannot be read says nothing: those are the scheduler's to judge, who sees more of them.
+ */
+const movedAway = (run: RunContext): Effect.Effect<CancelReason | null> =>
+  currentIssue(run).pipe(
+    Effect.map((issue) => (isGone(issue) && issue.reason !== "issue_missing" ? issue.reason : null)),
+    Effect.catchTag("RunFailure", ({ message }) => Effect.as(noteStage(run, "issue not read", message), null))
+  )
+
+/**
  * Prompts until the agent signals, asks for too long, uses up its turns, fails, or is cancelled. What was
  * signalled counts even when the turn then ends badly.
  */
@@ -185,8 +195,8 @@ export const converse = (
         continue
       }
       if (end._tag === "Broken") return yield* end.failure
-      const issue = yield* currentIssue(run)
-      if (isGone(issue)) return cancelled(issue.reason)
+      const reason = yield* movedAway(run)
+      if (reason !== null) return cancelled(reason)
       if (ownTurns >= maxTurns) return ended({ _tag: "Continue", reason: "max_turns" })
       text = continuationPrompt
     }

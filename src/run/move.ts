@@ -1,6 +1,7 @@
-import { Effect, Schedule } from "effect"
+import { Duration, Effect, Schedule } from "effect"
 import { RunFailure } from "../domain/Outcome.ts"
 import { roleOf, sameState } from "../domain/State.ts"
+import { MISSING_GRACE } from "../scheduler/decide.ts"
 import type { DoneClaim } from "../scheduler/events.ts"
 import type { RunFenced } from "../scheduler/Runs.ts"
 import type { Move } from "../scheduler/state.ts"
@@ -32,6 +33,17 @@ const untilAnswered = <A, E>(
       schedule: Schedule.min([Schedule.exponential("500 millis"), Schedule.spaced("30 seconds")])
     })
   )
+
+/** Between two looks for a file that is not there. */
+const LOOK_AGAIN = Duration.millis(250)
+
+/** Some editors move a file aside and write a new one: it is not gone before its grace is over. */
+const whenBack = <A, E extends { readonly _tag: string }>(ask: Effect.Effect<A, E>): Effect.Effect<A, E> =>
+  Effect.retry(ask, {
+    while: (error) => error._tag === "IssueNotFound",
+    schedule: Schedule.spaced(LOOK_AGAIN),
+    times: Duration.toMillis(MISSING_GRACE) / Duration.toMillis(LOOK_AGAIN)
+  })
 
 /**
  * Asks for a move that is on record until it is known what became of it: one that was given up half way would
@@ -70,7 +82,7 @@ export const moveIssue = (
     if (record.moved) return record.state
     yield* noteStage(run, "moving", claim.target)
     const settled = (state: string | null, byUs: boolean) => Effect.as(reportMoved(run, state, byUs), state)
-    const asItIs = untilAnswered(run, services.tracker.read(record.issue)).pipe(
+    const asItIs = whenBack(untilAnswered(run, services.tracker.read(record.issue))).pipe(
       Effect.map(({ fileName, inode, state }) => ({ from: state, to: claim.target, fileName, inode })),
       Effect.catchTag("IssueNotFound", () => Effect.succeed(null)),
       Effect.mapError(failureOf)
@@ -92,20 +104,22 @@ export const moveIssue = (
       const result = yield* moveUntilKnown(run, move).pipe(
         Effect.mapError(({ message }) => taken(message, to))
       )
-      const isEdited = result._tag === "elsewhere" && result.state !== null && sameState(result.state, from)
+      const isEdited = result._tag === "elsewhere" && (result.state === null || sameState(result.state, from))
       if (!isEdited || tries === MOST_TRIES) return yield* settled(result.state, result._tag !== "elsewhere")
       move = null
     }
   })
 
 const appendNotes = (run: RunContext, claim: DoneClaim, from: string): Effect.Effect<void, RunFailure> =>
-  untilAnswered(
-    run,
-    run.services.tracker.append(run.record.issue, {
-      key: `notes-${run.record.run}`,
-      heading: `${run.record.adapter}, run ${run.record.run}: ${from} to ${claim.target}`,
-      text: claim.summary
-    })
+  whenBack(
+    untilAnswered(
+      run,
+      run.services.tracker.append(run.record.issue, {
+        key: `notes-${run.record.run}`,
+        heading: `${run.record.adapter}, run ${run.record.run}: ${from} to ${claim.target}`,
+        text: claim.summary
+      })
+    )
   ).pipe(
     Effect.catchTag("IssueNotFound", () => Effect.void),
     Effect.mapError(failureOf)

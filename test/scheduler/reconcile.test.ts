@@ -5,8 +5,8 @@ import { setWork } from "../../src/handoff/MemoryHandoff.ts"
 import { isQuiet } from "../../src/scheduler/decide.ts"
 import { TrackerError } from "../../src/tracker/Tracker.ts"
 import { WorkspaceError } from "../../src/workspace/Workspaces.ts"
-import { makeHousehold } from "../support/household.ts"
-import { diligent } from "../support/house.ts"
+import { type Household, makeHousehold } from "../support/household.ts"
+import { diligent, endOfTurn } from "../support/house.ts"
 import { busy, deaf, failing, inTurn, passing } from "../support/scripts.ts"
 import { testState } from "../support/workflow.ts"
 
@@ -80,6 +80,66 @@ describe("what people do to a running issue", () => {
     house.world.behaviour.prompt = diligent
     house.advance("1 minute")
     assert.include(house.files(), "Done/B.md")
+  })
+
+  for (const [what, hide] of Object.entries<(house: Household) => void>({
+    "an editor has put its file aside": ({ world }) => world.tracker.remove("Todo/A.md"),
+    "its file cannot be read": ({ world }) => world.tracker.spoil("Todo/A.md"),
+    "the tracker cannot be read": ({ world }) => {
+      world.behaviour.tracker = ({ operation, path }) =>
+        operation === "read"
+          ? Effect.fail(new TrackerError({ operation, path, detail: "input/output error" }))
+          : Effect.void
+    }
+  })) {
+    it(`goes on with its next turn when one ends while ${what}`, () => {
+      const house = makeHousehold({
+        issues: { "Todo/A.md": {} },
+        behaviour: {
+          prompt: inTurn(
+            () => Effect.as(Effect.sleep("5 seconds"), endOfTurn),
+            (turn) => Effect.andThen(Effect.sleep("5 seconds"), diligent(turn))
+          )
+        }
+      })
+      house.advance("4900 millis")
+      hide(house)
+      house.advance("200 millis")
+      house.world.behaviour.tracker = () => Effect.void
+      house.put("Todo/A.md", { title: "Saved" })
+      house.advance("10 seconds")
+      assert.deepStrictEqual(house.files(), ["Done/A.md"])
+      assert.strictEqual(house.record("A").history.length, 1)
+    })
+  }
+
+  it("is moved when it is done although an editor has just put its file aside", () => {
+    const house = makeHousehold({ issues: { "Todo/A.md": {} }, started: false })
+    house.world.behaviour.prompt = (turn) =>
+      Effect.andThen(
+        Effect.sync(() => house.world.tracker.remove("Todo/A.md")),
+        diligent(turn)
+      )
+    house.start()
+    house.advance("1 second")
+    house.put("Todo/A.md", { title: "Saved" })
+    house.advance("10 seconds")
+    assert.deepStrictEqual(house.files(), ["Done/A.md"])
+    assert.strictEqual(house.world.prompts.length, 1)
+  })
+
+  it("reads its issue again after each turn", () => {
+    const house = makeHousehold({
+      config: { polling: { intervalMs: 86_400_000 } },
+      issues: { "Todo/A.md": {} },
+      behaviour: { prompt: inTurn(() => Effect.as(Effect.sleep("5 seconds"), endOfTurn)) }
+    })
+    house.advance("4 seconds")
+    const read: Array<string> = []
+    house.world.behaviour.tracker = ({ operation, path }) =>
+      Effect.sync(() => void (operation === "read" && read.push(path)))
+    house.advance("1100 millis")
+    assert.deepStrictEqual(read.slice(0, 1), ["A"])
   })
 
   it("follows an issue that is moved between active states", () => {
