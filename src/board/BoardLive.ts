@@ -12,7 +12,8 @@ import {
   issueOf,
   liveRunOf,
   type RunRecord,
-  type SchedulerState
+  type SchedulerState,
+  secondsOf
 } from "../scheduler/state.ts"
 import { Workflow } from "../workflow/Workflow.ts"
 import { Board, type BoardIssue, type BoardRun, type BoardSnapshot, Status } from "./Board.ts"
@@ -107,7 +108,7 @@ const boardIssue = (
     workspace: record?.workspace ?? null,
     branch: agentBranch(issue.identifier),
     tokens: record?.tokens ?? noTokens,
-    seconds: (record?.seconds ?? 0) + (run === undefined ? 0 : Math.max(0, now - run.startedAt) / 1000),
+    seconds: (record?.seconds ?? 0) + (run === undefined ? 0 : secondsOf(run, now)),
     changedAt: changedAt(issue, record, run, progress)
   }
 }
@@ -150,7 +151,7 @@ const make = Effect.gen(function* () {
       return [boardIssue(state, observation, issue, run && progress.get(run.run), now)]
     })
     const { inUse, kept } = capacityOf(state, observation)
-    const live = Object.values(state.runs).reduce((sum, run) => sum + Math.max(0, now - run.startedAt), 0)
+    const live = Object.values(state.runs).reduce((sum, run) => sum + secondsOf(run, now), 0)
     return {
       generatedAt: now,
       mode: state.mode,
@@ -161,7 +162,7 @@ const make = Effect.gen(function* () {
         used: inUse.total + kept.total,
         limit: observation.policy.maxConcurrent
       },
-      totals: { ...state.totals, seconds: state.totals.seconds + live / 1000 }
+      totals: { ...state.totals, seconds: state.totals.seconds + live }
     }
   }
 

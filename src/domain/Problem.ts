@@ -5,7 +5,16 @@ import { Schema } from "effect"
  * it is gone.
  */
 export const Problem = Schema.Struct({
-  source: Schema.Literals(["workflow", "tracker", "adapter", "sandbox", "handoff", "journal", "http"]),
+  source: Schema.Literals([
+    "workflow",
+    "tracker",
+    "adapter",
+    "sandbox",
+    "handoff",
+    "journal",
+    "machine",
+    "http"
+  ]),
   severity: Schema.Literals(["error", "warning"]),
   /** `file`, `file:line` or `file:line:column`; a name where no file is at fault. */
   where: Schema.String,

@@ -33,7 +33,7 @@ export class FileError extends Schema.TaggedError<FileError>()("FileError", {
   path: Schema.String,
   /**
    * `missing`: nothing there; `exists`: the name is taken; `link`: a component is a symbolic link; `kind`: not a regular file (or folder) where one is needed;
-   * `changed`: not the file that was to be replaced; `too_large`: over the cap; `outside`: the path leaves its root; `full`: no space left.
+   * `changed`: not the file that was to be replaced; `too_large`: over the cap; `outside`: the path leaves its root; `full`: no space left; `descriptors`: too many files are open.
    */
   reason: Schema.Literals([
     "missing",
@@ -45,6 +45,7 @@ export class FileError extends Schema.TaggedError<FileError>()("FileError", {
     "outside",
     "denied",
     "full",
+    "descriptors",
     "io"
   ]),
   detail: Schema.String

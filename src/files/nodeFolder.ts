@@ -33,6 +33,8 @@ const REASONS: Readonly<Record<string, Reason>> = {
   EROFS: "denied",
   ENOSPC: "full",
   EDQUOT: "full",
+  EMFILE: "descriptors",
+  ENFILE: "descriptors",
   ENAMETOOLONG: "outside",
   ESTALE: "changed",
   EFBIG: "too_large"

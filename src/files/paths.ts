@@ -14,6 +14,7 @@ const DETAILS: Record<Reason, string> = {
   outside: "the path leaves its root",
   denied: "permission denied",
   full: "no space left",
+  descriptors: "too many files are open",
   io: "input/output error"
 }
 

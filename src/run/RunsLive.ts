@@ -26,6 +26,7 @@ import { ModelProxy } from "../proxy/ModelProxy.ts"
 import { sessionsPath } from "../sandbox/runFolders.ts"
 import { Sandboxes } from "../sandbox/Sandboxes.ts"
 import type { Conclusion, DoneClaim } from "../scheduler/events.ts"
+import { INTERRUPTED } from "../scheduler/failures.ts"
 import {
   type Report,
   type RunFenced,
@@ -99,7 +100,7 @@ const recoveredConversation = (run: RunContext): Effect.Effect<Conclusion, RunFe
     return failed(
       new RunFailure({
         class: "infrastructure",
-        reason: "interrupted",
+        reason: INTERRUPTED,
         message: "symphony ended while the agent was working",
         resetAt: null
       })

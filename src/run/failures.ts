@@ -1,6 +1,7 @@
 import type { AgentError } from "../agent/AgentSessions.ts"
 import type { CredentialMissing } from "../agent/Credentials.ts"
 import { RunFailure, type FailureClass } from "../domain/Outcome.ts"
+import { MACHINE_EXHAUSTED } from "../scheduler/failures.ts"
 import type { HandoffError } from "../handoff/Handoff.ts"
 import type { SandboxError } from "../sandbox/Sandboxes.ts"
 import type { IssueUnreadable, TrackerError } from "../tracker/Tracker.ts"
@@ -51,6 +52,7 @@ const classOfHandoff: Record<HandoffError["reason"], FailureClass> = {
 export const failureOf = (error: Raised): RunFailure => {
   const make = (failureClass: FailureClass, reason: string, resetAt: number | null = null): RunFailure =>
     new RunFailure({ class: failureClass, reason, message: error.message, resetAt })
+  if ("reason" in error && error.reason === "exhausted") return make("infrastructure", MACHINE_EXHAUSTED)
   switch (error._tag) {
     case "AgentError":
       return make(classOfAgent[error.reason], `agent_${error.reason}`, error.resetAt)

@@ -6,6 +6,7 @@ import { sweep, within } from "../processes/endProcesses.ts"
 import { type GuestProcess, spawnGuest } from "./guestProcess.ts"
 import { ProcessTable } from "../processes/ProcessTable.ts"
 import { runFolder, runMarker, writeRunRecord } from "../processes/RunRecord.ts"
+import { ofFile } from "./fileProblem.ts"
 import { forgetRun, homePath, identityPath, sessionsPath } from "./runFolders.ts"
 import { SandboxError, type SandboxProcess, type SandboxRequest } from "./Sandboxes.ts"
 
@@ -65,8 +66,7 @@ export const acquireLocalRun = Effect.fnUntraced(function* (
   const { workflow, runId } = request
   const { config } = workflow
   const place = { root: config.state.root }
-  const fileProblem = (error: FileError) =>
-    new SandboxError({ kind, reason: "io", detail: error.message, hint: null })
+  const fileProblem = (error: FileError) => ofFile(kind, error)
 
   const started = yield* Ref.make<ReadonlyArray<Started>>([])
   const firstStart = yield* Ref.make<string | null>(null)

@@ -7,7 +7,8 @@ export class SandboxError extends Schema.TaggedError<SandboxError>()("SandboxErr
   kind: Schema.Literals(["smolvm", "bubblewrap", "host"]),
   /**
    * `unavailable`: this machine cannot do it; `mount`: it cannot show what it is to (both configuration); `boot`,
-   * `boot_timeout`, `server_down`, `lost`, `name_taken`, `image`: infrastructure; `spawn`: the command could not be started; `io`: its pipes broke.
+   * `boot_timeout`, `server_down`, `lost`, `name_taken`, `image`: infrastructure; `spawn`: the command could not be started; `io`: its pipes broke;
+   * `exhausted`: the machine has no space, processes or open files left.
    */
   reason: Schema.Literals([
     "unavailable",
@@ -19,6 +20,7 @@ export class SandboxError extends Schema.TaggedError<SandboxError>()("SandboxErr
     "image",
     "mount",
     "spawn",
+    "exhausted",
     "io"
   ]),
   detail: Schema.String,

@@ -1,6 +1,7 @@
 import { type Cause, Effect, Fiber, type PlatformError, Queue, type Scope, Stream } from "effect"
 import type { ChildProcess, ChildProcessSpawner } from "effect/process"
 import type { SandboxKind } from "../workflow/WorkflowConfig.ts"
+import { isExhausted } from "../processes/exhausted.ts"
 import { SandboxError, type SandboxProcess } from "./Sandboxes.ts"
 
 /** A child process of ours that runs a guest's command; it leads its own process group. */
@@ -29,7 +30,7 @@ export const spawnGuest = Effect.fnUntraced(function* (
     (error) =>
       new SandboxError({
         kind,
-        reason: "spawn",
+        reason: isExhausted(error) ? "exhausted" : "spawn",
         detail: `cannot start ${command.command}: ${describe(error)}`,
         hint: error.reason._tag === "NotFound" ? `is ${command.command} installed and on PATH?` : null
       })

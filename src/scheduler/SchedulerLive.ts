@@ -25,6 +25,7 @@ import { missingNow, nextDue } from "./decide.ts"
 import { apply, type Draft, type Input, newDraft, settle } from "./draft.ts"
 import type { Observation } from "./eligibility.ts"
 import type { SchedulerEvent } from "./events.ts"
+import { exhaustionProblems } from "./exhaustion.ts"
 import { Hurry } from "./Hurry.ts"
 import { entryOf, remember, snapshotOf } from "./memory.ts"
 import { MemoryAdmission } from "./MemoryAdmission.ts"
@@ -237,7 +238,12 @@ const make = Effect.fnUntraced(function* ({ compactAfter }: SchedulerOptions) {
   }
 
   const publish = (observation: Observation, now: number) =>
-    SubscriptionRef.set(views, { state, observation, problems, at: now })
+    SubscriptionRef.set(views, {
+      state,
+      observation,
+      problems: [...problems, ...exhaustionProblems(state.exhaustion)],
+      at: now
+    })
 
   const schedule = Effect.fnUntraced(function* (now: number) {
     const due = Math.min(nextDue(state, missingSince, now) ?? Infinity, ...kept.due(now))

@@ -2,7 +2,7 @@ import { Duration, Effect, Schedule } from "effect"
 import type { IssueId } from "../domain/ids.ts"
 import { sameState } from "../domain/State.ts"
 import type { Tracker } from "../tracker/Tracker.ts"
-import { isAhead } from "./retry.ts"
+import { isAhead } from "./isAhead.ts"
 import type { Act } from "./acts.ts"
 
 /** A person who edits the file at the very moment of its move is waited for, so often. */

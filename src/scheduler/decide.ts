@@ -12,7 +12,8 @@ import {
   explain,
   keepsSlot,
   type Observation,
-  observed
+  observed,
+  obstacleTo
 } from "./eligibility.ts"
 import type { RunKind } from "./events.ts"
 import { adapterFor, workingState } from "./policy.ts"
@@ -172,7 +173,7 @@ const forgettable = (state: SchedulerState, observation: Observation): ReadonlyA
 }
 
 const dispatch = (state: SchedulerState, observation: Observation, now: number): ReadonlyArray<Decision> => {
-  if (observation.obstacle !== null || state.mode !== "running") return []
+  if (obstacleTo(state, observation, now) !== null || state.mode !== "running") return []
   const ready = [...observation.tracker.byId.keys()]
     .flatMap((id) => {
       const issue = observed(state, observation, id)
@@ -199,6 +200,8 @@ const dispatch = (state: SchedulerState, observation: Observation, now: number):
       adapter: adapterFor(observation.policy, workingState(observation.policy, issue.state)),
       reason: kind === "first" ? `it is in ${issue.state} and a slot is free` : `${kind} is due`
     })
+    // Whether the machine has something to give again, one run finds out.
+    if (state.exhaustion !== null) break
   }
   return decisions
 }
@@ -241,7 +244,8 @@ export const nextDue = (state: SchedulerState, missingSince: MissingSince, now: 
     ...Object.values(state.issues).flatMap((record) =>
       record.retry !== null && record.retry.dueAt > now ? [record.retry.dueAt] : []
     ),
-    ...[...missingSince.values()].map((since) => since + Duration.toMillis(MISSING_GRACE))
+    ...[...missingSince.values()].map((since) => since + Duration.toMillis(MISSING_GRACE)),
+    ...(state.exhaustion === null ? [] : [state.exhaustion.until])
   ].filter((time) => time > now)
   return due.length === 0 ? null : Math.min(...due)
 }

@@ -3,8 +3,9 @@ import { Issue } from "../domain/Issue.ts"
 import { policyOf, roleOf, sameState, stateKey } from "../domain/State.ts"
 import type { TrackerSnapshot } from "../tracker/Tracker.ts"
 import type { RunKind } from "./events.ts"
+import { exhaustionObstacle } from "./exhaustion.ts"
 import { adapterFor, type Policy, workingState } from "./policy.ts"
-import { isAhead } from "./retry.ts"
+import { isAhead } from "./isAhead.ts"
 import {
   holdsSlot,
   type IssueRecord,
@@ -253,6 +254,15 @@ export const dispatchOrder = (
   compareText(left.issue.identifier, right.issue.identifier) ||
   compareText(left.issue.id, right.issue.id)
 
+/** Why nothing at all may be started now; null when all is well. */
+export const obstacleTo = (state: SchedulerState, observation: Observation, now: number): string | null =>
+  observation.obstacle ??
+  exhaustionObstacle(
+    state.exhaustion,
+    Object.values(state.runs).some(({ session }) => session === null),
+    now
+  )
+
 /** The one reason why an issue is or is not running. The same rules as dispatch. */
 export const explain = (
   state: SchedulerState,
@@ -262,7 +272,8 @@ export const explain = (
 ): Explanation => {
   const claim = claimability(state, observation, issue, now)
   if (claim._tag !== "Ready") return claim
-  if (observation.obstacle !== null) return { _tag: "Obstacle", message: observation.obstacle }
+  const obstacle = obstacleTo(state, observation, now)
+  if (obstacle !== null) return { _tag: "Obstacle", message: obstacle }
   if (state.mode !== "running") return { _tag: "Paused", mode: state.mode }
   const capacity = capacityOf(state, observation)
   const capped = capacityObstacle(observation, capacity, issue, keepsSlot(state, observation, issue))

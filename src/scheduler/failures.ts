@@ -1,5 +1,10 @@
 import type { FailedOutcome, RunOutcome } from "../domain/Outcome.ts"
 
+/** The reason of a run that met a machine with no space, memory, processes or open files left. */
+export const MACHINE_EXHAUSTED = "machine_exhausted"
+/** The reason of a run whose process ended under it. */
+export const INTERRUPTED = "interrupted"
+
 /** What an ended run left, oldest first. */
 type History = ReadonlyArray<{ readonly endedAt: number; readonly outcome: RunOutcome }>
 
@@ -22,8 +27,21 @@ export const rateLimitsInARow = (history: History, stated: boolean): number => {
   return history.length - 1 - other
 }
 
+/**
+ * Whether a failed run counts as a session that ended without a signal. The end of our process is not the issue's
+ * fault; what had come as far as a session is bounded as sessions are, in case the issue is what ends us.
+ */
+export const countsAsSession = (outcome: FailedOutcome, hadSession: boolean): boolean =>
+  outcome.reason === INTERRUPTED && hadSession
+
 /** Whether a failed run counts towards the breaker. */
-export const countsAsFailure = (history: History, outcome: FailedOutcome, now: number): boolean => {
+export const countsAsFailure = (
+  history: History,
+  outcome: FailedOutcome,
+  hadSession: boolean,
+  now: number
+): boolean => {
+  if (outcome.reason === MACHINE_EXHAUSTED || countsAsSession(outcome, hadSession)) return false
   switch (outcome.class) {
     case "configuration":
       return false

@@ -2,7 +2,7 @@ import { Duration } from "effect"
 import type { FailedOutcome, RunOutcome } from "../domain/Outcome.ts"
 import { roleOf } from "../domain/State.ts"
 import type { NextStep } from "./events.ts"
-import { countsAsFailure, rateLimitsInARow, statesReset } from "./failures.ts"
+import { countsAsFailure, countsAsSession, rateLimitsInARow, statesReset } from "./failures.ts"
 import type { Policy } from "./policy.ts"
 import type { IssueRecord, RunRecord } from "./state.ts"
 
@@ -21,9 +21,6 @@ export const HANDOFF_FAILED = "handoff_failed"
 export const backoff = (n: number, capMs: number): number =>
   Math.min(Duration.toMillis(FIRST_BACKOFF) * 2 ** Math.min(Math.max(n, 1) - 1, 30), capMs)
 
-/** Whether a wait goes on. A clock that shows a time before its begin was set back, and the wait is over. */
-export const isAhead = (since: number, until: number, now: number): boolean => since <= now && now < until
-
 const rateLimitWait = (issue: IssueRecord, outcome: FailedOutcome, policy: Policy, now: number): number => {
   if (outcome.resetAt !== null && statesReset(outcome, now)) {
     // A reset that is always just ahead must not start a run each second.
@@ -35,6 +32,12 @@ const rateLimitWait = (issue: IssueRecord, outcome: FailedOutcome, policy: Polic
     Duration.toMillis(LONGEST_UNSTATED_WAIT)
   )
 }
+
+const tooManySessions = (issue: IssueRecord): NextStep => ({
+  _tag: "Hold",
+  reason: "sessions",
+  message: `${issue.sessions + 1} sessions ended without the agent saying that it is done`
+})
 
 const failed = (
   issue: IssueRecord,
@@ -58,13 +61,15 @@ const failed = (
     return { _tag: "Hold", reason: "configuration", message: outcome.message }
   const failures = issue.failures + 1
   if (
-    countsAsFailure(issue.history, outcome, now) &&
+    countsAsFailure(issue.history, outcome, run.session !== null, now) &&
     policy.breakerThreshold > 0 &&
     failures >= policy.breakerThreshold
   ) {
     const message = `${failures} runs failed in a row; the last one: ${outcome.message}`
     return { _tag: "Hold", reason: "breaker", message }
   }
+  if (countsAsSession(outcome, run.session !== null) && issue.sessions + 1 >= policy.maxSessions)
+    return tooManySessions(issue)
   return again(
     now +
       (outcome.class === "rate_limit"
@@ -72,12 +77,6 @@ const failed = (
         : backoff(failures, policy.maxRetryBackoffMs))
   )
 }
-
-const tooManySessions = (issue: IssueRecord): NextStep => ({
-  _tag: "Hold",
-  reason: "sessions",
-  message: `${issue.sessions + 1} sessions ended without the agent saying that it is done`
-})
 
 /** What follows the end of a run. Each failure in a row counts, whatever its reason. */
 export const afterRun = (

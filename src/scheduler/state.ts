@@ -14,7 +14,8 @@ import {
   SchedulerEvent,
   zeroUnlessWritten
 } from "./events.ts"
-import { countsAsFailure } from "./failures.ts"
+import { Exhaustion, exhaustionAfter } from "./exhaustion.ts"
+import { countsAsFailure, countsAsSession } from "./failures.ts"
 
 /** How far a run has come. From `exporting` on it has no sandbox and holds no slot. */
 export const RunStage = Schema.Literals([
@@ -52,6 +53,9 @@ export const RunRecord = Schema.Struct({
   retryAttempt: Schema.NullOr(Schema.Int),
   adapter: Schema.String,
   startedAt: Schema.Number,
+  /** Seconds that it was alive for in earlier processes, and since when it is in this one (null: its start). */
+  earlierSeconds: zeroUnlessWritten,
+  aliveSince: nullUnlessWritten(Schema.Number),
   stage: RunStage,
   workspace: Schema.NullOr(Schema.String),
   session: Schema.NullOr(Schema.String),
@@ -180,6 +184,9 @@ export const SchedulerState = Schema.Struct({
   runs: Schema.Record(Schema.String, RunRecord),
   /** Adapters that cannot work until the configuration changes, with what is wrong. */
   blockedAdapters: Schema.Record(Schema.String, Schema.String),
+  exhaustion: nullUnlessWritten(Exhaustion),
+  /** Of the newest event: until then, at the least, the process has lived. Epoch milliseconds. */
+  lastAt: nullUnlessWritten(Schema.Number),
   totals: Schema.Struct({ tokens: Tokens, seconds: Schema.Number, runs: Schema.Int, completed: Schema.Int })
 })
 export type SchedulerState = typeof SchedulerState.Type
@@ -191,6 +198,8 @@ export const emptyState: SchedulerState = {
   issues: {},
   runs: {},
   blockedAdapters: {},
+  exhaustion: null,
+  lastAt: null,
   totals: { tokens: noTokens, seconds: 0, runs: 0, completed: 0 }
 }
 
@@ -220,6 +229,10 @@ export const liveRunOf = (state: SchedulerState, issue: IssueId): RunRecord | un
   for (const id in state.runs) if (state.runs[id]?.issue === issue) return state.runs[id]
   return undefined
 }
+
+/** How long a run has been at work. Who had nobody to work for, because our process had ended, was not. */
+export const secondsOf = ({ aliveSince, earlierSeconds, startedAt }: RunRecord, now: number): number =>
+  earlierSeconds + Math.max(0, now - (aliveSince ?? startedAt)) / 1000
 
 /** What a run has used so far. Of a turn that was cut off nobody will say. */
 export const tokensOf = ({ openTurn, tokens }: RunRecord): Tokens =>
@@ -313,6 +326,8 @@ const runStarted = (state: SchedulerState, event: EventOf<"RunStarted">): Schedu
     retryAttempt: event.retryAttempt,
     adapter: event.adapter,
     startedAt: event.at,
+    earlierSeconds: 0,
+    aliveSince: null,
     stage: "preparing",
     workspace: null,
     session: null,
@@ -375,6 +390,7 @@ const counters = (
   outcome: RunOutcome,
   endedAt: number
 ): Pick<IssueRecord, "failures" | "sessions"> => {
+  const hadSession = run.session !== null
   switch (outcome._tag) {
     case "Completed":
       // Passing an issue on between active states does not end it: agents must not do so for ever.
@@ -385,8 +401,8 @@ const counters = (
       return { failures: 0, sessions: issue.sessions }
     case "Failed":
       return {
-        failures: issue.failures + (countsAsFailure(issue.history, outcome, endedAt) ? 1 : 0),
-        sessions: issue.sessions
+        failures: issue.failures + (countsAsFailure(issue.history, outcome, hadSession, endedAt) ? 1 : 0),
+        sessions: issue.sessions + (countsAsSession(outcome, hadSession) ? 1 : 0)
       }
     case "Cancelled":
       return { failures: issue.failures, sessions: issue.sessions }
@@ -399,7 +415,7 @@ const runEnded = (before: SchedulerState, event: EventOf<"RunEnded">): Scheduler
   const run = state.runs[event.run]
   const issue = run === undefined ? undefined : issueOf(state, run.issue)
   if (run === undefined || issue === undefined) return state
-  const seconds = Math.max(0, event.at - run.startedAt) / 1000
+  const seconds = secondsOf(run, event.at)
   const attempt: Attempt = {
     run: run.run,
     attempt: run.attempt,
@@ -485,14 +501,30 @@ const handedOver = (state: SchedulerState, event: EventOf<"HandedOver">): Schedu
   }
 }
 
-/** The state after an event. Total: an event of a run or issue that is not there changes nothing. */
-export const evolve = (state: SchedulerState, event: SchedulerEvent): SchedulerState => {
+/** The state after an event. Total: an event of a run or issue that is not there changes nothing but the time. */
+export const evolve = (state: SchedulerState, event: SchedulerEvent): SchedulerState => ({
+  ...changed(state, event),
+  exhaustion: exhaustionAfter(state.exhaustion, event),
+  lastAt: event.at
+})
+
+const changed = (state: SchedulerState, event: SchedulerEvent): SchedulerState => {
   switch (event._tag) {
     case "Booted":
       return {
         ...state,
         issues: Object.fromEntries(
           Object.entries(state.issues).map(([id, issue]) => [id, inNewProcess(issue)])
+        ),
+        runs: Object.fromEntries(
+          Object.entries(state.runs).map(([id, run]) => [
+            id,
+            {
+              ...run,
+              earlierSeconds: secondsOf(run, state.lastAt ?? run.startedAt),
+              aliveSince: event.at
+            }
+          ])
         ),
         epoch: event.epoch,
         nextRun: 1,

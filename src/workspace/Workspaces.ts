@@ -14,7 +14,16 @@ export interface Workspace {
 }
 
 export class WorkspaceError extends Schema.TaggedError<WorkspaceError>()("WorkspaceError", {
-  reason: Schema.Literals(["symlink", "not_a_directory", "outside_root", "foreign_root", "not_empty", "io"]),
+  /** `exhausted`: the machine has no space, or no open files, left. */
+  reason: Schema.Literals([
+    "symlink",
+    "not_a_directory",
+    "outside_root",
+    "foreign_root",
+    "not_empty",
+    "exhausted",
+    "io"
+  ]),
   path: Schema.String,
   detail: Schema.String
 }) {
@@ -25,7 +34,8 @@ export class WorkspaceError extends Schema.TaggedError<WorkspaceError>()("Worksp
 
 export class HookError extends Schema.TaggedError<HookError>()("HookError", {
   hook: Schema.Literals(["after_create", "before_run", "after_run", "before_remove"]),
-  reason: Schema.Literals(["exit", "signal", "timeout", "spawn"]),
+  /** `spawn`: it could not be started; `exhausted`: because the machine has no more to give. */
+  reason: Schema.Literals(["exit", "signal", "timeout", "spawn", "exhausted"]),
   /** Exit code where there is one. */
   code: Schema.NullOr(Schema.Int),
   detail: Schema.String,

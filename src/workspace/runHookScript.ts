@@ -3,6 +3,7 @@ import { ChildProcess, type ChildProcessSpawner } from "effect/process"
 import type { RunId } from "../domain/ids.ts"
 import { printableTail } from "../domain/printable.ts"
 import type { SafeFiles } from "../files/SafeFiles.ts"
+import { isExhausted } from "../processes/exhausted.ts"
 import { endMarked } from "../processes/endProcesses.ts"
 import { MARKER_VARIABLE, type ProcessTable } from "../processes/ProcessTable.ts"
 import { removeRunRecord, runFolder, runMarker, writeRunRecord } from "../processes/RunRecord.ts"
@@ -106,12 +107,12 @@ export const runHookScript = Effect.fn("Workspaces.runHook")(
     const ended = yield* once.pipe(
       Effect.scoped,
       Effect.mapError((error) =>
-        fail(
-          "spawn",
-          error._tag === "FileError"
-            ? `could not be put on record: ${error.message}`
-            : `could not be started: ${reasonOf(error)}`
-        )
+        error._tag === "FileError"
+          ? fail(
+              error.reason === "full" || error.reason === "descriptors" ? "exhausted" : "spawn",
+              `could not be put on record: ${error.message}`
+            )
+          : fail(isExhausted(error) ? "exhausted" : "spawn", `could not be started: ${reasonOf(error)}`)
       ),
       Effect.timeoutOption(Duration.millis(timeoutMs))
     )

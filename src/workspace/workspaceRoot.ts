@@ -86,7 +86,13 @@ export const claimRoot = Effect.fnUntraced(function* (
 export const problem = (reason: WorkspaceError["reason"], path: string, detail: string) =>
   new WorkspaceError({ reason, path, detail })
 
+const WORKSPACE_REASONS: Partial<Record<FileError["reason"], WorkspaceError["reason"]>> = {
+  link: "symlink",
+  outside: "outside_root",
+  full: "exhausted",
+  descriptors: "exhausted"
+}
+
 export const ofFile = (error: FileError): WorkspaceError => {
-  const reason = error.reason === "link" ? "symlink" : error.reason === "outside" ? "outside_root" : "io"
-  return problem(reason, error.path, error.detail)
+  return problem(WORKSPACE_REASONS[error.reason] ?? "io", error.path, error.detail)
 }

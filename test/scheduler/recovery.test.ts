@@ -126,6 +126,54 @@ describe("recovery", () => {
     }
   })
 
+  it("counts the seconds that runs were at work for, not those in which nobody was", () => {
+    const house = makeHousehold({ issues: { "Todo/A.md": {} }, behaviour: { prompt: inTurn(busy) } })
+    house.advance("10 seconds")
+    house.put("Todo/B.md")
+    house.advance("1 second")
+    house.kill()
+    house.advance("8 hours")
+    house.start()
+    house.advance("1 second")
+    const [attempt] = house.record("A").history
+    assert.deepInclude(attempt?.outcome, { reason: "interrupted" })
+    const { seconds } = house.record("A")
+    assert.isTrue(seconds >= 10 && seconds <= 12, `${seconds} seconds`)
+    assert.isBelow(house.view().state.totals.seconds, 15)
+  })
+
+  it("does not blame an issue for the end of symphony, and still bounds what may be what ends it", () => {
+    const house = makeHousehold({
+      config: { agent: { circuitBreakerThreshold: 3, maxSessionsPerIssue: 8 } },
+      issues: { "Todo/A.md": {} },
+      behaviour: { prompt: busy }
+    })
+    for (let death = 1; death <= 7; death++) {
+      house.advance("4 minutes")
+      house.restart()
+    }
+    house.advance("1 minute")
+    assert.isDefined(house.runOf("A"))
+    assert.strictEqual(house.record("A").failures, 0)
+    house.restart()
+    house.advance("1 minute")
+    assert.deepInclude(house.record("A").hold, { reason: "sessions" })
+  })
+
+  it("counts the end of symphony as a failure of an issue that never comes as far as a session", () => {
+    const house = makeHousehold({
+      config: { agent: { circuitBreakerThreshold: 3 } },
+      issues: { "Todo/A.md": {} },
+      behaviour: { boot: () => Effect.never }
+    })
+    for (let death = 1; death <= 3; death++) {
+      house.advance("5 minutes")
+      house.restart()
+    }
+    house.advance("1 minute")
+    assert.deepInclude(house.record("A").hold, { reason: "breaker" })
+  })
+
   it("remembers attempts, failures, backoff, totals and the mode", () => {
     const house = makeHousehold({ issues: { "Todo/A.md": {} }, behaviour: { prompt: failing("exit") } })
     house.advance("15 seconds")

@@ -42,6 +42,8 @@ interface LedgerIssue {
   sessions: number
   /** Parked, and not taken back by a person. */
   held: boolean
+  /** By the operator, who has not said since that it goes on. */
+  stopped: boolean
   /** Not to be started between: an earlier time tells of a clock that was set back. */
   waits: { readonly since: number; readonly until: number }
   lastHandoff: "none" | "exported"
@@ -91,7 +93,12 @@ export const makeLedger = (facts: Facts) => {
   /** Those of them that have handed over since. */
   const madeGood = new Set<string>()
   const totals = { tokens: 0, runs: 0, completed: 0, seconds: 0 }
-  const starts = new Map<string, number>()
+  /** Seconds of runs that live: of earlier processes, and since when they are alive in this one. */
+  const alive = new Map<string, { readonly seconds: number; readonly since: number }>()
+  /** When the newest event was. */
+  let lastAt = 0
+  /** A run has met a machine that has nothing left, and none has come further since. */
+  let exhaustedAt: number | null = null
   /** Entries since the last compaction that are known to be durable. */
   let count = 0
   /** What a new process has found beyond that: its first append makes it durable, and until then nothing rests on it. */
@@ -104,6 +111,7 @@ export const makeLedger = (facts: Facts) => {
       failures: 0,
       sessions: 0,
       held: false,
+      stopped: false,
       waits: NO_WAIT,
       lastHandoff: "none",
       lastRun: null,
@@ -135,12 +143,22 @@ export const makeLedger = (facts: Facts) => {
 
   let mode = "running"
 
+  const aliveUntil = (run: string, at: number): number => {
+    const { seconds, since } = alive.get(run) ?? { seconds: 0, since: at }
+    return seconds + Math.max(0, at - since) / 1000
+  }
+
   const started = (event: Extract<SchedulerEvent, { readonly _tag: "RunStarted" }>): void => {
     const issue = issueOf(event.issue)
     for (const run of runs.values()) {
       require(run.issue !== event.issue, "at most one live run per issue", () =>
         `${event.run} and ${run.run} of ${event.issue}`)
     }
+    require(!issue.stopped, "a stopped issue stays stopped", () => `${event.run} of ${event.issue} starts`)
+    require(exhaustedAt === null ||
+      event.at < exhaustedAt ||
+      event.at - exhaustedAt >= 30_000, "a full machine starts nothing", () =>
+      `${event.run} starts ${event.at - (exhaustedAt ?? 0)} ms after there was nothing left`)
     require(mode === "running", "a pause holds", () => `${event.run} starts while symphony is ${mode}`)
     const live = [...runs.values()].filter((run) => run.slot)
     require(live.length < facts.recentCap(), "caps hold", () =>
@@ -175,7 +193,7 @@ export const makeLedger = (facts: Facts) => {
     })
     issue.lastHandoff = "none"
     totals.runs += 1
-    starts.set(event.run, event.at)
+    alive.set(event.run, { seconds: 0, since: event.at })
   }
 
   const ended = (event: Extract<SchedulerEvent, { readonly _tag: "RunEnded" }>): void => {
@@ -185,6 +203,7 @@ export const makeLedger = (facts: Facts) => {
     issue.lastRun = event.run
     require(!facts.lives(event.run), "no sandbox outlives its run", () => event.run)
     require(!facts.holdsToken(event.run), "every token is revoked with its run", () => event.run)
+    const before = issue.failures
     switch (outcome._tag) {
       case "Completed":
         issue.failures = 0
@@ -202,7 +221,15 @@ export const makeLedger = (facts: Facts) => {
           `${run.issue} goes on after ${issue.sessions} sessions`)
         break
       case "Failed":
-        if (outcome.class === "agent" || outcome.class === "infrastructure") {
+        if (outcome.reason === "machine_exhausted") {
+          exhaustedAt = event.at
+        } else if (outcome.reason === "interrupted" && run.resumed !== null) {
+          // The end of the process is nobody's failure, but a session that did not end it.
+          issue.sessions += 1
+          require(issue.sessions < facts.recentSessions() ||
+            next._tag === "Hold", "sessions are bounded", () =>
+            `${run.issue} goes on after ${issue.sessions} sessions`)
+        } else if (outcome.class === "agent" || outcome.class === "infrastructure") {
           issue.failures += 1
           require(issue.failures < facts.recentThreshold() ||
             next._tag === "Hold", "the breaker trips and stays", () =>
@@ -217,9 +244,10 @@ export const makeLedger = (facts: Facts) => {
     if (next._tag === "Retry" && outcome._tag === "Failed") {
       const wait = next.dueAt - event.at
       if (outcome.class === "agent" || outcome.class === "infrastructure") {
+        const inARow = before === issue.failures ? before + 1 : issue.failures
         require(facts
           .recentBackoffCaps()
-          .some((cap) => wait === statedBackoff(issue.failures, cap)), "retries wait as stated", () =>
+          .some((cap) => wait === statedBackoff(inARow, cap)), "retries wait as stated", () =>
           `${wait} ms after ${issue.failures} failures of ${run.issue}`)
       }
       if (outcome.class === "rate_limit" && outcome.resetAt !== null) {
@@ -228,9 +256,8 @@ export const makeLedger = (facts: Facts) => {
           `${run.issue} is not to wait for its rate limit`)
       }
     }
-    const seconds = Math.max(0, event.at - (starts.get(event.run) ?? event.at)) / 1000
-    totals.seconds += seconds
-    starts.delete(event.run)
+    totals.seconds += aliveUntil(event.run, event.at)
+    alive.delete(event.run)
     runs.delete(event.run)
   }
 
@@ -245,6 +272,7 @@ export const makeLedger = (facts: Facts) => {
         const run = liveRun(event)
         run.stage = "conversing"
         run.resumed = event.resumed
+        exhaustedAt = null
         return
       }
       case "TurnStarted": {
@@ -387,17 +415,25 @@ export const makeLedger = (facts: Facts) => {
         issue.failures = 0
         issue.sessions = 0
         issue.held = false
+        issue.stopped = false
         issue.waits = NO_WAIT
         return
       }
       case "RetryDropped":
-      case "OperatorStopped":
         issueOf(event.issue).waits = NO_WAIT
         return
+      case "OperatorStopped": {
+        const issue = issueOf(event.issue)
+        issue.waits = NO_WAIT
+        issue.stopped = true
+        return
+      }
       case "Forgotten":
         issues.delete(event.issue)
         return
       case "Booted":
+        for (const run of alive.keys()) alive.set(run, { seconds: aliveUntil(run, lastAt), since: event.at })
+        return
       case "WorkspaceRemoved":
       case "Reviewed":
       case "HandoffFailed":
@@ -418,7 +454,11 @@ export const makeLedger = (facts: Facts) => {
     appended: (entries: ReadonlyArray<JournalEntry>): void => {
       const durable = [...found, ...entries]
       found = []
-      for (const entry of durable) if (isEvent(entry)) observe(entry)
+      for (const entry of durable) {
+        if (!isEvent(entry)) continue
+        observe(entry)
+        lastAt = entry.at
+      }
       count += durable.length
     },
     compacted: (): void => {

@@ -45,6 +45,7 @@ export const FAULTS = [
   "hook fails",
   "journal compacts",
   "journal fails",
+  "machine exhausted",
   "operator answers",
   "operator answers early",
   "operator drains",

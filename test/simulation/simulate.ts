@@ -213,7 +213,11 @@ export const simulate = (plan: Plan): Outcome => {
   // ── the leaves ────────────────────────────────────────────────────────────────────────────────────
   const faultUntil = new Map<string, number>()
   /** Troubles come in spells: a disk that is full stays so for a while. */
-  const inTrouble = (what: "journal fails" | "tracker fails", perCall: number, longest: number): boolean => {
+  const inTrouble = (
+    what: "journal fails" | "tracker fails" | "machine exhausted",
+    perCall: number,
+    longest: number
+  ): boolean => {
     if (!isFaulty()) return false
     const until = faultUntil.get(what) ?? 0
     if (machine.now() < until) return true
@@ -495,6 +499,10 @@ export const simulate = (plan: Plan): Outcome => {
     io(
       `workspace ${operation}`,
       () => {
+        if (operation === "ensure" && inTrouble("machine exhausted", 0.002, 40 * MINUTE))
+          return Effect.fail(
+            new WorkspaceError({ reason: "exhausted", path: workspace.path, detail: "no space left" })
+          )
         if (strikes("workspace disk fails", 0.01, operation))
           return Effect.fail(
             new WorkspaceError({ reason: "io", path: workspace.path, detail: "input/output error" })
@@ -611,8 +619,8 @@ export const simulate = (plan: Plan): Outcome => {
       if (now[key] < totalsBefore[key] - 1e-6)
         throw new Violation("totals never fall", `${key} ${totalsBefore[key]} to ${now[key]} ${when}`)
     }
-    for (const key of ["tokens", "runs", "completed"] as const) {
-      if (when === "at rest" && now[key] !== ledger.totals[key])
+    for (const key of ["tokens", "runs", "completed", "seconds"] as const) {
+      if (when === "at rest" && Math.abs(now[key] - ledger.totals[key]) > 0.01)
         throw new Violation("totals equal the journal", `${key} ${now[key]}, journaled ${ledger.totals[key]}`)
     }
     totalsBefore = now

@@ -231,7 +231,7 @@ describe("a hook", () => {
     Effect.gen(function* () {
       const { fs, root } = project
       const script = `trap '' TERM; sh -c "trap '' TERM; echo \\$\\$ > ${root}/pid; sleep 1000" & wait; sleep 1000`
-      const error = yield* Effect.flip(run(project, script, {}, 300))
+      const error = yield* Effect.flip(run(project, script, {}, 3_000))
       assert.strictEqual(error._tag === "HookError" && error.reason, "timeout")
       const pid = (yield* fs.readFileString(`${root}/pid`)).trim()
       yield* Effect.repeat(fs.exists(`/proc/${pid}/cwd`), {

@@ -3,6 +3,7 @@ import { ChildProcess } from "effect/process"
 import { printableTail } from "../../domain/printable.ts"
 import type { WorkflowConfig } from "../../workflow/WorkflowConfig.ts"
 import { belongingTo } from "../../processes/endProcesses.ts"
+import { ofFile } from "../fileProblem.ts"
 import { hostEnvironment } from "../hostEnvironment.ts"
 import { listenerUrl } from "../listenerHost.ts"
 import { acquireLocalRun, type LocalRun, localMachine } from "../LocalRun.ts"
@@ -136,10 +137,7 @@ export const makeBubblewrapSandbox = Effect.gen(function* () {
     const { config } = request.workflow
     if (config.sandbox.net) yield* warnOnce
     const run = yield* acquireLocalRun(machine, "bubblewrap", request, (leader) => askGuest(leader))
-    yield* Effect.mapError(
-      writeIdentity(request, run.identity),
-      (error) => new SandboxError({ kind: "bubblewrap", reason: "io", detail: error.message, hint: null })
-    )
+    yield* Effect.mapError(writeIdentity(request, run.identity), (error) => ofFile("bubblewrap", error))
     const socket = config.sandbox.net ? null : yield* openRelay(fs, request.listener)
     const mounts = yield* guestMounts(request, run, path.join(config.state.root, run.identity), socket)
     const before = bubblewrapArguments({ mounts, net: config.sandbox.net, cwd: request.workspace })
