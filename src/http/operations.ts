@@ -26,6 +26,7 @@ const refused = ({ message, reason }: CommandRefused): BadRequest | NotFound | C
     case "not_running":
     case "nothing_to_review":
     case "nothing_to_hand_over":
+    case "name_taken":
     case "run_active":
       return new Conflict({ error: { code: reason, message } })
   }

@@ -8,10 +8,10 @@ import type { SchedulerState } from "./state.ts"
 export type OperatorCommand =
   /** Start nothing new; what runs goes on. */
   | { readonly _tag: "Pause" }
-  /** As `Pause`, and shown so: the operator means to end the program when nothing runs any more. */
+  /** Begin nothing new; what was begun goes on to its end, its continuations, retries and replies too. */
   | { readonly _tag: "Drain" }
   | { readonly _tag: "Resume" }
-  /** Ends the issue's run and holds the issue until it is retried by hand or its text changes. */
+  /** Ends the issue's run, if it has one, and holds the issue until a person changes, moves or retries it. */
   | { readonly _tag: "Stop"; readonly issue: IssueId }
   /** Lifts a hold, forgets the failures in a row and ends a wait; a failed handoff is tried again as by `HandOver`. */
   | { readonly _tag: "RetryNow"; readonly issue: IssueId }
@@ -37,6 +37,7 @@ export class CommandRefused extends Schema.TaggedError<CommandRefused>()("Comman
     "nothing_to_review",
     "nothing_to_hand_over",
     "unknown_state",
+    "name_taken",
     "run_active",
     "not_durable",
     "stopping"

@@ -10,6 +10,7 @@ import {
   claimability,
   dispatchOrder,
   explain,
+  isPaused,
   keepsSlot,
   type Observation,
   observed,
@@ -120,7 +121,7 @@ const reconcileHold = (
         }
       : isMoved
   }
-  if (hold.parkedIn !== null) return sameState(issue.state, hold.parkedIn) ? undefined : isMoved
+  if (hold.parkedIn !== null && !sameState(issue.state, hold.parkedIn)) return isMoved
   return hold.contentHash !== null && hold.contentHash !== issue.contentHash
     ? { _tag: "LiftHold", issue: record.id, reason: "its text was changed" }
     : undefined
@@ -173,13 +174,15 @@ const forgettable = (state: SchedulerState, observation: Observation): ReadonlyA
 }
 
 const dispatch = (state: SchedulerState, observation: Observation, now: number): ReadonlyArray<Decision> => {
-  if (obstacleTo(state, observation, now) !== null || state.mode !== "running") return []
+  if (obstacleTo(state, observation, now) !== null) return []
   const ready = [...observation.tracker.byId.keys()]
     .flatMap((id) => {
       const issue = observed(state, observation, id)
       if (issue === undefined) return []
       const claim = claimability(state, observation, issue, now)
-      return claim._tag === "Ready" ? [{ issue, kind: claim.kind, retryAttempt: claim.retryAttempt }] : []
+      return claim._tag === "Ready" && !isPaused(state, claim.kind)
+        ? [{ issue, kind: claim.kind, retryAttempt: claim.retryAttempt }]
+        : []
     })
     .sort(dispatchOrder)
   if (ready.length === 0) return []

@@ -263,6 +263,13 @@ export const obstacleTo = (state: SchedulerState, observation: Observation, now:
     now
   )
 
+/** Whether the operator lets no run of this kind start. Draining, what was begun goes on. */
+export const isPaused = (
+  state: SchedulerState,
+  kind: RunKind
+): state is SchedulerState & { readonly mode: "paused" | "draining" } =>
+  state.mode === "paused" || (state.mode === "draining" && kind === "first")
+
 /** The one reason why an issue is or is not running. The same rules as dispatch. */
 export const explain = (
   state: SchedulerState,
@@ -274,7 +281,7 @@ export const explain = (
   if (claim._tag !== "Ready") return claim
   const obstacle = obstacleTo(state, observation, now)
   if (obstacle !== null) return { _tag: "Obstacle", message: obstacle }
-  if (state.mode !== "running") return { _tag: "Paused", mode: state.mode }
+  if (isPaused(state, claim.kind)) return { _tag: "Paused", mode: state.mode }
   const capacity = capacityOf(state, observation)
   const capped = capacityObstacle(observation, capacity, issue, keepsSlot(state, observation, issue))
   if (capped !== undefined) return capped

@@ -165,7 +165,15 @@ export const SchedulerEvent = Schema.TaggedUnion({
   Relocated: { at, issue: IssueId, state: Schema.NullOr(Schema.String), scan: zeroUnlessWritten },
   RetryDropped: { at, issue: IssueId, why: Schema.String },
   RetryNow: { at, issue: IssueId },
-  OperatorStopped: { at, issue: IssueId, contentHash: Schema.NullOr(Schema.String) },
+  OperatorStopped: {
+    at,
+    issue: IssueId,
+    identifier: nullUnlessWritten(Identifier),
+    title: nullUnlessWritten(Schema.String),
+    contentHash: Schema.NullOr(Schema.String),
+    /** Where it lay. */
+    state: nullUnlessWritten(Schema.String)
+  },
   /** What a handoff that failed has left to do is done again, without an agent. */
   HandoffAsked: { at, issue: IssueId },
   /** It worked this time: the issue's last run has handed over after all. */
@@ -176,7 +184,7 @@ export const SchedulerEvent = Schema.TaggedUnion({
   WorkspaceRemoved: { at, issue: IssueId },
   AdapterBlocked: { at, adapter: Schema.String, message: Schema.String },
   AdapterUnblocked: { at, adapter: Schema.String },
-  /** `running`: dispatch; `paused`: start nothing, keep what runs; `draining`: as paused, until told otherwise. */
+  /** `running`: dispatch; `paused`: start nothing, keep what runs; `draining`: go on with what was begun, begin nothing. */
   ModeSet: { at, mode: Schema.Literals(["running", "paused", "draining"]) },
   /** Nothing more is to be remembered of an issue that is finished or gone. */
   Forgotten: { at, issue: IssueId }

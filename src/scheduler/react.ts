@@ -242,7 +242,61 @@ const reactToMove = (
   ) {
     return refused(isMoving)
   }
+  const taken = observation.tracker.issues.some(
+    (other) => other.fileName === issue.fileName && sameState(other.state, target.name)
+  )
+  if (taken) {
+    return refused(
+      new CommandRefused({
+        reason: "name_taken",
+        message: `there is a ${issue.fileName} in ${target.name} already; move or rename one of the two`
+      })
+    )
+  }
   return accepted([relocation(issue, "operator", target.name, at)], undefined)
+}
+
+/** Ends what runs of an issue, and holds it: also where it only waits for its turn. */
+const reactToStop = (
+  state: SchedulerState,
+  observation: Observation,
+  id: IssueId,
+  at: number
+): Reaction<void, CommandRefused> => {
+  const run = liveRunOf(state, id)
+  const issue = observed(state, observation, id)
+  const record = issueOf(state, id)
+  if (run === undefined && record?.hold?.reason === "operator_stop") return accepted([], undefined)
+  const isActive = issue !== undefined && roleOf(observation.policy.states, issue.state) === "active"
+  const waits = record?.retry != null || record?.steering != null || (isActive && record?.hold == null)
+  if (run === undefined && !waits) {
+    return refused(
+      issue === undefined
+        ? notFound(id)
+        : new CommandRefused({
+            reason: "not_running",
+            message: "nothing of this issue is running or waiting to run"
+          })
+    )
+  }
+  return accepted(
+    [
+      ...(run === undefined || run.done !== null || run.cancel !== null || run.conclusion !== null
+        ? []
+        : [{ _tag: "CancelRequested", at, run: run.run, reason: "operator_stop" } as const]),
+      {
+        _tag: "OperatorStopped",
+        at,
+        issue: id,
+        identifier: issue?.identifier ?? null,
+        title: issue?.title ?? null,
+        // A run that has signalled may still write its notes into the issue.
+        contentHash: run?.done == null ? (issue?.contentHash ?? run?.contentHash ?? null) : null,
+        state: issue?.state ?? run?.state ?? null
+      }
+    ],
+    undefined
+  )
 }
 
 /** An operator's command. What was asked for twice is done once. */
@@ -297,36 +351,8 @@ export const reactToCommand = (
             })
           )
     }
-    case "Stop": {
-      const run = liveRunOf(state, command.issue)
-      const issue = observation.tracker.byId.get(command.issue)
-      const record = issueOf(state, command.issue)
-      if (run === undefined && record?.retry == null && record?.steering == null) {
-        return refused(
-          issue === undefined
-            ? notFound(command.issue)
-            : new CommandRefused({
-                reason: "not_running",
-                message: "nothing of this issue is running or waiting to run"
-              })
-        )
-      }
-      return accepted(
-        [
-          ...(run === undefined || run.done !== null || run.cancel !== null || run.conclusion !== null
-            ? []
-            : [{ _tag: "CancelRequested", at, run: run.run, reason: "operator_stop" } as const]),
-          {
-            _tag: "OperatorStopped",
-            at,
-            issue: command.issue,
-            // A run that has signalled may still write its notes into the issue.
-            contentHash: run?.done == null ? (issue?.contentHash ?? run?.contentHash ?? null) : null
-          }
-        ],
-        undefined
-      )
-    }
+    case "Stop":
+      return reactToStop(state, observation, command.issue, at)
     case "RetryNow": {
       const record = issueOf(state, command.issue)
       if (record === undefined) {

@@ -114,8 +114,8 @@ export const Hold = Schema.Struct({
   /** The issue's text that led to the hold: another text lifts it. Parking writes into the issue, so it needs none. */
   contentHash: Schema.NullOr(Schema.String),
   /**
-   * The holding state that the issue was parked in, or where it lay when its work could not be handed over: moving
-   * it elsewhere lifts the hold.
+   * The holding state that the issue was parked in, or where it lay when its work could not be handed over or it was
+   * stopped: moving it elsewhere lifts the hold.
    */
   parkedIn: Schema.NullOr(Schema.String)
 })
@@ -624,7 +624,16 @@ const changed = (state: SchedulerState, event: SchedulerEvent): SchedulerState =
           run.conclusion === null ? moved : { ...moved, moved: true, stage: "finishing" }
         ),
         event.run,
-        () => (event.state === null ? {} : { lastMove: { state: event.state, scan: event.scan } })
+        ({ hold }) =>
+          event.state === null
+            ? {}
+            : {
+                lastMove: { state: event.state, scan: event.scan },
+                // Our own move is no person's.
+                ...(event.byUs && hold?.reason === "operator_stop"
+                  ? { hold: { ...hold, parkedIn: event.state } }
+                  : {})
+              }
       )
     }
     case "HookStarted":
@@ -695,9 +704,16 @@ const changed = (state: SchedulerState, event: SchedulerEvent): SchedulerState =
         message: "stopped by the operator",
         at: event.at,
         contentHash: event.contentHash,
-        parkedIn: null
+        parkedIn: event.state
       }
-      return patchIssue(state, event.issue, { hold, retry: null })
+      const issue =
+        issueOf(state, event.issue) ??
+        (event.identifier === null
+          ? undefined
+          : newIssueRecord(event.issue, event.identifier, event.title ?? ""))
+      return issue === undefined
+        ? state
+        : { ...state, issues: { ...state.issues, [event.issue]: { ...issue, hold, retry: null } } }
     }
     case "WorkspaceRemoved":
       return patchIssue(state, event.issue, { workspace: null })

@@ -304,6 +304,7 @@ describe("what is refused", () => {
     nothing_to_review: 409,
     nothing_to_hand_over: 409,
     unknown_state: 400,
+    name_taken: 409,
     run_active: 409,
     not_durable: 503,
     stopping: 503

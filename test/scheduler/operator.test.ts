@@ -2,11 +2,19 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { IssueId } from "../../src/domain/ids.ts"
 import { Scheduler } from "../../src/scheduler/Scheduler.ts"
-import { makeHousehold } from "../support/household.ts"
-import { busy, failing, inTurn, only } from "../support/scripts.ts"
+import { diligent } from "../support/house.ts"
+import { type Household, makeHousehold } from "../support/household.ts"
+import { asking, busy, failing, inTurn, only, passing, type Script, silent } from "../support/scripts.ts"
 import { testState } from "../support/workflow.ts"
 
 const A = IssueId.make("A")
+
+const REVIEWED = [
+  testState("Todo", "active"),
+  testState("Review", "active"),
+  testState("Triage", "holding"),
+  testState("Done", "terminal")
+]
 
 describe("the operator", () => {
   it("pauses: nothing new starts, what runs goes on, over a restart too", () => {
@@ -24,11 +32,46 @@ describe("the operator", () => {
     assert.isDefined(house.runOf("B"))
   })
 
-  it("drains: as a pause, and known as such", () => {
-    const house = makeHousehold({ issues: { "Todo/A.md": {} }, behaviour: { prompt: busy } })
+  it("drains: what has been begun goes on to its end, over a restart too, and nothing new starts", () => {
+    const begun: Readonly<Record<string, Script>> = {
+      CONTINUES: inTurn(silent),
+      FAILS: inTurn(failing("exit")),
+      ASKS: inTurn(asking("Which?"))
+    }
+    const house = makeHousehold({
+      config: { agent: { maxTurns: 1 } },
+      issues: { "Todo/CONTINUES.md": {}, "Todo/FAILS.md": {}, "Todo/ASKS.md": {} },
+      behaviour: {
+        prompt: (turn) => (begun[turn.identifier] ?? diligent)(turn)
+      }
+    })
     house.command({ _tag: "Drain" })
+    house.put("Todo/NEW.md")
     house.restart()
-    assert.strictEqual(house.view().state.mode, "draining")
+    house.advance("1 minute")
+    house.command({ _tag: "Answer", issue: IssueId.make("ASKS"), question: null, text: "This one." })
+    house.advance("1 minute")
+    assert.deepStrictEqual(house.files(), [
+      "Done/ASKS.md",
+      "Done/CONTINUES.md",
+      "Done/FAILS.md",
+      "Todo/NEW.md"
+    ])
+    assert.deepStrictEqual(house.why("NEW"), { _tag: "Paused", mode: "draining" })
+    house.command({ _tag: "Resume" })
+    house.advance("1 second")
+    assert.include(house.files(), "Done/NEW.md")
+  })
+
+  it("pauses what has been begun, too: no continuation, no retry", () => {
+    const house = makeHousehold({
+      config: { agent: { maxTurns: 1 } },
+      issues: { "Todo/A.md": {} },
+      behaviour: { prompt: silent }
+    })
+    house.command({ _tag: "Pause" })
+    house.advance("1 minute")
+    assert.deepStrictEqual(house.why("A"), { _tag: "Paused", mode: "paused" })
   })
 
   it("stops an issue, which then waits for its text to change or to be retried by hand", () => {
@@ -41,6 +84,64 @@ describe("the operator", () => {
     house.put("Todo/A.md", { title: "Changed" })
     house.advance("10 seconds")
     assert.deepStrictEqual(house.files(), ["Done/A.md"])
+  })
+
+  it("stops an issue that waits for a slot, or was never begun: nothing starts it", () => {
+    const house = makeHousehold({
+      config: { agent: { maxConcurrentAgents: 1 } },
+      issues: { "Todo/A.md": { priority: 1 }, "Todo/B.md": {} },
+      behaviour: { prompt: only("A", inTurn(busy)) }
+    })
+    house.advance("1 second")
+    const B = IssueId.make("B")
+    house.command({ _tag: "Stop", issue: B })
+    house.command({ _tag: "Stop", issue: B })
+    house.command({ _tag: "Stop", issue: A })
+    house.restart("power")
+    house.advance("1 minute")
+    assert.deepInclude(house.why("B"), { _tag: "Held", reason: "operator_stop" })
+    house.command({ _tag: "RetryNow", issue: B })
+    house.advance("1 minute")
+    assert.deepStrictEqual(house.files(), ["Done/B.md", "Todo/A.md"])
+  })
+
+  for (const [how, move] of Object.entries<(house: Household) => void>({
+    "moved by hand": ({ world }) => world.tracker.move("Todo/A.md", "Review/A.md"),
+    "moved aside by hand, and back": (house) => {
+      house.world.tracker.move("Todo/A.md", "Triage/A.md")
+      house.advance("1 minute")
+      house.world.tracker.move("Triage/A.md", "Todo/A.md")
+    },
+    "moved by the operator": (house) => house.command({ _tag: "Move", issue: A, to: "Review" })
+  })) {
+    it(`goes on with a stopped issue that is ${how}`, () => {
+      const house = makeHousehold({
+        config: { states: REVIEWED },
+        issues: { "Todo/A.md": {} },
+        behaviour: { prompt: inTurn(busy) }
+      })
+      house.advance("1 second")
+      house.command({ _tag: "Stop", issue: A })
+      house.advance("10 seconds")
+      assert.deepInclude(house.why("A"), { _tag: "Held", reason: "operator_stop" })
+      move(house)
+      house.advance("10 seconds")
+      assert.deepStrictEqual(house.files(), ["Done/A.md"])
+    })
+  }
+
+  it("keeps an issue stopped that its own agent still moves on", () => {
+    const house = makeHousehold({
+      config: { states: REVIEWED, hooks: { after_run: ":" } },
+      issues: { "Todo/A.md": {} },
+      behaviour: { prompt: inTurn(passing("Review")), reap: () => Effect.succeed("unknown") }
+    })
+    house.advance("1 second")
+    house.command({ _tag: "Stop", issue: A })
+    house.world.behaviour.reap = () => Effect.succeed("dead")
+    house.advance("1 minute")
+    assert.deepStrictEqual(house.files(), ["Review/A.md"])
+    assert.deepInclude(house.why("A"), { _tag: "Held", reason: "operator_stop" })
   })
 
   it("retries at once what waits, and forgets its failures", () => {
@@ -118,6 +219,9 @@ describe("the operator", () => {
     assert.strictEqual(house.refused({ _tag: "Stop", issue: IssueId.make("B") }), "issue_not_found")
     assert.strictEqual(house.refused({ _tag: "RetryNow", issue: IssueId.make("B") }), "issue_not_found")
     assert.strictEqual(house.refused({ _tag: "Move", issue: A, to: "Nowhere" }), "unknown_state")
+    house.put("Done/A.md", { id: "another", identifier: "X" })
+    house.advance("1 second")
+    assert.strictEqual(house.refused({ _tag: "Move", issue: A, to: "Done" }), "name_taken")
     assert.strictEqual(
       house.refused({ _tag: "Move", issue: IssueId.make("B"), to: "Done" }),
       "issue_not_found"

@@ -159,7 +159,8 @@ export const makeLedger = (facts: Facts) => {
       event.at < exhaustedAt ||
       event.at - exhaustedAt >= 30_000, "a full machine starts nothing", () =>
       `${event.run} starts ${event.at - (exhaustedAt ?? 0)} ms after there was nothing left`)
-    require(mode === "running", "a pause holds", () => `${event.run} starts while symphony is ${mode}`)
+    require(mode === "running" || (mode === "draining" && event.kind !== "first"), "a pause holds", () =>
+      `${event.run} starts while symphony is ${mode}`)
     const live = [...runs.values()].filter((run) => run.slot)
     require(live.length < facts.recentCap(), "caps hold", () =>
       `${live.length} slots in use, cap ${facts.recentCap()}, and ${event.run} starts`)

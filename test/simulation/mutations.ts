@@ -205,9 +205,9 @@ export const MUTATIONS: ReadonlyArray<Mutation> = [
   },
   {
     name: "pause-forgotten",
-    file: "scheduler/decide.ts",
-    from: `if (observation.obstacle !== null || state.mode !== "running") return []`,
-    to: `if (observation.obstacle !== null || state.mode === "draining") return []`,
+    file: "scheduler/eligibility.ts",
+    from: `state.mode === "paused" || (state.mode`,
+    to: `(state.mode`,
     breaks: ["a pause holds"]
   },
   {

@@ -194,7 +194,7 @@ export const makePeople = (world: World) => {
       order({ _tag: "Drain" }, "operator drains")
       machine.after(dice.between(MINUTE, 30 * MINUTE), () => order({ _tag: "Resume" }, null))
     } else if (roll < 45) {
-      order({ _tag: "Stop", issue: live }, "operator stops an issue")
+      order({ _tag: "Stop", issue: dice.chance(0.7) ? live : id }, "operator stops an issue")
     } else if (roll < 70) {
       const held = Object.values(view.state.issues).find(
         (record) => record.hold !== null || record.retry !== null

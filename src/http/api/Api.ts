@@ -47,6 +47,7 @@ export class Conflict extends Schema.Error<Conflict>("Conflict")(
     "not_running",
     "nothing_to_review",
     "nothing_to_hand_over",
+    "name_taken",
     "run_active"
   ]),
   { httpApiStatus: 409 }

@@ -120,7 +120,7 @@ export const DrainPage = ({ board }: { readonly board: BoardSnapshot }) => (
     confirmation={{
       heading: "Drain?",
       consequences: [
-        "Nothing new is started. What runs goes on to its end.",
+        "Nothing new is begun. What was begun goes on to its end: its retries and the replies to its questions too.",
         `${plural(board.slots.used, "run")} to wait for; nothing is lost.`
       ],
       action: "/do/drain",

@@ -18,8 +18,8 @@ const PLACES = [
 
 const MODES: Record<BoardSnapshot["mode"], string> = {
   running: "dispatching",
-  paused: "paused: nothing new is started",
-  draining: "draining: nothing new is started; stop symphony when nothing runs any more"
+  paused: "paused: nothing is started, what runs goes on",
+  draining: "draining: what was begun goes on to its end, nothing new is begun"
 }
 
 /** How many issues are at what, each leading to where they stand. */
