@@ -38,7 +38,7 @@ export const textOf = (why: Explanation): string => {
       return `lacks the label ${why.labels.join(", ")}`
     case "Blocked":
       return why.cycle
-        ? `blocked by ${why.by.join(", ")}, and these block each other in a circle: break it by hand`
+        ? `blocked by ${why.by.join(", ")} for ever: issues block each other in a circle, break it by hand`
         : `blocked by ${why.by.join(", ")}`
     case "AdapterBlocked":
       return `the adapter ${why.adapter} cannot work: ${why.message}; ${UNBLOCKING}`

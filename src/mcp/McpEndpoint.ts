@@ -1,6 +1,7 @@
 import { createMcpHandler, ProtocolError, ProtocolErrorCode } from "@modelcontextprotocol/server"
 import { Cause, Context, Effect, FiberSet, Layer, Option, Schema } from "effect"
 import { HttpRouter, HttpServerRequest, HttpServerResponse } from "effect/http"
+import type { RunId } from "../domain/ids.ts"
 import { RunSignals } from "../scheduler/RunSignals.ts"
 import { type CallQuota, makeCallQuota } from "./CallQuota.ts"
 import { makeMcpServer } from "./mcpServer.ts"
@@ -15,6 +16,9 @@ export const MAX_BODY_BYTES = 1024 * 1024
  * how often it may call is for its tools to say. What is over it costs a look at the token and no more.
  */
 const REQUESTS = { burst: 200, refillMs: 200 }
+
+/** How often it is told that somebody without a token calls. */
+const STRANGERS = { burst: 1, refillMs: 60_000 }
 
 const ROUTE = "/api/v1/issues/:identifier/mcp"
 const PATH = /^\/api\/v1\/issues\/([^/]+)\/mcp$/
@@ -153,12 +157,41 @@ export class McpEndpoint extends Context.Service<
           return state
         })
 
+        /** Runs of which it has been told that a token of theirs is used although they have ended. */
+        const late = new Set<RunId>()
+        const tellOfEnded = ({ identifier, runId }: Grant) =>
+          Effect.suspend(() => {
+            if (late.has(runId)) return Effect.void
+            late.add(runId)
+            return Effect.logWarning("a token of a run that has ended was refused").pipe(
+              Effect.annotateLogs({ issue: identifier, run: runId })
+            )
+          })
+        const strangers = yield* makeCallQuota(STRANGERS)
+        const tellOfStranger = (request: Request) =>
+          Effect.flatMap(strangers.take, (wait) =>
+            wait > 0
+              ? Effect.void
+              : Effect.logWarning("a call to an agent's tools without a token of ours was refused").pipe(
+                  Effect.annotateLogs({ issue: identifierOf(request).slice(0, 200) })
+                )
+          )
+
         const authorize = Effect.fnUntraced(function* (request: Request) {
           if (request.method !== "POST") return yield* Refused.method
           const token = bearerOf(request)
-          if (Option.isNone(token)) return yield* Refused.noToken
+          if (Option.isNone(token)) {
+            yield* tellOfStranger(request)
+            return yield* Refused.noToken
+          }
           const found = yield* grants.find(token.value)
-          if (Option.isNone(found)) return yield* Refused.unknownToken
+          if (Option.isNone(found)) {
+            yield* Option.match(yield* grants.findEnded(token.value), {
+              onNone: () => tellOfStranger(request),
+              onSome: tellOfEnded
+            })
+            return yield* Refused.unknownToken
+          }
           const grant = found.value
           const state = yield* stateOf(grant)
           const wait = yield* state.quota.take
@@ -172,7 +205,9 @@ export class McpEndpoint extends Context.Service<
             }
             return yield* Refused.otherIssue
           }
-          yield* signals.view(grant.runId).pipe(Effect.mapError(() => Refused.ended))
+          yield* signals
+            .view(grant.runId)
+            .pipe(Effect.catch(() => Effect.andThen(tellOfEnded(grant), Refused.ended)))
           return grant
         })
 

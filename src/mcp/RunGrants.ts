@@ -12,6 +12,8 @@ export interface Grant {
 }
 
 const TOKEN_BYTES = 32
+/** Tokens that are over and still known. */
+const ENDED_TOKENS = 1_000
 
 interface Held {
   readonly grant: Grant
@@ -38,6 +40,8 @@ export class RunGrants extends Context.Service<
     readonly issue: (grant: Grant) => Effect.Effect<Redacted.Redacted, never, Scope.Scope>
     /** Compared in constant time. */
     readonly find: (token: string) => Effect.Effect<Option.Option<Grant>>
+    /** What a token opened that is over, of the last few: for the log, never to open anything. */
+    readonly findEnded: (token: string) => Effect.Effect<Option.Option<Grant>>
     readonly revoke: (runId: RunId) => Effect.Effect<void>
     /** Called by the MCP endpoint on an authorized `tools/list`. */
     readonly markToolsListed: (runId: RunId) => Effect.Effect<void>
@@ -66,9 +70,24 @@ export class RunGrants extends Context.Service<
         runs.set(runId, run)
       }
 
+      /** By the digest, in hexadecimal; the oldest first. */
+      const ended = new Map<string, Grant>()
+      const remember = ({ digest, grant }: Held): void => {
+        const [oldest] = ended.keys()
+        if (ended.size >= ENDED_TOKENS && oldest !== undefined) ended.delete(oldest)
+        ended.set(Buffer.from(digest).toString("hex"), grant)
+      }
+
       const drop = (held: Held): void => {
         const run = runs.get(held.grant.runId)
-        if (run?.held.delete(held) === true && run.held.size === 0) runs.delete(held.grant.runId)
+        if (run?.held.delete(held) !== true) return
+        remember(held)
+        if (run.held.size === 0) runs.delete(held.grant.runId)
+      }
+
+      const revoke = (runId: RunId): void => {
+        for (const held of runs.get(runId)?.held ?? []) remember(held)
+        runs.delete(runId)
       }
 
       const issue = Effect.fn("RunGrants.issue")(function* (grant: Grant) {
@@ -97,7 +116,9 @@ export class RunGrants extends Context.Service<
       return RunGrants.of({
         issue,
         find,
-        revoke: (runId) => Effect.sync(() => void runs.delete(runId)),
+        findEnded: (token) =>
+          Effect.sync(() => Option.fromUndefinedOr(ended.get(Buffer.from(digestOf(token)).toString("hex")))),
+        revoke: (runId) => Effect.sync(() => revoke(runId)),
         markToolsListed: (runId) => Effect.suspend(() => runs.get(runId)?.listed.open ?? Effect.void),
         awaitToolsListed: (runId) => Effect.suspend(() => runs.get(runId)?.listed.await ?? Effect.never),
         active: Effect.sync(() =>

@@ -1,6 +1,7 @@
 import {
   Cause,
   Clock,
+  Data,
   Deferred,
   Effect,
   FiberMap,
@@ -41,6 +42,7 @@ import { Tracker } from "../tracker/Tracker.ts"
 import type { WorkflowDefinition } from "../workflow/WorkflowConfig.ts"
 import { HookVariables } from "../workspace/hookEnvironment.ts"
 import { Workspaces } from "../workspace/Workspaces.ts"
+import { runAfterRun } from "./afterRun.ts"
 import { cancelled, converse, failed } from "./converse.ts"
 import { finish } from "./finish.ts"
 import { forgetRuns } from "./forgetRuns.ts"
@@ -139,6 +141,9 @@ const work = (run: RunContext): Effect.Effect<void, RunFenced> =>
     yield* run.report({ _tag: "RunEnded", outcome })
   })
 
+/** The end of a run that a bug has ended meets a bug itself. */
+class MetBug extends Data.TaggedError("MetBug") {}
+
 const defect = (cause: Cause.Cause<never>): RunOutcome => ({
   _tag: "Failed",
   class: "infrastructure",
@@ -219,23 +224,32 @@ const make = Effect.gen(function* () {
 
   const older = (fenced: RunFenced) => Effect.logWarning("run of an older generation ends", fenced)
 
-  /** A bug in one run ends that run and says so. Where that meets another, it is tried again. */
+  /** Tried again where it meets a bug, for as long as we live. */
+  const untilDone = (effect: Effect.Effect<void, RunFenced>): Effect.Effect<void, RunFenced> =>
+    effect.pipe(
+      Effect.catchDefect((again) =>
+        Effect.andThen(Effect.logError("run that died does not end yet", again), new MetBug())
+      ),
+      Effect.retry({
+        while: (error) => error._tag === "MetBug",
+        schedule: Schedule.min([Schedule.exponential("1 second"), Schedule.spaced("1 minute")])
+      }),
+      Effect.catchTag("MetBug", Effect.die)
+    )
+
+  /** A bug in one run ends that run and says so. */
   const died = (run: RunContext, cause: Cause.Cause<never>): Effect.Effect<void> =>
     Cause.hasInterruptsOnly(cause)
       ? Effect.failCause(cause)
       : Effect.logError("run died", cause).pipe(
+          Effect.andThen(untilDone(quiesce(run))),
           Effect.andThen(
-            quiesce(run).pipe(
-              Effect.andThen(run.report({ _tag: "RunEnded", outcome: defect(cause) })),
-              Effect.catchTag("RunFenced", older),
-              Effect.catchDefect((again) =>
-                Effect.andThen(Effect.logError("run that died does not end yet", again), Effect.fail("again"))
-              ),
-              Effect.retry(Schedule.min([Schedule.exponential("1 second"), Schedule.spaced("1 minute")])),
-              // Retried for as long as we live.
-              Effect.orDie
+            runAfterRun(run, { outcome: "failed", state: null, claim: null, handoff: null }).pipe(
+              Effect.catchDefect((again) => Effect.logError("after_run of a run that died", again))
             )
-          )
+          ),
+          Effect.andThen(untilDone(run.report({ _tag: "RunEnded", outcome: defect(cause) }))),
+          Effect.catchTag("RunFenced", older)
         )
 
   const supervised = (run: RunContext): Effect.Effect<void> =>
@@ -301,6 +315,10 @@ const make = Effect.gen(function* () {
     tell,
     verify,
     cleanUp,
+    workspaces: (workflow) =>
+      Effect.catch(services.workspaces.made(workflow), (error) =>
+        Effect.as(Effect.logWarning("workspaces cannot be looked through", error), [])
+      ),
     redeliver: (record, workflow) => redeliver(services, record, workflow),
     forget: (record, workflow) => forgetRuns(services, record, workflow),
     progress: Effect.gen(function* () {

@@ -1,6 +1,6 @@
 import { Context, type Effect, Schema, type Stream } from "effect"
 import type { RunningCost } from "../domain/Cost.ts"
-import { type QuestionId, RunId } from "../domain/ids.ts"
+import { type Identifier, type QuestionId, RunId } from "../domain/ids.ts"
 import type { CancelReason, RunOutcome } from "../domain/Outcome.ts"
 import type { WorkflowDefinition } from "../workflow/WorkflowConfig.ts"
 import type { DoneClaim, HandoffRecord, SchedulerEvent } from "./events.ts"
@@ -102,6 +102,10 @@ export class Runs extends Context.Service<
     readonly redeliver: (record: IssueRecord, workflow: WorkflowDefinition) => Effect.Effect<Redelivery>
     /** Removes what is kept of the runs of an issue that is forgotten. Logged, never fails. */
     readonly forget: (record: IssueRecord, workflow: WorkflowDefinition) => Effect.Effect<void>
+    /** Workspaces that are there, whatever the journal remembers. Logged, never fails. */
+    readonly workspaces: (
+      workflow: WorkflowDefinition
+    ) => Effect.Effect<ReadonlyArray<{ readonly identifier: Identifier; readonly path: string }>>
     readonly progress: Effect.Effect<ReadonlyMap<RunId, RunProgress>>
     /** Emits the run whose progress changed. */
     readonly progressChanges: Stream.Stream<RunId>

@@ -367,6 +367,9 @@ const make = Effect.fnUntraced(function* ({ compactAfter }: SchedulerOptions) {
   const atStart = yield* workflow.current
   const acts = [...recoveryActs(state), ...asked.flatMap((event) => actsOf(event, state))]
   yield* Effect.forEach(acts, (act) => perform(act, atStart), { discard: true })
+  const remembered = new Set(Object.values(state.issues).map(({ identifier }) => identifier))
+  const found = (yield* runs.workspaces(atStart)).filter(({ identifier }) => !remembered.has(identifier))
+  if (found.length > 0) yield* Queue.offer(inputs, { _tag: "Found", workspaces: found })
   yield* FiberSet.run(vital, poll)
   yield* FiberSet.run(
     vital,

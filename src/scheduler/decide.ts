@@ -65,6 +65,11 @@ export type MissingSince = ReadonlyMap<IssueId, number>
 const isOpenEnded = (run: RunRecord): boolean =>
   run.done === null && run.cancel === null && run.conclusion === null
 
+const isGone = (missingSince: MissingSince, issue: IssueId, now: number): boolean => {
+  const since = missingSince.get(issue)
+  return since !== undefined && now - since >= Duration.toMillis(MISSING_GRACE)
+}
+
 const reconcileRun = (
   state: SchedulerState,
   observation: Observation,
@@ -80,10 +85,7 @@ const reconcileRun = (
   })
   const issue = observed(state, observation, run.issue)
   if (issue === undefined) {
-    const since = missingSince.get(run.issue)
-    return since !== undefined && now - since >= Duration.toMillis(MISSING_GRACE)
-      ? cancel("issue_missing", "its file is gone")
-      : undefined
+    return isGone(missingSince, run.issue, now) ? cancel("issue_missing", "its file is gone") : undefined
   }
   const role = roleOf(observation.policy.states, issue.state)
   if (role === "terminal") return cancel("moved_to_terminal", `it was moved to ${issue.state}`)
@@ -130,14 +132,21 @@ const reconcileHold = (
 const reconcileRecord = (
   state: SchedulerState,
   observation: Observation,
+  missingSince: MissingSince,
+  now: number,
   record: IssueRecord
 ): Decision | undefined => {
   if (record.retry === null && record.steering === null && record.workspace === null) return undefined
   if (liveRunOf(state, record.id) !== undefined || record.relocation !== null) return undefined
   if (observation.busy.has(record.id)) return undefined
   const issue = observed(state, observation, record.id)
-  const role = issue === undefined ? undefined : roleOf(observation.policy.states, issue.state)
-  if (record.retry !== null && role !== "active" && issue !== undefined) {
+  if (issue === undefined) {
+    return record.retry !== null && isGone(missingSince, record.id, now)
+      ? { _tag: "DropRetry", issue: record.id, reason: "its file is gone" }
+      : undefined
+  }
+  const role = roleOf(observation.policy.states, issue.state)
+  if (record.retry !== null && role !== "active") {
     return { _tag: "DropRetry", issue: record.id, reason: `it is in ${issue.state}` }
   }
   if (role !== "terminal") return undefined
@@ -222,24 +231,24 @@ export const decide = (
       .filter(isOpenEnded)
       .map((run) => reconcileRun(state, observation, missingSince, now, run)),
     ...records.map((record) => reconcileHold(state, observation, record)),
-    ...records.map((record) => reconcileRecord(state, observation, record)),
+    ...records.map((record) => reconcileRecord(state, observation, missingSince, now, record)),
     ...forgettable(state, observation)
   ].filter((decision) => decision !== undefined)
   return [...upkeep, ...dispatch(state, observation, now)]
 }
 
-/** Issues of open-ended runs whose file is neither listed nor merely unreadable. */
-export const missingNow = (state: SchedulerState, observation: Observation): ReadonlySet<IssueId> =>
-  new Set(
-    Object.values(state.runs)
-      .filter(
-        (run) =>
-          isOpenEnded(run) &&
-          !observation.tracker.byId.has(run.issue) &&
-          !observation.tracker.unreadable.has(run.fileName)
-      )
-      .map((run) => run.issue)
+/** Issues that are worked on or to be retried, and whose file is neither listed nor merely unreadable. */
+export const missingNow = (state: SchedulerState, observation: Observation): ReadonlySet<IssueId> => {
+  const { byId, unreadable } = observation.tracker
+  const runs = Object.values(state.runs).filter(
+    (run) => isOpenEnded(run) && !byId.has(run.issue) && !unreadable.has(run.fileName)
   )
+  // Nothing says what the file of an issue was called that no run is working on.
+  const retries = Object.values(state.issues).filter(
+    (record) => record.retry !== null && unreadable.size === 0 && !byId.has(record.id)
+  )
+  return new Set([...runs.map(({ issue }) => issue), ...retries.map(({ id }) => id)])
+}
 
 /** The next moment (epoch milliseconds) at which time alone changes a decision; null when nothing is due. */
 export const nextDue = (state: SchedulerState, missingSince: MissingSince, now: number): number | null => {

@@ -7,12 +7,14 @@ import type { Observation } from "./eligibility.ts"
 import type { SchedulerEvent } from "./events.ts"
 import { policyFrom } from "./policy.ts"
 import {
+  type FoundWorkspace,
   type Reaction,
   reactToCommand,
   reactToHandoff,
   reactToReport,
   reactToSettings,
-  reactToSignal
+  reactToSignal,
+  reactToWorkspace
 } from "./react.ts"
 import type { Redelivery, RunFenced, RunReport } from "./Runs.ts"
 import { type RunSignal, SignalRefused } from "./RunSignals.ts"
@@ -48,6 +50,8 @@ export type Input =
       readonly scan: number
     }
   | { readonly _tag: "Redelivered"; readonly issue: IssueId; readonly result: Redelivery }
+  /** Workspaces that are there when symphony starts. */
+  | { readonly _tag: "Found"; readonly workspaces: ReadonlyArray<FoundWorkspace> }
   | { readonly _tag: "CleanedUp"; readonly issue: IssueId; readonly removed: boolean }
   | { readonly _tag: "Swept"; readonly issue: IssueId }
   | { readonly _tag: "Stop"; readonly done: Deferred.Deferred<void> }
@@ -159,6 +163,13 @@ export const apply = (
     case "Redelivered":
       draft.postponed.push(input)
       return record(draft, reactToHandoff(draft.state, observation, input.issue, input.result, at))
+    case "Found":
+      draft.postponed.push(input)
+      // One at a time: each takes a number.
+      for (const workspace of input.workspaces) {
+        record(draft, reactToWorkspace(draft.state, observation, workspace, at))
+      }
+      return
     case "CleanedUp":
       if (input.removed) record(draft, [{ _tag: "WorkspaceRemoved", at, issue: input.issue }])
       return

@@ -42,6 +42,7 @@ export type Explanation =
   | { readonly _tag: "WaitingForHuman"; readonly question: string }
   | { readonly _tag: "Moving"; readonly to: string }
   | { readonly _tag: "MissingLabels"; readonly labels: ReadonlyArray<string> }
+  /** `cycle`: it never will be, for somewhere behind it issues block each other in a circle. */
   | { readonly _tag: "Blocked"; readonly by: ReadonlyArray<string>; readonly cycle: boolean }
   | { readonly _tag: "AdapterBlocked"; readonly adapter: string; readonly message: string }
   | { readonly _tag: "Backoff"; readonly until: number; readonly error: string | null }
@@ -68,16 +69,29 @@ export const observed = (state: SchedulerState, observation: Observation, id: Is
 const isOpen = (observation: Observation, blocker: Issue["blockedBy"][number]): boolean =>
   blocker.state === null || roleOf(observation.policy.states, blocker.state) !== "terminal"
 
-/** Whether following the open blockers of an issue leads back to it. */
-const isInCycle = (observation: Observation, start: Issue): boolean => {
-  const seen = new Set<IssueId>()
-  const pending = [...start.blockedBy]
-  for (let blocker = pending.pop(); blocker !== undefined; blocker = pending.pop()) {
-    if (blocker.id === null || !isOpen(observation, blocker)) continue
-    if (blocker.id === start.id) return true
-    if (seen.has(blocker.id)) continue
-    seen.add(blocker.id)
-    pending.push(...(observation.tracker.byId.get(blocker.id)?.blockedBy ?? []))
+/** Whether following the open blockers of an issue leads into a circle: to the issue itself, or further behind. */
+const waitsForCircle = (observation: Observation, start: Issue): boolean => {
+  const done = new Set<IssueId>()
+  /** The way to where we are, with what is still to be followed at each step. */
+  const way: Array<{ readonly id: IssueId; readonly rest: Array<Issue["blockedBy"][number]> }> = []
+  const onWay = new Set<IssueId>()
+  const enter = (issue: Issue): void => {
+    way.push({ id: issue.id, rest: [...issue.blockedBy] })
+    onWay.add(issue.id)
+  }
+  enter(start)
+  for (let here = way.at(-1); here !== undefined; here = way.at(-1)) {
+    const blocker = here.rest.pop()
+    if (blocker === undefined) {
+      way.pop()
+      onWay.delete(here.id)
+      done.add(here.id)
+      continue
+    }
+    if (blocker.id === null || done.has(blocker.id) || !isOpen(observation, blocker)) continue
+    if (onWay.has(blocker.id)) return true
+    const issue = observation.tracker.byId.get(blocker.id)
+    if (issue !== undefined) enter(issue)
   }
   return false
 }
@@ -132,7 +146,7 @@ export const claimability = (
     return {
       _tag: "Blocked",
       by: blockers.map((blocker) => blocker.identifier),
-      cycle: isInCycle(observation, issue)
+      cycle: waitsForCircle(observation, issue)
     }
   }
   const adapter = adapterFor(policy, workingState(policy, issue.state))

@@ -182,6 +182,18 @@ export const SchedulerEvent = Schema.TaggedUnion({
   /** A person has looked at what this run of the issue handed over. */
   Reviewed: { at, issue: IssueId, run },
   WorkspaceRemoved: { at, issue: IssueId },
+  /**
+   * A finished issue of which nothing is remembered has a workspace, which is to go once what is in it is out: `run`
+   * stands for those that have worked there.
+   */
+  WorkspaceFound: {
+    at,
+    issue: IssueId,
+    identifier: Identifier,
+    title: Schema.String,
+    run,
+    path: Schema.String
+  },
   AdapterBlocked: { at, adapter: Schema.String, message: Schema.String },
   AdapterUnblocked: { at, adapter: Schema.String },
   /** `running`: dispatch; `paused`: start nothing, keep what runs; `draining`: go on with what was begun, begin nothing. */

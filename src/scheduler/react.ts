@@ -1,5 +1,5 @@
 import { Duration } from "effect"
-import type { IssueId, RunId } from "../domain/ids.ts"
+import type { Identifier, IssueId, RunId } from "../domain/ids.ts"
 import type { Issue } from "../domain/Issue.ts"
 import { doneState, policyOf, roleOf, sameState, statesWithRole } from "../domain/State.ts"
 import { awaitingReview, type Observation, observed } from "./eligibility.ts"
@@ -14,6 +14,7 @@ import {
   issueOf,
   liveRunOf,
   nextQuestionId,
+  nextRunId,
   parks,
   type RunRecord,
   type SchedulerState
@@ -453,6 +454,36 @@ export const relocation = (
 
 const unblockAdapters = (state: SchedulerState, at: number): ReadonlyArray<SchedulerEvent> =>
   Object.keys(state.blockedAdapters).map((adapter) => ({ _tag: "AdapterUnblocked", at, adapter }))
+
+export interface FoundWorkspace {
+  readonly identifier: Identifier
+  readonly path: string
+}
+
+/** A finished issue that nothing is remembered of leaves no workspace behind. */
+export const reactToWorkspace = (
+  state: SchedulerState,
+  { policy, tracker }: Observation,
+  { identifier, path }: FoundWorkspace,
+  at: number
+): ReadonlyArray<SchedulerEvent> => {
+  const issue = tracker.issues.find((candidate) => candidate.identifier === identifier)
+  return issue === undefined ||
+    issueOf(state, issue.id) !== undefined ||
+    roleOf(policy.states, issue.state) !== "terminal"
+    ? []
+    : [
+        {
+          _tag: "WorkspaceFound",
+          at,
+          issue: issue.id,
+          identifier,
+          title: issue.title,
+          run: nextRunId(state),
+          path
+        }
+      ]
+}
 
 /** New settings may mend what was wrong with the old ones. */
 export const reactToSettings = (state: SchedulerState, at: number): ReadonlyArray<SchedulerEvent> => [

@@ -501,6 +501,27 @@ const handedOver = (state: SchedulerState, event: EventOf<"HandedOver">): Schedu
   }
 }
 
+const workspaceFound = (state: SchedulerState, event: EventOf<"WorkspaceFound">): SchedulerState => {
+  if (issueOf(state, event.issue) !== undefined) return state
+  const attempt: Attempt = {
+    run: event.run,
+    attempt: 1,
+    kind: "first",
+    startedAt: event.at,
+    endedAt: event.at,
+    outcome: { _tag: "Cancelled", reason: "moved_to_terminal" },
+    tokens: noTokens,
+    turns: 0
+  }
+  const issue: IssueRecord = {
+    ...newIssueRecord(event.issue, event.identifier, event.title),
+    attempts: 1,
+    workspace: event.path,
+    history: [attempt]
+  }
+  return { ...state, nextRun: state.nextRun + 1, issues: { ...state.issues, [event.issue]: issue } }
+}
+
 /** The state after an event. Total: an event of a run or issue that is not there changes nothing but the time. */
 export const evolve = (state: SchedulerState, event: SchedulerEvent): SchedulerState => ({
   ...changed(state, event),
@@ -717,6 +738,8 @@ const changed = (state: SchedulerState, event: SchedulerEvent): SchedulerState =
     }
     case "WorkspaceRemoved":
       return patchIssue(state, event.issue, { workspace: null })
+    case "WorkspaceFound":
+      return workspaceFound(state, event)
     case "AdapterBlocked":
       return {
         ...state,

@@ -1,7 +1,7 @@
 import { Effect, FileSystem, Layer, Schema } from "effect"
 import { ChildProcessSpawner } from "effect/process"
 import { join } from "node:path"
-import type { Identifier } from "../domain/ids.ts"
+import { Identifier } from "../domain/ids.ts"
 import { workspaceKey } from "../domain/workspaceKey.ts"
 import { ProcessTable } from "../processes/ProcessTable.ts"
 import { SafeFiles } from "../files/SafeFiles.ts"
@@ -173,7 +173,30 @@ export const layer = Layer.effect(
       }).pipe(exclusively(path))
     })
 
+    const made = Effect.fn("Workspaces.made")(function* (workflow: WorkflowDefinition) {
+      const records = yield* files.list(stateOf(workflow), "workspaces").pipe(
+        Effect.catchIf(
+          (error) => error.reason === "missing",
+          () => Effect.succeed([])
+        ),
+        Effect.mapError(ofFile)
+      )
+      const found = yield* Effect.forEach(
+        records.filter(({ name }) => name.endsWith(".json")),
+        Effect.fnUntraced(function* ({ name }) {
+          const creation = yield* readCreation(workflow, name.slice(0, -".json".length))
+          if (creation === null) return []
+          const { identifier, key, path } = locate(Identifier.make(creation.identifier), workflow)
+          return (yield* isThere({ identifier, key, path }, workflow))
+            ? [{ identifier, path: creation.path }]
+            : []
+        })
+      )
+      return found.flat()
+    })
+
     return Workspaces.of({
+      made,
       ensure,
       check: ({ config }) => checkRoot(files, fs, config),
       locate,

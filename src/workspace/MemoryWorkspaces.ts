@@ -1,4 +1,5 @@
 import { Effect, Layer, Ref } from "effect"
+import { Identifier } from "../domain/ids.ts"
 import type { HookName } from "../workflow/WorkflowConfig.ts"
 import { makeFolderLocks } from "./folderLocks.ts"
 import { locate } from "./LocalWorkspaces.ts"
@@ -59,6 +60,14 @@ export const layerMemory = (options: MemoryWorkspacesOptions = {}): Layer.Layer<
         check: () => Effect.void,
         locate,
         exists: (workspace) => Effect.map(Ref.get(folders), (all) => all.has(workspace.path)),
+        made: ({ config: { workspace } }) =>
+          Effect.map(Ref.get(folders), (all) =>
+            [...all].flatMap((path) =>
+              path.startsWith(`${workspace.root}/`)
+                ? [{ identifier: Identifier.make(path.slice(workspace.root.length + 1)), path }]
+                : []
+            )
+          ),
         runHook,
         remove: Effect.fn("MemoryWorkspaces.remove")(function* (context) {
           const { path } = context.workspace

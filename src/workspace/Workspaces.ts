@@ -87,6 +87,10 @@ export class Workspaces extends Context.Service<
       workspace: Workspace,
       workflow: WorkflowDefinition
     ) => Effect.Effect<boolean, WorkspaceError>
+    /** The workspaces that were made here and are still there, whoever remembers them; not those that people made. */
+    readonly made: (
+      workflow: WorkflowDefinition
+    ) => Effect.Effect<ReadonlyArray<Pick<Workspace, "identifier" | "path">>, WorkspaceError>
     /** Runs a hook with a time limit; a hook that is not configured succeeds. Output is logged, capped and escaped. */
     readonly runHook: (hook: HookName, context: HookContext) => Effect.Effect<void, HookError>
     /** Runs `before_remove` (a failure is logged and ignored), then removes the folder. Nothing there is a success. */

@@ -1,7 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Fiber, Layer, Logger, Redacted, Ref, Schema } from "effect"
+import { Effect, Fiber, Layer, Logger, Redacted, Ref, References, Schema } from "effect"
 import { TestClock } from "effect/testing"
 import * as fc from "fast-check"
+import { makeRunId } from "../../src/domain/ids.ts"
 import { McpEndpoint } from "../../src/mcp/McpEndpoint.ts"
 import { type Grant, RunGrants } from "../../src/mcp/RunGrants.ts"
 import { RunTools } from "../../src/mcp/RunTools.ts"
@@ -149,6 +150,33 @@ describe("the door of the MCP endpoint", () => {
           for (const token of [other, proxy]) assert.strictEqual(yield* statusOf(DONE, { token }), 403)
       }).pipe(Effect.provide(Logger.layer([logger])))
       assert.lengthOf(told, 2)
+    }).pipe(Effect.provide(Endpoint))
+  )
+
+  it.effect("tells of a token that is over, once a run, and of one that never was, once in a while", () =>
+    Effect.gen(function* () {
+      const told: Array<readonly [unknown, unknown, unknown]> = []
+      const logger = Logger.make(({ fiber, logLevel, message }) => {
+        const { issue, run } = fiber.getRef(References.CurrentLogAnnotations)
+        if (logLevel === "Warn") told.push([String(message), issue, run])
+      })
+      yield* Effect.gen(function* () {
+        const over = yield* tokenFor(grant)
+        const ending = yield* tokenFor(grantOf("DEMO-1", 2))
+        yield* (yield* RunGrants).revoke(grant.runId)
+        yield* Ref.set((yield* World).ended, new Set([makeRunId(1, 2)]))
+        for (let n = 0; n < 50; n++) {
+          assert.strictEqual(yield* statusOf(DONE, { token: over }), 401)
+          assert.strictEqual(yield* statusOf(DONE, { token: ending }), 404)
+          assert.strictEqual(yield* statusOf(DONE, { token: "x".repeat(43) }), 401)
+          assert.strictEqual(yield* statusOf(DONE, {}), 401)
+        }
+      }).pipe(Effect.provide(Logger.layer([logger])))
+      assert.deepStrictEqual(told, [
+        ["a token of a run that has ended was refused", "DEMO-1", "r1-1"],
+        ["a token of a run that has ended was refused", "DEMO-1", "r1-2"],
+        ["a call to an agent's tools without a token of ours was refused", "DEMO-1", undefined]
+      ])
     }).pipe(Effect.provide(Endpoint))
   )
 

@@ -25,6 +25,21 @@ describe("hooks", () => {
     assert.deepStrictEqual(outcomes, ["failed", "continue", "completed"])
   })
 
+  it("run after a run that a bug of ours ended, too", () => {
+    const outcomes: Array<string | undefined> = []
+    const house = makeHousehold({
+      config: { states, hooks: { after_run: ":" } },
+      issues: { "Todo/A.md": {} },
+      behaviour: {
+        prompt: inTurn(() => Effect.die(new Error("a bug"))),
+        hook: (_, { env }) => Effect.sync(() => void outcomes.push(env["SYMPHONY_RUN_OUTCOME"]))
+      }
+    })
+    house.advance("5 seconds")
+    assert.deepStrictEqual(outcomes, ["failed"])
+    assert.deepInclude(house.record("A").history[0]?.outcome, { reason: "defect" })
+  })
+
   it("are told the patch and the agent's own account of a finished issue", () => {
     const seen: Array<HookEnvironment> = []
     const house = makeHousehold({

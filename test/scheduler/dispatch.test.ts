@@ -115,6 +115,10 @@ describe("dispatch", () => {
     })
     house.advance("1 minute")
     assert.deepInclude(house.why("A"), { _tag: "Blocked", cycle: true })
+    house.put("Todo/BEHIND.md", { blockedBy: ["A"] })
+    house.put("Todo/FURTHER.md", { blockedBy: ["BEHIND"] })
+    house.advance("1 second")
+    assert.deepInclude(house.why("FURTHER"), { _tag: "Blocked", by: ["BEHIND"], cycle: true })
     assert.deepStrictEqual(identifiers(house), [])
   })
 

@@ -128,6 +128,25 @@ describe("what people do to a running issue", () => {
     assert.strictEqual(house.world.prompts.length, 1)
   })
 
+  it("forgets the retry of an issue that is deleted, but not while an editor saves it", () => {
+    const house = makeHousehold({
+      issues: { "Todo/A.md": {} },
+      behaviour: { prompt: inTurn(failing("exit")) }
+    })
+    house.advance("2 seconds")
+    house.world.tracker.remove("Todo/A.md")
+    house.advance("1 second")
+    house.put("Todo/A.md", { title: "Saved" })
+    house.advance("2 seconds")
+    assert.isNotNull(house.record("A").retry)
+    house.world.tracker.remove("Todo/A.md")
+    house.advance("1 minute")
+    assert.isNull(house.record("A").retry)
+    house.put("Todo/A.md", {})
+    house.advance("1 minute")
+    assert.deepStrictEqual(house.files(), ["Done/A.md"])
+  })
+
   it("reads its issue again after each turn", () => {
     const house = makeHousehold({
       config: { polling: { intervalMs: 86_400_000 } },

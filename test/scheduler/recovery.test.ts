@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Ref } from "effect"
 import { Identifier, IssueId, makeRunId } from "../../src/domain/ids.ts"
+import { setWork } from "../../src/handoff/MemoryHandoff.ts"
 import type { JournalEntry } from "../../src/journal/Journal.ts"
 import { KEPT_FINISHED } from "../../src/scheduler/decide.ts"
 import { snapshotOf } from "../../src/scheduler/memory.ts"
@@ -172,6 +173,28 @@ describe("recovery", () => {
     }
     house.advance("1 minute")
     assert.deepInclude(house.record("A").hold, { reason: "breaker" })
+  })
+
+  it("removes workspaces of finished issues that it knows nothing of any more, once their work is out", () => {
+    const workspace = (name: string) => `/project/.symphony/workspaces/${name}`
+    const house = makeHousehold({
+      issues: { "Done/A.md": {}, "Todo/B.md": {}, "Done/C.md": {} },
+      started: false
+    })
+    const { folders, handoff } = house.world
+    Effect.runSync(Ref.set(folders, new Set(["A", "B"].map(workspace))))
+    Effect.runSync(setWork(handoff, Identifier.make("A"), { head: "c1", commits: 1, uncommitted: [] }))
+    house.world.behaviour.prompt = busy
+    house.start()
+    house.advance("1 minute")
+    assert.deepStrictEqual([...Ref.getUnsafe(folders)], [workspace("B")])
+    assert.deepStrictEqual(
+      [...Ref.getUnsafe(handoff.exports).values()].map(({ head }) => head),
+      ["c1"]
+    )
+    house.restart("power")
+    house.advance("1 minute")
+    assert.strictEqual(Ref.getUnsafe(handoff.made).length, 1)
   })
 
   it("remembers attempts, failures, backoff, totals and the mode", () => {

@@ -223,7 +223,9 @@ export const makeLedger = (facts: Facts) => {
         break
       case "Failed":
         if (outcome.reason === "machine_exhausted") {
-          exhaustedAt = event.at
+          // Those that were started together have met one trouble.
+          const since = exhaustedAt ?? -Infinity
+          if (event.at < since || event.at - since >= 30_000) exhaustedAt = event.at
         } else if (outcome.reason === "interrupted" && run.resumed !== null) {
           // The end of the process is nobody's failure, but a session that did not end it.
           issue.sessions += 1
@@ -436,6 +438,7 @@ export const makeLedger = (facts: Facts) => {
         for (const run of alive.keys()) alive.set(run, { seconds: aliveUntil(run, lastAt), since: event.at })
         return
       case "WorkspaceRemoved":
+      case "WorkspaceFound":
       case "Reviewed":
       case "HandoffFailed":
       case "AdapterBlocked":

@@ -42,6 +42,17 @@ export const workspacesContract = (
         assert.deepStrictEqual(yield* stage.calls, ["after_create A-1"])
       }))
 
+    test("knows which it has made, until they are removed", (stage) =>
+      Effect.gen(function* () {
+        const workspaces = yield* Workspaces
+        const workflow = stage.workflow({})
+        assert.deepStrictEqual(yield* workspaces.made(workflow), [])
+        const workspace = yield* workspaces.ensure(A1, workflow, order)
+        assert.deepStrictEqual(yield* workspaces.made(workflow), [{ identifier: A1, path: workspace.path }])
+        yield* workspaces.remove({ ...order, workspace, workflow })
+        assert.deepStrictEqual(yield* workspaces.made(workflow), [])
+      }))
+
     test("runs after_create once when many ask at the same time", (stage) =>
       Effect.gen(function* () {
         const workspaces = yield* Workspaces
