@@ -136,12 +136,10 @@ export const makeAgents = (world: World) => {
       return Effect.gen(function* () {
         yield* commit(turn)
         // Outlives its turn, as a background job of the agent does.
-        yield* Effect.forkDetach(
-          Effect.gen(function* () {
-            yield* Effect.sleep(dice.between(100, 5 * MINUTE))
-            yield* done(turn)
-          })
-        )
+        const life = world.services()
+        machine.after(dice.between(100, 5 * MINUTE), () => {
+          if (life !== undefined && world.services() === life) world.fork(done(turn))
+        })
         if (dice.chance(0.5)) yield* done(turn)
         return usage()
       })

@@ -63,6 +63,7 @@ export const FAULTS = [
   "person spoils",
   "stop",
   "stop hurried",
+  "stop killed",
   "tracker fails",
   "vm boot fails",
   "vm boot hangs",

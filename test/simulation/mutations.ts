@@ -34,7 +34,7 @@ export const MUTATIONS: ReadonlyArray<Mutation> = [
     breaks: ["caps hold"]
   },
   {
-    name: "stale-generation-accepted",
+    name: "signal-after-cancel-accepted",
     file: "scheduler/react.ts",
     from: "if (run.cancel !== null || run.conclusion !== null) return refused(runEnded(id))",
     to: "if (run.conclusion !== null) return refused(runEnded(id))",
@@ -69,14 +69,69 @@ export const MUTATIONS: ReadonlyArray<Mutation> = [
     breaks: ["every issue comes to rest"]
   },
   {
-    name: "slot-leaked-on-crash",
+    name: "slot-freed-while-preparing",
     file: "scheduler/state.ts",
     from: "export const holdsSlot = (run: RunRecord): boolean => run.conclusion === null",
     to: "export const holdsSlot = (run: RunRecord): boolean => run.stage !== 'exporting' && run.session !== null",
     breaks: ["caps hold"]
   },
   {
+    name: "generation-reused",
+    file: "scheduler/state.ts",
+    from: "epoch: event.epoch,",
+    to: "epoch: 1,",
+    breaks: [
+      "no effect by an old generation",
+      "at most one live run per issue",
+      "nothing is deleted before its export",
+      "intent, effect, result",
+      "a handoff is not doubled"
+    ]
+  },
+  {
+    name: "stop-not-held",
+    file: "scheduler/state.ts",
+    from: "{ ...issue, hold, retry: null }",
+    to: "{ ...issue, retry: null }",
+    breaks: ["a stopped issue stays stopped"]
+  },
+  {
+    name: "seconds-uncounted",
+    file: "scheduler/state.ts",
+    from: "seconds: state.totals.seconds + seconds,",
+    to: "seconds: state.totals.seconds,",
+    breaks: ["totals equal the journal"]
+  },
+  {
+    name: "downtime-counted",
+    file: "scheduler/state.ts",
+    from: "earlierSeconds: secondsOf(run, state.lastAt ?? run.startedAt)",
+    to: "earlierSeconds: secondsOf(run, event.at)",
+    breaks: ["totals equal the journal"]
+  },
+  {
+    name: "full-machine-ignored",
+    file: "scheduler/exhaustion.ts",
+    from: "(isAhead(exhaustion.since, exhaustion.until, now) || starting)",
+    to: "starting",
+    breaks: ["a full machine starts nothing"]
+  },
+  {
+    name: "fiber-left-behind",
+    file: "scheduler/SchedulerLive.ts",
+    from: "yield* FiberSet.run(vital, poll)",
+    to: "yield* Effect.forkDetach(poll)",
+    breaks: ["no fiber outlives the program"]
+  },
+  {
     name: "orphan-forgotten",
+    file: "run/RunsLive.ts",
+    from: "yield* inSession(run, quiesce(run))",
+    to: "if (!order.recovering) yield* inSession(run, quiesce(run))",
+    breaks: ["no sandbox outlives its run"]
+  },
+  {
+    name: "unanswered-taken-for-dead",
     file: "run/quiesce.ts",
     from: `answer.status === "dead"`,
     to: `answer.status !== "gone"`,
@@ -85,8 +140,8 @@ export const MUTATIONS: ReadonlyArray<Mutation> = [
   {
     name: "quiesced-unseen",
     file: "run/RunsLive.ts",
-    from: "      yield* quiesce(run)\n      yield* run.report(",
-    to: "      yield* run.report(",
+    from: "    yield* inSession(run, quiesce(run))\n",
+    to: "",
     breaks: ["no sandbox outlives its run"]
   },
   {

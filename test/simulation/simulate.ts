@@ -1,4 +1,4 @@
-import { Context, Effect, Layer, Ref } from "effect"
+import { Context, Deferred, Effect, Layer, Ref } from "effect"
 import type { RunId } from "../../src/domain/ids.ts"
 import * as MemorySafeFiles from "../../src/files/MemorySafeFiles.ts"
 import { HandoffError } from "../../src/handoff/Handoff.ts"
@@ -86,7 +86,11 @@ const OPERATIONS = [
 
 export const simulate = (plan: Plan): Outcome => {
   const dice = makeDice(plan.seed)
-  const machine = makeMachine({ dice, opsBeforeYield: dice.pick([64, 256, 2048]) })
+  const machine = makeMachine({
+    dice,
+    opsBeforeYield: dice.pick([64, 256, 2048]),
+    shuffles: plan.seed % 2 === 1
+  })
   const begin = machine.now()
   const mode: Mode = dice.pick(["patch", "patch", "pull_request", "none"])
   let settings = drawSettings(dice)
@@ -366,7 +370,10 @@ export const simulate = (plan: Plan): Outcome => {
           )
   })
 
+  /** Hurries the stop of the present life. */
+  let hurry = Deferred.makeUnsafe<void>()
   const layerOfLife = () => {
+    hurry = Deferred.makeUnsafe<void>()
     const leaves = plan.deep
       ? {
           tracker: MarkdownTracker.layer.pipe(
@@ -392,6 +399,7 @@ export const simulate = (plan: Plan): Outcome => {
       workflow: definition(),
       world: house,
       leaves,
+      hurry: Deferred.await(hurry),
       scheduler: { compactAfter },
       operator: mode === "pull_request" ? { repository: "o/r" } : {}
     })
@@ -681,12 +689,17 @@ export const simulate = (plan: Plan): Outcome => {
     const of = lives
     stopping = true
     const since = machine.now()
+    let hurriedAt: number | null = null
     ending.stop()
     const poll = (): void => {
       if (of !== lives) return
       if (ending.ended() !== undefined) {
         if (machine.now() - since > 40_000)
           fail(new Violation("a graceful stop ends in time", `${machine.now() - since} ms`))
+        if (hurriedAt !== null && machine.now() - hurriedAt > 10_000)
+          fail(new Violation("a graceful stop ends in time", `${machine.now() - hurriedAt} ms after a hurry`))
+        const left = machine.sleeping()
+        if (left > 0) fail(new Violation("no fiber outlives the program", `${left} are asleep after a stop`))
         life = undefined
         lives += 1
         machine.after(dice.between(100, 10 * MINUTE), bootHouse)
@@ -696,10 +709,17 @@ export const simulate = (plan: Plan): Outcome => {
         return fail(new Violation("a graceful stop ends in time", "after 60 s it has not"))
       machine.after(200, poll)
     }
-    if (dice.chance(0.5)) {
+    const how = dice.pick(["patiently", "patiently", "hurried", "killed"])
+    if (how !== "patiently") {
       machine.after(dice.between(0, 3_000), () => {
-        if (of !== lives) return
-        hit("stop hurried")
+        if (of !== lives || ending.ended() !== undefined) return
+        if (how === "hurried") {
+          hit("stop hurried")
+          hurriedAt = machine.now()
+          Deferred.doneUnsafe(hurry, Effect.void)
+          return
+        }
+        hit("stop killed")
         crashes += 1
         machine.kill()
         life = undefined

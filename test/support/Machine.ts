@@ -141,6 +141,8 @@ export interface MachineOptions {
   /** Epoch milliseconds. */
   readonly start?: number
   readonly dice?: Dice
+  /** Runs what is ready in any order, not in the one in which it became so. */
+  readonly shuffles?: boolean
   /** Operations after which a fiber lets others go on. */
   readonly opsBeforeYield?: number
   /** Silence by default. */
@@ -176,6 +178,13 @@ export const makeMachine = (options: MachineOptions = {}): Machine => {
       ready = []
       cursor = 0
       return undefined
+    }
+    if (options.shuffles === true) {
+      const last = ready.length - 1
+      const chosen = cursor + Math.floor(dice.next() * (last - cursor + 1))
+      const task = ready[chosen]
+      const first = ready[cursor]
+      if (task !== undefined && first !== undefined) [ready[cursor], ready[chosen]] = [task, first]
     }
     return ready[cursor++]
   }

@@ -18,6 +18,7 @@ import { Listener } from "../../src/run/Listener.ts"
 import * as RunsLive from "../../src/run/RunsLive.ts"
 import { SandboxError, type SandboxRequest } from "../../src/sandbox/Sandboxes.ts"
 import * as MemorySandboxes from "../../src/sandbox/MemorySandboxes.ts"
+import { Hurry } from "../../src/scheduler/Hurry.ts"
 import * as SchedulerLive from "../../src/scheduler/SchedulerLive.ts"
 import * as MemoryTracker from "../../src/tracker/MemoryTracker.ts"
 import { makeTrackerWorld, type TrackerWorld } from "../../src/tracker/TrackerWorld.ts"
@@ -187,6 +188,8 @@ export interface HouseOptions {
   readonly world: HouseWorld
   readonly workflow: WorkflowDefinition
   readonly operator?: Partial<Operator["Service"]>
+  /** Hurries a stop. */
+  readonly hurry?: Effect.Effect<void>
   /** Of the scheduler, where they are not its own. */
   readonly scheduler?: SchedulerLive.SchedulerOptions
   /** Stand in the place of what is in memory. */
@@ -198,7 +201,14 @@ export interface HouseOptions {
 }
 
 /** The production layers over leaves in memory: one life of the program. Ends gracefully with its scope. */
-export const houseLayer = ({ leaves = {}, operator = {}, scheduler, workflow, world }: HouseOptions) => {
+export const houseLayer = ({
+  hurry = Effect.never,
+  leaves = {},
+  operator = {},
+  scheduler,
+  workflow,
+  world
+}: HouseOptions) => {
   const grants = RunGrants.layer.pipe(Layer.provide(seededTokens))
   const ground = Layer.mergeAll(
     leaves.tracker ?? MemoryTracker.layer(world.tracker, { before: (step) => world.behaviour.tracker(step) }),
@@ -236,7 +246,11 @@ export const houseLayer = ({ leaves = {}, operator = {}, scheduler, workflow, wo
   )
   return opened.pipe(
     Layer.provideMerge(Layer.mergeAll(RunTools.layer, BoardLive.layer)),
-    Layer.provideMerge(scheduler === undefined ? SchedulerLive.layer : SchedulerLive.layerWith(scheduler)),
+    Layer.provideMerge(
+      (scheduler === undefined ? SchedulerLive.layer : SchedulerLive.layerWith(scheduler)).pipe(
+        Layer.provide(Layer.succeed(Hurry, hurry))
+      )
+    ),
     Layer.provideMerge(RunsLive.layer),
     Layer.provideMerge(agents(world)),
     Layer.provideMerge(Layer.mergeAll(ground, ToolsOverHttp.layer))
