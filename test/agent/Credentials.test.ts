@@ -87,6 +87,13 @@ describe("credentials of the host", () => {
       })
   )
 
+  it.effect("are missing where the variable is there and empty", () =>
+    Effect.gen(function* () {
+      const error = yield* Effect.flip(onHost("claude", { env: { ANTHROPIC_API_KEY: "" } }))
+      assert.strictEqual(error._tag, "CredentialMissing")
+    })
+  )
+
   it.effect("are not another provider's key", () =>
     Effect.gen(function* () {
       const error = yield* Effect.flip(onHost("codex", { env: { ANTHROPIC_API_KEY: "sk-1" } }))

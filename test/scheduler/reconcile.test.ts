@@ -147,6 +147,20 @@ describe("what people do to a running issue", () => {
     assert.deepStrictEqual(house.files(), ["Done/A.md"])
   })
 
+  it("cleans up after an issue that is finished by hand while it waits to be retried", () => {
+    const house = makeHousehold({
+      config: { states },
+      issues: { "Todo/A.md": {} },
+      behaviour: { prompt: failing("exit") }
+    })
+    house.advance("2 seconds")
+    assert.strictEqual(house.why("A")._tag, "Backoff")
+    house.world.tracker.move("Todo/A.md", "Done/A.md")
+    house.advance("1 minute")
+    assert.deepInclude(house.record("A"), { retry: null, workspace: null })
+    assert.strictEqual(house.record("A").attempts, 1)
+  })
+
   it("reads its issue again after each turn", () => {
     const house = makeHousehold({
       config: { polling: { intervalMs: 86_400_000 } },

@@ -197,6 +197,27 @@ describe("recovery", () => {
     assert.strictEqual(Ref.getUnsafe(handoff.made).length, 1)
   })
 
+  it("starts from the folder of issues alone when all that it knew is gone, and uses the workspaces again", () => {
+    const created: Array<string> = []
+    const house = makeHousehold({
+      config: { hooks: { after_create: ":" } },
+      issues: { "Todo/A.md": {} },
+      behaviour: {
+        prompt: inTurn(busy),
+        hook: (hook) => Effect.sync(() => void created.push(hook))
+      }
+    })
+    house.advance("1 second")
+    house.kill()
+    const nothing = { entries: [], length: 0 }
+    Effect.runSync(Ref.set(house.world.journal.written, nothing))
+    Effect.runSync(Ref.set(house.world.journal.durable, nothing))
+    house.start()
+    house.advance("1 minute")
+    assert.deepStrictEqual(house.files(), ["Done/A.md"])
+    assert.deepStrictEqual(created, ["after_create"])
+  })
+
   it("remembers attempts, failures, backoff, totals and the mode", () => {
     const house = makeHousehold({ issues: { "Todo/A.md": {} }, behaviour: { prompt: failing("exit") } })
     house.advance("15 seconds")

@@ -109,6 +109,22 @@ describe("the front matter", () => {
     )
   })
 
+  it("reads the caps of states whatever the case and the space that they are written with", () => {
+    const { states } = config('agent: {max_concurrent_agents_by_state: {" TODO ": 2, "in progress": 1}}')
+    assert.deepStrictEqual(
+      states.slice(0, 2).map(({ maxConcurrent }) => maxConcurrent),
+      [2, 1]
+    )
+  })
+
+  it("keeps what is written for a tracker's provider, known to anybody or not", () => {
+    const { definition, warnings } = Result.getOrThrow(
+      decode(file("tracker: {kind: local, provider: {project: P, deep: {list: [1, a]}}}"))
+    )
+    assert.deepStrictEqual(definition.config.tracker.provider, { project: "P", deep: { list: [1, "a"] } })
+    assert.deepStrictEqual(warnings, [])
+  })
+
   it("takes the text of a whole number for the number, as 0.1.0 did", () => {
     const read = config(
       [

@@ -147,6 +147,17 @@ describe("a workspace", () => {
       assert.isTrue(yield* fs.exists(`${workspace.path}/mine`))
     }))
 
+  test("that is used again keeps all that is in it, whatever fails then", (project) =>
+    Effect.gen(function* () {
+      const { fs, workflow, workspaces } = project
+      const first = yield* workspaces.ensure(A1, workflow({ after_create: "echo work > kept" }), order)
+      const failing = workflow({ after_create: "rm kept", before_run: "exit 1" })
+      const second = yield* workspaces.ensure(A1, failing, order)
+      yield* Effect.flip(workspaces.runHook("before_run", { ...order, workspace: second, workflow: failing }))
+      assert.isFalse(second.created)
+      assert.strictEqual(yield* fs.readFileString(`${first.path}/kept`), "work\n")
+    }))
+
   test("whose after_create was cut off by a crash is made anew", (project) =>
     Effect.gen(function* () {
       const { fs, root, workflow, workspaces } = project
