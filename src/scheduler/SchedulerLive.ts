@@ -5,7 +5,6 @@ import {
   Duration,
   Effect,
   FiberHandle,
-  FiberMap,
   FiberSet,
   Layer,
   Queue,
@@ -14,27 +13,29 @@ import {
 } from "effect"
 import type { IssueId, RunId } from "../domain/ids.ts"
 import type { Problem } from "../domain/Problem.ts"
-import { reasonOf } from "../domain/Outcome.ts"
 import { Journal, type JournalError } from "../journal/Journal.ts"
 import { Tracker } from "../tracker/Tracker.ts"
 import { Workflow } from "../workflow/Workflow.ts"
 import type { WorkflowDefinition } from "../workflow/WorkflowConfig.ts"
-import { type Act, actsOf, failedHandoffs, recoveryActs } from "./acts.ts"
-import { makeKeptWorkspaces, relocateUntilKnown } from "./chores.ts"
+import { actsOf, failedHandoffs, recoveryActs } from "./acts.ts"
+import { makeKeptWorkspaces } from "./chores.ts"
 import { missingNow, nextDue } from "./decide.ts"
 import { apply, type Draft, type Input, newDraft, settle } from "./draft.ts"
 import type { Observation } from "./eligibility.ts"
 import type { SchedulerEvent } from "./events.ts"
 import { exhaustionProblems } from "./exhaustion.ts"
 import { Hurry } from "./Hurry.ts"
+import { logEnd } from "./logEnd.ts"
 import { entryOf, remember, snapshotOf } from "./memory.ts"
 import { MemoryAdmission } from "./MemoryAdmission.ts"
-import { type Policy, policyFrom } from "./policy.ts"
-import { claimOf, transitionsOf } from "./react.ts"
-import { type RunFenced, type RunReport, Runs } from "./Runs.ts"
-import { type RunSignal, RunSignals, SignalRefused } from "./RunSignals.ts"
+import { makePerformer } from "./perform.ts"
+import { policyFrom } from "./policy.ts"
+import { Runs } from "./Runs.ts"
+import { RunSignals } from "./RunSignals.ts"
+import { makeRunSignals } from "./signalsOfRuns.ts"
 import { CommandRefused, type OperatorCommand, Scheduler, type SchedulerView } from "./Scheduler.ts"
-import { evolve, holdsSlot, issueOf } from "./state.ts"
+import { evolve } from "./evolve.ts"
+import { holdsSlot } from "./state.ts"
 
 export interface SchedulerOptions {
   /** Entries after which the journal is replaced by one snapshot. */
@@ -58,20 +59,19 @@ const make = Effect.fnUntraced(function* ({ compactAfter }: SchedulerOptions) {
 
   const inputs = yield* Queue.unbounded<Input>()
   const timer = yield* FiberHandle.make<void, never>()
-  const chores = yield* FiberMap.make<IssueId, void, never>()
 
   let state = yield* remember
   let problems: ReadonlyArray<Problem> = []
   let trackerDown: string | null = null
   let stopping = false
   let wakePending = false
-  const busy = new Set<IssueId>()
   const missingSince = new Map<IssueId, number>()
   const kept = makeKeptWorkspaces()
   /** Inputs that could not be journaled and must not be lost. */
   let postponed: Array<Input> = []
-  /** The settings that each live run started with. */
-  const settings = new Map<RunId, WorkflowDefinition>()
+  const remembered = () => state
+  const { busy, perform, settings } = yield* makePerformer({ inputs, remembered, runs, tracker })
+  const settingsOf = (run: RunId) => settings.get(run)
 
   const wake = Effect.suspend(() => {
     if (wakePending) return Effect.succeed({ coalesced: true })
@@ -96,11 +96,6 @@ const make = Effect.fnUntraced(function* ({ compactAfter }: SchedulerOptions) {
     return observation
   })
 
-  const policyOfRun = (run: RunId, current: Policy): Policy => {
-    const definition = settings.get(run)
-    return definition === undefined ? current : policyFrom(definition.config)
-  }
-
   const first: SchedulerView = {
     state,
     observation: yield* observe(yield* workflow.current),
@@ -108,123 +103,6 @@ const make = Effect.fnUntraced(function* ({ compactAfter }: SchedulerOptions) {
     at: yield* Clock.currentTimeMillis
   }
   const views = yield* SubscriptionRef.make(first)
-
-  // ── acting ────────────────────────────────────────────────────────────────────────────────────────
-
-  const report = (run: RunId) => (what: RunReport) =>
-    Effect.gen(function* () {
-      const reply = yield* Deferred.make<void, RunFenced>()
-      yield* Queue.offer(inputs, { _tag: "Report", run, report: what, reply })
-      return yield* Deferred.await(reply)
-    })
-
-  const startRun = Effect.fnUntraced(function* (
-    act: Extract<Act, { readonly _tag: "Start" }>,
-    definition: WorkflowDefinition
-  ) {
-    const { record, recovering } = act
-    settings.set(record.run, definition)
-    const memory = issueOf(state, record.issue)
-    const last = memory?.history.at(-1)?.outcome
-    const goesOn = record.kind === "continuation" || record.kind === "reply"
-    yield* Effect.logInfo(recovering ? "run recovered" : "run started").pipe(
-      Effect.annotateLogs({
-        issue_id: record.issue,
-        issue_identifier: record.identifier,
-        run: record.run,
-        ...(record.session === null ? {} : { session_id: record.session }),
-        attempt: record.attempt,
-        kind: record.kind
-      })
-    )
-    yield* runs.start(
-      {
-        record,
-        workflow: definition,
-        steering: memory?.steering ?? null,
-        answered: memory?.answered ?? null,
-        resumeSession: goesOn ? (memory?.session ?? null) : null,
-        resumeCost: memory?.runningCost ?? null,
-        lastFailure: last?._tag === "Failed" ? last.message : null,
-        recovering
-      },
-      report(record.run)
-    )
-  })
-
-  /** A failure is for the operator, however it is retried; every other end is as it should be. */
-  const logEnd = (event: SchedulerEvent): Effect.Effect<void> => {
-    const run = event._tag === "RunEnded" ? state.runs[event.run] : undefined
-    if (event._tag !== "RunEnded" || run === undefined) return Effect.void
-    const { outcome } = event
-    const log =
-      outcome._tag === "Failed"
-        ? Effect.logWarning("run failed").pipe(
-            Effect.annotateLogs({ class: outcome.class, error: outcome.message })
-          )
-        : Effect.logInfo("run ended")
-    return log.pipe(
-      Effect.annotateLogs({
-        issue_id: run.issue,
-        issue_identifier: run.identifier,
-        run: run.run,
-        ...(run.session === null ? {} : { session_id: run.session }),
-        outcome: outcome._tag,
-        reason: reasonOf(outcome)
-      })
-    )
-  }
-
-  const relocateAndTell = (act: Extract<Act, { readonly _tag: "Relocate" }>) =>
-    Effect.gen(function* () {
-      const where = yield* relocateUntilKnown(tracker, act)
-      yield* Queue.offer(inputs, {
-        _tag: "Relocated",
-        issue: act.issue,
-        state: where,
-        scan: yield* tracker.lastScan
-      })
-    })
-
-  const cleanUp = (act: Extract<Act, { readonly _tag: "CleanUp" }>, definition: WorkflowDefinition) =>
-    Effect.gen(function* () {
-      const removed = yield* runs.cleanUp(act.record, definition)
-      yield* Queue.offer(inputs, { _tag: "CleanedUp", issue: act.record.id, removed })
-    })
-
-  const redeliver = (act: Extract<Act, { readonly _tag: "Redeliver" }>, definition: WorkflowDefinition) =>
-    Effect.gen(function* () {
-      const result = yield* runs.redeliver(act.record, definition)
-      yield* Queue.offer(inputs, { _tag: "Redelivered", issue: act.record.id, result })
-    })
-
-  const forget = (act: Extract<Act, { readonly _tag: "Forget" }>, definition: WorkflowDefinition) =>
-    Effect.gen(function* () {
-      yield* runs.forget(act.record, definition)
-      yield* Queue.offer(inputs, { _tag: "Swept", issue: act.record.id })
-    })
-
-  /** By the settings that it was decided by. */
-  const perform = (act: Act, definition: WorkflowDefinition): Effect.Effect<void> => {
-    switch (act._tag) {
-      case "Start":
-        return startRun(act, definition)
-      case "Tell":
-        return runs.tell(act.run, act.message)
-      case "Relocate":
-        busy.add(act.issue)
-        return Effect.asVoid(FiberMap.run(chores, act.issue, relocateAndTell(act)))
-      case "CleanUp":
-        busy.add(act.record.id)
-        return Effect.asVoid(FiberMap.run(chores, act.record.id, cleanUp(act, definition)))
-      case "Redeliver":
-        busy.add(act.record.id)
-        return Effect.asVoid(FiberMap.run(chores, act.record.id, redeliver(act, definition)))
-      case "Forget":
-        busy.add(act.record.id)
-        return Effect.asVoid(FiberMap.run(chores, act.record.id, forget(act, definition)))
-    }
-  }
 
   // ── one step ──────────────────────────────────────────────────────────────────────────────────────
 
@@ -300,7 +178,7 @@ const make = Effect.fnUntraced(function* ({ compactAfter }: SchedulerOptions) {
     const observation = yield* observe(definition)
     noteMissing(observation, now)
     const draft = newDraft(state)
-    const moment = { observation, definition, settingsOf: (run: RunId) => settings.get(run), at: now }
+    const moment = { observation, definition, settingsOf, at: now }
     for (const input of batch) apply(draft, input, moment)
     settle(draft, observation, missingSince, now)
     if (draft.events.length > 0) {
@@ -311,7 +189,7 @@ const make = Effect.fnUntraced(function* ({ compactAfter }: SchedulerOptions) {
       }
       problems = []
     }
-    yield* Effect.forEach(draft.events, logEnd, { discard: true })
+    yield* Effect.forEach(draft.events, (event) => logEnd(state, event), { discard: true })
     state = draft.state
     for (const run of settings.keys()) if (state.runs[run] === undefined) settings.delete(run)
     // Before the answers: an agent that is told "done" must find its run knowing so.
@@ -367,8 +245,8 @@ const make = Effect.fnUntraced(function* ({ compactAfter }: SchedulerOptions) {
   const atStart = yield* workflow.current
   const acts = [...recoveryActs(state), ...asked.flatMap((event) => actsOf(event, state))]
   yield* Effect.forEach(acts, (act) => perform(act, atStart), { discard: true })
-  const remembered = new Set(Object.values(state.issues).map(({ identifier }) => identifier))
-  const found = (yield* runs.workspaces(atStart)).filter(({ identifier }) => !remembered.has(identifier))
+  const known = new Set(Object.values(state.issues).map(({ identifier }) => identifier))
+  const found = (yield* runs.workspaces(atStart)).filter(({ identifier }) => !known.has(identifier))
   if (found.length > 0) yield* Queue.offer(inputs, { _tag: "Found", workspaces: found })
   yield* FiberSet.run(vital, poll)
   yield* FiberSet.run(
@@ -399,36 +277,6 @@ const make = Effect.fnUntraced(function* ({ compactAfter }: SchedulerOptions) {
     return yield* Deferred.await(reply)
   })
 
-  const ended = (run: RunId): SignalRefused =>
-    new SignalRefused({ reason: "run_ended", message: `This run (${run}) has ended. Stop.` })
-
-  const viewOf = Effect.fn("RunSignals.view")(function* (run: RunId) {
-    const { config } = yield* workflow.current
-    const found = state.runs[run]
-    if (found === undefined) return yield* ended(run)
-    return {
-      runId: run,
-      issueId: found.issue,
-      identifier: found.identifier,
-      state: found.state,
-      transitions: transitionsOf(found, policyOfRun(run, policyFrom(config)))
-    }
-  })
-
-  const submit = Effect.fn("RunSignals.submit")(function* (run: RunId, signal: RunSignal) {
-    const found = state.runs[run]
-    if (found === undefined) return yield* ended(run)
-    if (signal._tag !== "AskHuman" && found.done === null) {
-      const { config } = yield* workflow.current
-      const claim = claimOf(found, policyOfRun(run, policyFrom(config)), signal)
-      if (claim instanceof SignalRefused) return yield* claim
-      yield* runs.verify(run, claim)
-    }
-    const reply = yield* Deferred.make<string, SignalRefused>()
-    yield* Queue.offer(inputs, { _tag: "Signal", run, signal, reply })
-    return yield* Deferred.await(reply)
-  })
-
   return Context.make(
     Scheduler,
     Scheduler.of({
@@ -439,7 +287,7 @@ const make = Effect.fnUntraced(function* ({ compactAfter }: SchedulerOptions) {
       shutdown,
       died: Effect.andThen(FiberSet.join(vital), Effect.never)
     })
-  ).pipe(Context.add(RunSignals, RunSignals.of({ view: viewOf, submit })))
+  ).pipe(Context.add(RunSignals, makeRunSignals({ inputs, remembered, runs, settingsOf, workflow })))
 })
 
 /** The loop and the way up for agents: two faces of one state. */

@@ -1,7 +1,7 @@
 import type { IssueId, RunId } from "../domain/ids.ts"
 import type { Decision } from "./decide.ts"
 import type { SchedulerEvent } from "./events.ts"
-import { relocation } from "./react.ts"
+import { relocation } from "./reactToCommand.ts"
 import type { RunMessage } from "./Runs.ts"
 import {
   type IssueRecord,

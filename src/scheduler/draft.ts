@@ -6,20 +6,20 @@ import { decide, type MissingSince } from "./decide.ts"
 import type { Observation } from "./eligibility.ts"
 import type { SchedulerEvent } from "./events.ts"
 import { policyFrom } from "./policy.ts"
+import type { Reaction } from "./reaction.ts"
 import {
   type FoundWorkspace,
-  type Reaction,
   reactToCommand,
   reactToHandoff,
-  reactToReport,
   reactToSettings,
-  reactToSignal,
   reactToWorkspace
-} from "./react.ts"
+} from "./reactToCommand.ts"
+import { reactToReport, reactToSignal } from "./reactToRun.ts"
 import type { Redelivery, RunFenced, RunReport } from "./Runs.ts"
 import { type RunSignal, SignalRefused } from "./RunSignals.ts"
 import { CommandRefused, type OperatorCommand } from "./Scheduler.ts"
-import { evolve, type SchedulerState } from "./state.ts"
+import { evolve } from "./evolve.ts"
+import type { SchedulerState } from "./state.ts"
 
 /** What the scheduler's loop takes, one after the other. */
 export type Input =

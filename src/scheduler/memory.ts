@@ -1,7 +1,8 @@
 import { Effect, Result, Schema } from "effect"
 import { Journal, JournalError, type JournalEntry } from "../journal/Journal.ts"
 import { SchedulerEvent } from "./events.ts"
-import { emptyState, evolve, SchedulerState } from "./state.ts"
+import { evolve } from "./evolve.ts"
+import { emptyState, SchedulerState } from "./state.ts"
 
 /** What the scheduler writes to its journal: an event, or everything so far as one value. */
 const Remembered = Schema.Union([SchedulerEvent, Schema.TaggedStruct("Snapshot", { state: SchedulerState })])

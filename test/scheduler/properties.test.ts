@@ -9,7 +9,8 @@ import { decide } from "../../src/scheduler/decide.ts"
 import { dispatchOrder, explain, type Observation } from "../../src/scheduler/eligibility.ts"
 import { SchedulerEvent } from "../../src/scheduler/events.ts"
 import { backoff } from "../../src/scheduler/retry.ts"
-import { emptyState, evolve, holdsSlot, type SchedulerState } from "../../src/scheduler/state.ts"
+import { evolve } from "../../src/scheduler/evolve.ts"
+import { emptyState, holdsSlot, type SchedulerState } from "../../src/scheduler/state.ts"
 import { testState } from "../support/workflow.ts"
 
 const STATES = [

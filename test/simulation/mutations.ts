@@ -35,7 +35,7 @@ export const MUTATIONS: ReadonlyArray<Mutation> = [
   },
   {
     name: "signal-after-cancel-accepted",
-    file: "scheduler/react.ts",
+    file: "scheduler/reactToRun.ts",
     from: "if (run.cancel !== null || run.conclusion !== null) return refused(runEnded(id))",
     to: "if (run.conclusion !== null) return refused(runEnded(id))",
     breaks: ["no effect by an old generation"]
@@ -77,7 +77,7 @@ export const MUTATIONS: ReadonlyArray<Mutation> = [
   },
   {
     name: "generation-reused",
-    file: "scheduler/state.ts",
+    file: "scheduler/evolve.ts",
     from: "epoch: event.epoch,",
     to: "epoch: 1,",
     breaks: [
@@ -90,21 +90,21 @@ export const MUTATIONS: ReadonlyArray<Mutation> = [
   },
   {
     name: "stop-not-held",
-    file: "scheduler/state.ts",
+    file: "scheduler/evolve.ts",
     from: "{ ...issue, hold, retry: null }",
     to: "{ ...issue, retry: null }",
     breaks: ["a stopped issue stays stopped"]
   },
   {
     name: "seconds-uncounted",
-    file: "scheduler/state.ts",
+    file: "scheduler/evolve.ts",
     from: "seconds: state.totals.seconds + seconds,",
     to: "seconds: state.totals.seconds,",
     breaks: ["totals equal the journal"]
   },
   {
     name: "downtime-counted",
-    file: "scheduler/state.ts",
+    file: "scheduler/evolve.ts",
     from: "earlierSeconds: secondsOf(run, state.lastAt ?? run.startedAt)",
     to: "earlierSeconds: secondsOf(run, event.at)",
     breaks: ["totals equal the journal"]
@@ -160,9 +160,9 @@ export const MUTATIONS: ReadonlyArray<Mutation> = [
   },
   {
     name: "early-reply-dropped",
-    file: "scheduler/state.ts",
+    file: "scheduler/evolve.ts",
     from: "      return steering?.question === event.question\n",
-    to: "      return steering?.question === event.question && liveRunOf(state, event.issue) === undefined\n",
+    to: "      return steering?.question === event.question && Object.values(state.runs).every((run) => run.issue !== event.issue)\n",
     breaks: ["replies reach the agent"]
   },
   {
@@ -253,9 +253,9 @@ export const MUTATIONS: ReadonlyArray<Mutation> = [
   },
   {
     name: "totals-forgotten",
-    file: "scheduler/state.ts",
+    file: "scheduler/evolve.ts",
     from: "epoch: event.epoch,",
-    to: "epoch: event.epoch, totals: emptyState.totals,",
+    to: "epoch: event.epoch, totals: { tokens: noTokens, seconds: 0, runs: 0, completed: 0 },",
     breaks: ["totals never fall", "totals equal the journal"]
   },
   {
