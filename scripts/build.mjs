@@ -1,24 +1,33 @@
-// Compiles src/ to dist/ and makes the command executable. Built aside and swapped in, so that what runs from
-// dist/ never sees half of it. `--no-check` emits without checking types.
+// Bundles the program and the demo agent from src/ into dist/: a start that reads a few files takes a third of one
+// that reads nine hundred. Built aside and swapped in, so that what runs from dist/ never sees half of it.
+// `--no-check` builds without checking types.
 import { execFileSync } from "node:child_process"
-import { chmodSync, cpSync, existsSync, renameSync, rmSync } from "node:fs"
+import { chmodSync, existsSync, renameSync, rmSync } from "node:fs"
 import { fileURLToPath } from "node:url"
+import { build } from "rolldown"
 
 const root = fileURLToPath(new URL("..", import.meta.url))
-const tsc = fileURLToPath(new URL("../node_modules/typescript/bin/tsc", import.meta.url))
 const dist = `${root}/dist`
 const next = `${root}/dist.${process.pid}.tmp`
 const old = `${root}/dist.${process.pid}.old`
 
 try {
-  const check = process.argv.includes("--no-check") ? ["--noCheck"] : []
-  execFileSync(process.execPath, [tsc, "-p", "tsconfig.build.json", "--outDir", next, ...check], {
+  if (!process.argv.includes("--no-check")) {
+    execFileSync(process.execPath, [`${root}/node_modules/typescript/bin/tsc`], {
+      cwd: root,
+      stdio: "inherit"
+    })
+  }
+  await build({
     cwd: root,
-    stdio: "inherit"
+    input: { main: "src/main.ts", "agent/demo/main": "src/agent/demo/main.ts" },
+    platform: "node",
+    tsconfig: "tsconfig.json",
+    // gray-matter could evaluate front matter that says it is JavaScript; nothing here asks it to.
+    checks: { eval: false },
+    output: { dir: next, sourcemap: true, chunkFileNames: "[name].js" }
   })
-  const assets = `${root}/src/http/dashboard/assets`
-  if (existsSync(assets)) cpSync(assets, `${next}/http/dashboard/assets`, { recursive: true })
-  if (existsSync(`${next}/main.js`)) chmodSync(`${next}/main.js`, 0o755)
+  chmodSync(`${next}/main.js`, 0o755)
   if (existsSync(dist)) renameSync(dist, old)
   renameSync(next, dist)
 } finally {

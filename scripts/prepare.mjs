@@ -42,14 +42,7 @@ const newest = (path) => {
   return Math.max(stat.mtimeMs, ...readdirSync(path).map((name) => newest(join(path, name))))
 }
 
-const SOURCES = [
-  "src",
-  "package.json",
-  "tsconfig.json",
-  "tsconfig.build.json",
-  "scripts/build.mjs",
-  "package-lock.json"
-]
+const SOURCES = ["src", "package.json", "tsconfig.json", "scripts/build.mjs", "package-lock.json"]
 
 /** Why `dist` is not what the sources say, or null when it is. */
 export const whyBuild = (folder = root) => {

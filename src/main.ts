@@ -1,14 +1,14 @@
 #!/usr/bin/env node
 import { Cause, Console, Effect, Exit, Layer, Runtime, Stdio } from "effect"
 import { Command, CliError } from "effect/cli"
-import { NodeRuntime } from "@effect/platform-node"
+import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import { fileURLToPath } from "node:url"
 import { command, withDefaultCommand } from "./cli/command.ts"
 import { CommandFailed } from "./cli/failures.ts"
 import * as logging from "./cli/logging.ts"
 import * as usage from "./cli/usage.ts"
 import { machine } from "./layers.ts"
-import { version } from "./version.ts"
+import { version } from "./package.ts"
 
 const main = Effect.gen(function* () {
   yield* logging.warnOfUnknownLevel

@@ -48,8 +48,8 @@ const MAY_IMPORT: Readonly<Record<string, ReadonlyArray<string>>> = {
   ]
 }
 
-/** A constant: which release this is. */
-const EVERYBODYS = "version.ts"
+/** Constants: which release this is, and where it lies. */
+const EVERYBODYS = "package.ts"
 
 /** Where layers meet; nobody imports them. */
 const COMPOSITION = ["", "cli"]
@@ -71,6 +71,7 @@ const RAW_MODULES: Readonly<Record<string, ReadonlyArray<string>>> = {
   "sandbox/smolvm/httpCall.ts": ["node:http"],
   "http/HttpServerLive.ts": ["node:http"],
   "http/dashboard/assets.ts": ["node:fs"],
+  "package.ts": ["node:fs"],
   "cli/lock.ts": ["node:net"]
 }
 const RAW =

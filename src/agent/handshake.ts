@@ -1,7 +1,7 @@
 import { type McpServer, methods } from "@agentclientprotocol/sdk"
 import { Effect, Redacted, Schema } from "effect"
 import type { AcpConnection, PeerRefused } from "./AcpConnection.ts"
-import { version } from "../version.ts"
+import { version } from "../package.ts"
 import type { AgentError, AgentSessionOptions } from "./AgentSessions.ts"
 import { makeAsk, refusal } from "./ask.ts"
 import { agentFailure, AUTH_REQUIRED } from "./failures.ts"

@@ -1,10 +1,14 @@
 import { NodeServices } from "@effect/platform-node"
-import { assert, describe, it } from "@effect/vitest"
+import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
 import { Effect, FileSystem, Layer, Option, Stream } from "effect"
+import { rmSync } from "node:fs"
+import { dirname, join } from "node:path"
+import { build } from "rolldown"
 import { ChildProcess, ChildProcessSpawner } from "effect/process"
 import { holdSocket, lockSocket, readHolder, TrackerHeld, TrackerLock } from "../../src/cli/lock.ts"
 import * as NodeSafeFiles from "../../src/files/NodeSafeFiles.ts"
 import { projectRoot } from "../support/sources.ts"
+import { temporaryFolder } from "../support/repository.ts"
 
 const platform = Layer.merge(NodeServices.layer, NodeSafeFiles.layer)
 
@@ -20,11 +24,25 @@ const holding = <A, E, R>(
   use: Effect.Effect<A, E, R>
 ) => Effect.provide(use, TrackerLock.layer(options), { local: true })
 
+/** What the other process runs: a script of Node, for Node 20 reads no TypeScript. */
+let holder = ""
+beforeAll(async () => {
+  holder = join(temporaryFolder(), "holder.mjs")
+  await build({
+    cwd: projectRoot,
+    input: "test/cli/holder.ts",
+    platform: "node",
+    checks: { eval: false },
+    output: { file: holder }
+  })
+})
+afterAll(() => rmSync(dirname(holder), { recursive: true, force: true }))
+
 /** A second process that holds the lock, until its end is awaited or the scope closes. */
 const otherProcess = Effect.fnUntraced(function* (...args: ReadonlyArray<string>) {
   const spawner = yield* ChildProcessSpawner.ChildProcessSpawner
   const handle = yield* spawner.spawn(
-    ChildProcess.make(process.execPath, [`${projectRoot}/test/cli/holder.mjs`, ...args], {
+    ChildProcess.make(process.execPath, [holder, ...args], {
       forceKillAfter: "1 second",
       stderr: "inherit"
     })

@@ -5,7 +5,7 @@ import { HttpClient, HttpClientRequest } from "effect/http"
 import { BoardEditor } from "../../src/board/MemoryBoard.ts"
 import { loginDiff, LOGIN, talk } from "../browser/scenes.ts"
 import { askingIssue, board, boardIssue, proposedIssue, workingIssue } from "./boards.ts"
-import { version } from "../../src/version.ts"
+import { version } from "../../src/package.ts"
 import { Asked, form, operatorToken, origin, sendAuthorized, server } from "./support.ts"
 
 const HOSTILE = `<img src=x onerror=alert(1)>"'><script>alert(1)</script>\u202Eevil\u001b[2J`

@@ -12,7 +12,7 @@ import {
 } from "@agentclientprotocol/sdk"
 import { randomUUID } from "node:crypto"
 import { Readable } from "node:stream"
-import { version } from "../../version.ts"
+import { version } from "../../package.ts"
 import { isHanging } from "./hang.ts"
 import { makeMcpClient } from "./mcpClient.ts"
 import { writeOut } from "./output.ts"

@@ -1,5 +1,5 @@
 import type { McpServer } from "@agentclientprotocol/sdk"
-import { version } from "../../version.ts"
+import { version } from "../../package.ts"
 
 /** MCP over plain HTTP, revision 2025-06-18: enough to list tools and call them. */
 const REVISION = "2025-06-18"

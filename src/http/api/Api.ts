@@ -8,7 +8,7 @@ import {
   OpenApi
 } from "effect/http-api"
 import { RunId } from "../../domain/ids.ts"
-import { version } from "../../version.ts"
+import { version } from "../../package.ts"
 import {
   Accepted,
   DiffResponse,

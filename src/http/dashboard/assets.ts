@@ -1,8 +1,10 @@
 import { createHash } from "node:crypto"
 import { readFileSync } from "node:fs"
 import { createRequire } from "node:module"
+import { join } from "node:path"
 import { Effect, Layer } from "effect"
 import { HttpRouter, HttpServerResponse } from "effect/http"
+import { packageRoot } from "../../package.ts"
 
 const require = createRequire(import.meta.url)
 
@@ -10,12 +12,12 @@ const require = createRequire(import.meta.url)
  * Read once with the module that serves them, as code is: they are a part of the program, and a page that
  * names them needs to know their content.
  */
-const asset = (file: URL | string, contentType: string) => {
+const asset = (file: string, contentType: string) => {
   const body = readFileSync(file)
   return { body, contentType, version: createHash("sha256").update(body).digest("hex").slice(0, 12) }
 }
 
-const own = (name: string): URL => new URL(`assets/${name}`, import.meta.url)
+const own = (name: string): string => join(packageRoot, "assets", name)
 
 const SCRIPT = "text/javascript; charset=utf-8"
 const assets = {

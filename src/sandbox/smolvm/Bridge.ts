@@ -1,6 +1,6 @@
 import { createHash, timingSafeEqual } from "node:crypto"
 import * as net from "node:net"
-import { NodeStream } from "@effect/platform-node"
+import * as NodeStream from "@effect/platform-node/NodeStream"
 import { Deferred, Effect, FiberSet, Redacted, type Scope } from "effect"
 import { SecureRandom } from "effect/crypto"
 import { Base64Url } from "effect/encoding"
