@@ -25,6 +25,8 @@ const remote = (gitDir: string): GitOptions => ({ cwd: gitDir, network: ["https"
 const addressOf = (repository: string): string =>
   /^[A-Za-z0-9][\w.-]*\/[\w.-]+$/.test(repository) ? `https://github.com/${repository}.git` : repository
 
+const withoutLogin = (repository: string): string => repository.replace(/(?<=\/\/).*@/, "…@")
+
 const repositoryOf = Effect.fnUntraced(function* ({ repository }: Operator["Service"]) {
   if (repository === null) {
     return yield* sourceFailure(
@@ -37,7 +39,7 @@ const repositoryOf = Effect.fnUntraced(function* ({ repository }: Operator["Serv
   if (/^(?:https:\/\/github\.com\/|\/|file:\/\/\/)/.test(address)) return { repository, address }
   return yield* sourceFailure(
     "repository_name",
-    `SYMPHONY_REPO is not owner/name: ${printableLine(repository, 80)}`
+    `SYMPHONY_REPO is not owner/name: ${printableLine(withoutLogin(repository), 80)}`
   )
 })
 

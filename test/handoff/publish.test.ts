@@ -220,4 +220,20 @@ describe("publishing an exported run", () => {
       })
     )
   )
+
+  it.live("a login that stands in SYMPHONY_REPO is not repeated", () =>
+    withForge((here) =>
+      Effect.gen(function* () {
+        const service = yield* Handoff
+        const error = yield* Effect.flip(service.check(here.request.workflow))
+        assert.strictEqual(error.code, "repository_name")
+        assert.notInclude(error.message, "s3cret")
+        assert.include(error.message, "github.com/owner/name")
+      }).pipe(
+        Effect.provide(handoffWith({ SYMPHONY_REPO: "https://me:s3cret@github.com/owner/name" }), {
+          local: true
+        })
+      )
+    )
+  )
 })
