@@ -1,6 +1,6 @@
 // `npm run test:agents`: the real published agents, installed from npm outside of this package, against scripted
 // models. The main job with one agent of each family, and the MCP conformance suite; `-- --all` takes every agent
-// and every test. Other arguments go to vitest and choose the tests: `-- faults`.
+// and every test, `-- --install` only installs. Other arguments go to vitest and choose the tests: `-- faults`.
 import { spawnSync } from "node:child_process"
 import { existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
@@ -77,6 +77,7 @@ const folders = Object.fromEntries(
     .filter(([name]) => all || !ONLY_ALL.includes(name))
     .map(([name, spec]) => [name, install(name, spec)])
 )
+if (process.argv.includes("--install")) process.exit(0)
 if (whyBuild() !== null) {
   const built = build()
   if (built.status !== 0) fail(outputOf(built))
