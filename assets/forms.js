@@ -22,12 +22,41 @@
   const isField = (node) => node instanceof HTMLElement && node.matches("textarea, input, select")
   const isTouched = (field) =>
     field.type === "hidden" ? false : field === document.activeElement || field.dataset.touched === "true"
-  const isDraft = (field) => field.matches("textarea[id], .stack input[id]:not([type=hidden])")
+  const DRAFTS = "textarea[id], .stack input[id]:not([type=hidden]), .stack select[id]"
+  const isDraft = (field) => field.matches(DRAFTS)
 
   const fieldsIn = (node) =>
     node instanceof Element
       ? [...(isField(node) ? [node] : []), ...node.querySelectorAll("textarea, input")]
       : []
+
+  const problemOf = (field) => document.getElementById(`${field.id}-problem`)
+
+  /** Says what is wrong with a field below it; the same markup as of a page that comes back without script. */
+  const refuse = (field, message) => {
+    const said = problemOf(field) ?? document.createElement("p")
+    said.id = `${field.id}-problem`
+    said.className = "error problem"
+    said.textContent = message
+    field.setAttribute("aria-invalid", "true")
+    field.setAttribute("aria-describedby", said.id)
+    if (!said.isConnected) field.parentElement.append(said)
+    field.focus()
+  }
+  const forgive = (field) => {
+    problemOf(field)?.remove()
+    field.removeAttribute("aria-invalid")
+    field.removeAttribute("aria-describedby")
+  }
+
+  /** What was refused, where one looks and at its field: the one that is named, or the only one there is. */
+  const refused = (form, text) => {
+    const { field: name, message } = errorOf(text)
+    notice(message, { isError: true })
+    const fields = [...form.elements].filter((field) => isField(field) && field.type !== "hidden")
+    const field = fields.find((one) => one.name === name) ?? (fields.length === 1 ? fields[0] : undefined)
+    if (field !== undefined) refuse(field, message)
+  }
 
   /** A box with words in it stays, although what it was for is no longer asked. */
   const keep = (node) => {
@@ -44,34 +73,44 @@
     return true
   }
 
-  // A refresh leaves alone what somebody types into or has opened.
+  const isProblem = (node) => node instanceof Element && node.matches(".problem")
+
+  // A refresh leaves alone what somebody types into or has opened, and what is said to be wrong with it.
   Object.assign(Idiomorph.defaults.callbacks, {
     beforeNodeMorphed: (node) => !(isField(node) && isTouched(node)),
-    beforeNodeRemoved: (node) => !keep(node),
-    beforeAttributeUpdated: (name, node) => !(name === "open" && node instanceof HTMLDetailsElement)
+    beforeNodeRemoved: (node) => !isProblem(node) && !keep(node),
+    beforeAttributeUpdated: (name, node) =>
+      !(name === "open" && node instanceof HTMLDetailsElement) &&
+      !(name.startsWith("aria-") && isField(node) && problemOf(node) !== null)
   })
 
   const restoreDrafts = () => {
-    for (const field of document.querySelectorAll("textarea[id], .stack input[id]")) {
-      const draft = isDraft(field) ? sessionStorage.getItem(`draft:${field.id}`) : null
-      if (draft !== null && field.value === "") {
-        field.value = draft
-        field.dataset.touched = "true"
-      }
+    for (const field of document.querySelectorAll(DRAFTS)) {
+      const draft = sessionStorage.getItem(`draft:${field.id}`)
+      if (draft === null || draft === "" || isTouched(field)) continue
+      if (field.value !== "" && !(field instanceof HTMLSelectElement)) continue
+      field.value = draft
+      field.dataset.touched = "true"
+      const around = field.closest("details")
+      if (around !== null) around.open = true
     }
   }
 
   document.addEventListener("input", ({ target }) => {
     if (!isField(target)) return
     target.dataset.touched = "true"
+    forgive(target)
     if (isDraft(target)) sessionStorage.setItem(`draft:${target.id}`, target.value)
   })
 
   /** What was typed has arrived. */
   const sent = (form) => {
-    for (const field of fieldsIn(form)) {
+    for (const field of form.elements) {
+      if (!isField(field) || field.type === "hidden") continue
       sessionStorage.removeItem(`draft:${field.id}`)
       delete field.dataset.touched
+      forgive(field)
+      if ("defaultValue" in field) field.defaultValue = ""
     }
     form.reset()
     form.dispatchEvent(new CustomEvent("sent"))
@@ -102,16 +141,17 @@
   document.body.addEventListener("htmx:afterRequest", ({ detail }) => {
     if (!(detail.elt instanceof HTMLFormElement)) return
     delete detail.elt.dataset.busy
-    if (!detail.successful) notice(messageOf(detail.xhr.responseText), { isError: true })
+    if (!detail.successful) refused(detail.elt, detail.xhr.responseText)
   })
 
   document.body.addEventListener("htmx:afterSwap", restoreDrafts)
 
-  const messageOf = (text) => {
+  const errorOf = (text) => {
     try {
-      return JSON.parse(text).error.message
+      const { field, message } = JSON.parse(text).error
+      return { field, message }
     } catch {
-      return "Symphony does not answer. What you typed is still here."
+      return { message: "Symphony does not answer. What you typed is still here." }
     }
   }
 
@@ -145,7 +185,7 @@
         body: JSON.stringify(body)
       })
       const text = await response.text()
-      if (!response.ok) return notice(messageOf(text), { isError: true })
+      if (!response.ok) return refused(form, text)
       const { identifier } = JSON.parse(text)
       sent(form)
       notice(`Filed as ${identifier}.`, { where: `/issues/${encodeURIComponent(identifier)}` })

@@ -9,8 +9,10 @@ import { BadRequest, Conflict, NotFound, Unavailable } from "./api/Api.ts"
 const notFound = (identifier: string): NotFound =>
   new NotFound({ error: { code: "issue_not_found", message: `There is no issue ${identifier}.` } })
 
-export const badRequest = (message: string): BadRequest =>
-  new BadRequest({ error: { code: "bad_request", message } })
+export const badRequest = (message: string, field?: string): BadRequest =>
+  new BadRequest({
+    error: { code: "bad_request", message, ...(field === undefined ? {} : { field }) }
+  })
 
 const refused = ({ message, reason }: CommandRefused): BadRequest | NotFound | Conflict | Unavailable => {
   switch (reason) {
@@ -56,7 +58,7 @@ const make = Effect.gen(function* () {
 
   const answer = Effect.fnUntraced(function* (identifier: string, question: string | null, text: string) {
     const reply = text.trim()
-    if (reply === "") return yield* badRequest("text is required and must not be empty.")
+    if (reply === "") return yield* badRequest("text is required and must not be empty.", "text")
     if (question !== null && !isQuestionId(question)) return yield* badRequest("question is not an id.")
     return yield* onIssue(identifier, ({ id }) => ({ _tag: "Answer", issue: id, question, text: reply }))
   })
@@ -101,7 +103,7 @@ const make = Effect.gen(function* () {
       heading: string,
       text: string
     ) {
-      if (text.trim() === "") return yield* badRequest("There is no comment to send.")
+      if (text.trim() === "") return yield* badRequest("There is no comment to send.", "text")
       if (purpose === "answer") return yield* answer(identifier, null, text)
       const found = yield* issue(identifier)
       if (purpose === "note") return yield* note(found, heading, text)
@@ -113,9 +115,13 @@ const make = Effect.gen(function* () {
     create: (wanted: NewIssue) =>
       tracker.create(wanted).pipe(
         Effect.catchTags({
-          IssueRefused: (error) => Effect.fail(badRequest(error.message)),
+          IssueRefused: (error) => Effect.fail(badRequest(error.message, error.field)),
           IssueNameTaken: (error) =>
-            Effect.fail(new Conflict({ error: { code: "create_failed", message: error.message } })),
+            Effect.fail(
+              new Conflict({
+                error: { code: "create_failed", message: error.message, field: "identifier" }
+              })
+            ),
           TrackerError: (error) =>
             Effect.andThen(
               Effect.logError("an issue could not be filed", error),

@@ -158,18 +158,85 @@ describe.skipIf(!hasChromium("the dashboard in a browser"))("the dashboard", () 
       }).pipe(Effect.provide(server({ board: asking })))
     )
 
-    it.effect("an answer that is refused is said, and stays in its box", () =>
+    for (const path of ["/", "/issues/DEMO-1"]) {
+      it.effect(
+        `an answer that is refused is said at its box and stays in it, refreshed or not, on ${path}`,
+        () =>
+          Effect.gen(function* () {
+            const { page } = yield* visit(path)
+            const editor = yield* BoardEditor
+            const { refusal } = yield* Asked
+            const problem = "#reply-q-r1-1-1-problem"
+            yield* Ref.set(refusal, "not_durable")
+            yield* run(async () => {
+              await page.fill("#reply-q-r1-1-1", "Blue.")
+              await page.click(".answer button")
+              await page.waitForSelector(problem)
+            })
+            yield* editor.update((snapshot) => ({
+              ...snapshot,
+              issues: snapshot.issues.map((issue) => ({ ...issue, title: "Another title" }))
+            }))
+            yield* run(() => page.waitForSelector("text=Another title"))
+            assert.include(yield* run(() => page.locator(problem).innerText()), "not_durable")
+            assert.strictEqual(yield* run(() => page.inputValue("#reply-q-r1-1-1")), "Blue.")
+            yield* Ref.set(refusal, null)
+            yield* run(async () => {
+              await page.click(".answer button")
+              await page.waitForSelector(problem, { state: "detached" })
+            })
+            assert.strictEqual(yield* run(() => page.inputValue("#reply-q-r1-1-1")), "")
+          }).pipe(Effect.provide(server({ board: asking })))
+      )
+    }
+
+    it.effect("an issue that is refused keeps all that was typed, and says what is wrong at its field", () =>
       Effect.gen(function* () {
         const { page } = yield* visit("/")
-        yield* Ref.set((yield* Asked).refusal, "not_durable")
         yield* run(async () => {
-          await page.fill("#reply-q-r1-1-1", "Blue.")
-          await page.click(".answer button")
-          await page.waitForSelector("#attention .banner")
+          await page.click("#new-issue summary")
+          await page.fill("#new-title", "Mend it")
+          await page.fill("#new-identifier", "TAKEN")
+          await page.selectOption("#new-state", "In Progress")
+          await page.click("text=File it")
+          await page.waitForSelector("#new-identifier-problem >> text=exists already")
         })
-        assert.include(yield* run(() => page.locator("#attention .banner").innerText()), "not_durable")
-        assert.strictEqual(yield* run(() => page.inputValue("#reply-q-r1-1-1")), "Blue.")
-      }).pipe(Effect.provide(server({ board: asking })))
+        const values = () =>
+          Promise.all(["title", "identifier", "state"].map((name) => page.inputValue(`#new-${name}`)))
+        const typed = ["Mend it", "TAKEN", "In Progress"]
+        assert.deepStrictEqual(yield* run(values), typed)
+        yield* run(() => page.reload())
+        assert.deepStrictEqual(yield* run(values), typed)
+        assert.isTrue(yield* run(() => page.locator("#new-title").isVisible()))
+        yield* run(async () => {
+          await page.fill("#new-identifier", "FREE-1")
+          await page.click("text=File it")
+          await page.waitForSelector("text=Filed as FREE-1")
+        })
+        assert.strictEqual(yield* run(() => page.locator(".problem").count()), 0)
+        assert.deepStrictEqual(yield* run(values), ["", "", "Todo"])
+      }).pipe(Effect.provide(server({ board: calm })))
+    )
+
+    it.effect("without script, too, an issue that is refused comes back filled in, and can be filed", () =>
+      Effect.gen(function* () {
+        const { page } = yield* visit("/", PHONE, { javaScriptEnabled: false })
+        yield* run(async () => {
+          await page.click("#new-issue summary")
+          await page.fill("#new-title", "Mend it")
+          await page.fill("#new-description", "\n  Two lines,\nas typed.")
+          await page.fill("#new-identifier", "TAKEN")
+          await page.click("text=File it")
+          await page.waitForSelector("#new-identifier-problem >> text=exists already")
+        })
+        assert.strictEqual(yield* run(() => page.inputValue("#new-description")), "\n  Two lines,\nas typed.")
+        yield* run(async () => {
+          await page.fill("#new-identifier", "FREE-1")
+          await page.click("text=File it")
+          await page.waitForURL("**/issues/FREE-1")
+        })
+        assert.strictEqual((yield* Ref.get((yield* Asked).created))[0]?.title, "Mend it")
+      }).pipe(Effect.provide(server({ board: calm })))
     )
 
     it.effect("a new issue is filed as JSON, by its title alone", () =>

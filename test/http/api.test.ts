@@ -211,7 +211,25 @@ describe("commands", () => {
         assert.include(yield* answered.text, "Which colour?")
         const empty = yield* htmx({ text: " ", question: "q-r1-1-1" })
         assert.strictEqual(empty.status, 200)
-        assert.include(yield* empty.text, "text is required")
+        const text = yield* empty.text
+        assert.match(text, /<textarea[^>]*aria-describedby="(reply-[^"]+)-problem"/)
+        assert.match(text, /<p id="reply-q-r1-1-1-problem"[^>]*>text is required/)
+      })
+    )
+  )
+
+  it.live("what is refused names the field at fault", () =>
+    run(
+      Effect.gen(function* () {
+        for (const [body, field] of [
+          [{ title: " " }, "title"],
+          [{ title: "x", identifier: "TAKEN" }, "identifier"],
+          [{ title: "x", priority: "high" }, "priority"]
+        ] as const) {
+          const response = yield* sendAuthorized("POST", "/api/v1/issues", json(body))
+          const { error } = (yield* response.json) as { readonly error: { readonly field?: string } }
+          assert.strictEqual(error.field, field)
+        }
       })
     )
   )
@@ -264,7 +282,7 @@ describe("what is refused", () => {
           const body = json({ title: "x", [field]: [] })
           const response = yield* sendAuthorized("POST", "/api/v1/issues", body)
           assert.deepInclude(yield* response.json, {
-            error: { code: "bad_request", message: `${field}: Expected ${what} or null` }
+            error: { code: "bad_request", message: `${field}: Expected ${what} or null`, field }
           })
         }
       })

@@ -196,10 +196,114 @@ describe("forms, without script", () => {
           priority: null,
           labels: ["a", "b"]
         })
-        const refused = yield* post("/issues", { title: " " })
-        assert.strictEqual(refused.status, 400)
-        assert.include(yield* refused.text, "title: is empty")
-        assert.strictEqual((yield* post("/issues", { title: "x", priority: "high" })).status, 400)
+      })
+    )
+  )
+
+  const typed = {
+    title: 'Mend "it" & more',
+    description: "First line.\n\n- a point",
+    state: "In Progress",
+    priority: "2",
+    labels: "a, b",
+    identifier: "WEB-99"
+  }
+  /** What stands in the fields of a page, by name. */
+  const filledIn = (html: string): Readonly<Record<string, string>> => {
+    const text = (escaped: string) =>
+      escaped.replaceAll("&lt;", "<").replaceAll("&quot;", '"').replaceAll("&amp;", "&")
+    const inputs = [...html.matchAll(/<input[^>]*>/g)].flatMap(([tag]) => {
+      const name = / name="([^"]*)"/.exec(tag)?.[1]
+      return name === undefined ? [] : [[name, text(/ value="([^"]*)"/.exec(tag)?.[1] ?? "")] as const]
+    })
+    const areas = [...html.matchAll(/<textarea[^>]* name="([^"]*)"[^>]*>([^<]*)<\/textarea>/g)].map(
+      ([, name = "", value = ""]) => [name, text(value)] as const
+    )
+    const selects = [...html.matchAll(/<select[^>]* name="([^"]*)"[^>]*>(.*?)<\/select>/g)].map(
+      ([, name = "", options = ""]) =>
+        [
+          name,
+          /<option[^>]*selected[^>]* value="([^"]*)"|<option[^>]* value="([^"]*)"[^>]*selected/
+            .exec(options)
+            ?.slice(1)
+            .find((value) => value !== undefined) ?? ""
+        ] as const
+    )
+    return Object.fromEntries([...inputs, ...areas, ...selects])
+  }
+  /** Which field a page calls wrong, and with what words. */
+  const complaint = (html: string): readonly [string | undefined, string | undefined] => {
+    const tag = /<(?:input|textarea|select)[^>]*aria-invalid="true"[^>]*>/.exec(html)?.[0] ?? ""
+    const words = / aria-describedby="([^"]*)"/.exec(tag)?.[1]
+    return [/ name="([^"]*)"/.exec(tag)?.[1], new RegExp(`<p id="${words}"[^>]*>([^<]*)<`).exec(html)?.[1]]
+  }
+
+  for (const [fields, status, field, words] of [
+    [{ title: " " }, 400, "title", "title: is empty"],
+    [{ priority: "high" }, 400, "priority", "priority is not a whole number."],
+    [{ identifier: "TAKEN" }, 409, "identifier", "Todo/TAKEN.md exists already"]
+  ] as const) {
+    it.live(`a new issue that is refused comes back with all that was typed, wrong in its ${field}`, () =>
+      run(
+        Effect.gen(function* () {
+          const refused = yield* post("/issues", { ...typed, ...fields })
+          assert.strictEqual(refused.status, status)
+          const html = yield* refused.text
+          assert.deepStrictEqual(filledIn(html), { ...typed, ...fields })
+          assert.deepStrictEqual(complaint(html), [field, words])
+        })
+      )
+    )
+  }
+
+  it.live("an answer that is refused comes back in its box, and can be sent again", () =>
+    run(
+      Effect.gen(function* () {
+        const text = "Blue, as in <the> logo.\nNot green."
+        yield* Ref.set((yield* Asked).refusal, "not_durable")
+        const refused = yield* post("/issues/DEMO-1/answer", { text, question: "q-r1-1-1" })
+        assert.strictEqual(refused.status, 503)
+        const html = yield* refused.text
+        assert.deepStrictEqual(filledIn(html), { text, question: "q-r1-1-1" })
+        assert.deepStrictEqual(complaint(html), ["text", "refused: not_durable"])
+        assert.include(html, 'action="/issues/DEMO-1/answer"')
+        assert.include(html, "Which colour?")
+      })
+    )
+  )
+
+  for (const [path, question, status] of [
+    ["/issues/DEMO-1/answer", "q-r1-1-9", 409],
+    ["/issues/GONE-1/answer", "q-r1-1-1", 404]
+  ] as const) {
+    it.live(`an answer to what nobody asks any more is not lost: ${path} of ${question}`, () =>
+      run(
+        Effect.gen(function* () {
+          yield* Ref.set((yield* Asked).refusal, "no_pending_steering")
+          const refused = yield* post(path, { text: "Blue, and here is why.", question })
+          assert.strictEqual(refused.status, status)
+          assert.match(yield* refused.text, /<textarea[^>]*readonly[^>]*>Blue, and here is why.<\/textarea>/)
+        })
+      )
+    )
+  }
+
+  it.live("a review that is refused comes back as the one message it becomes", () =>
+    run(
+      Effect.gen(function* () {
+        yield* Ref.set((yield* Asked).refusal, "not_durable")
+        const refused = yield* post("/issues/WEB-7/review", {
+          run: "r1-7",
+          purpose: "answer",
+          at: "src/a.ts:3",
+          comment: "Hash it.",
+          text: "Nearly."
+        })
+        assert.strictEqual(refused.status, 503)
+        const html = yield* refused.text
+        assert.deepStrictEqual(filledIn(html), { run: "r1-7", text: "src/a.ts:3\nHash it.\n\nNearly." })
+        assert.deepStrictEqual(complaint(html), ["text", "refused: not_durable"])
+        assert.include(html, 'name="purpose" value="answer"')
       })
     )
   )

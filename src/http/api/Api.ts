@@ -29,8 +29,17 @@ const envelope = <const Code extends string>(codes: ReadonlyArray<Code>) => ({
   error: Schema.Struct({ code: Schema.Literals(codes), message: Schema.String })
 })
 
+/** `field`: the one at fault, where it is one of those that were sent. */
+const envelopeOfField = <const Code extends string>(codes: ReadonlyArray<Code>) => ({
+  error: Schema.Struct({
+    code: Schema.Literals(codes),
+    message: Schema.String,
+    field: Schema.optionalKey(Schema.String)
+  })
+})
+
 export class BadRequest extends Schema.Error<BadRequest>("BadRequest")(
-  envelope(["bad_request", "unknown_state"]),
+  envelopeOfField(["bad_request", "unknown_state"]),
   { httpApiStatus: 400 }
 ) {}
 export class Forbidden extends Schema.Error<Forbidden>("Forbidden")(envelope(["forbidden"]), {
@@ -40,7 +49,7 @@ export class NotFound extends Schema.Error<NotFound>("NotFound")(envelope(["issu
   httpApiStatus: 404
 }) {}
 export class Conflict extends Schema.Error<Conflict>("Conflict")(
-  envelope([
+  envelopeOfField([
     "create_failed",
     "no_pending_steering",
     "already_answered",

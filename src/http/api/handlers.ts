@@ -4,7 +4,7 @@ import { Board } from "../../board/Board.ts"
 import { Transcripts } from "../../journal/Transcripts.ts"
 import { attentionResponse } from "../dashboard/attention.tsx"
 import { findDiff } from "../findDiff.ts"
-import { Api, Forbidden, NotFound, RequestErrors, Unavailable } from "./Api.ts"
+import { Api, type BadRequest, Forbidden, NotFound, RequestErrors, Unavailable } from "./Api.ts"
 import { isoTime } from "../isoTime.ts"
 import { badRequest, Operations } from "../operations.ts"
 import { issueDetail, issueList, stateResponse } from "./view.ts"
@@ -16,19 +16,25 @@ const nothingYet = (message: string): NotFound => new NotFound({ error: { code: 
 
 const format = SchemaIssue.makeFormatterStandardSchemaV1()
 
-/** A response that does not encode is ours to mend; anything else is the caller's, named in full. */
+/** What does not decode, named in full. */
+const undecodable = (issue: SchemaIssue.Issue): BadRequest => {
+  const faults = format(issue).issues.map(({ message, path = [] }) => ({
+    path: path.map(String),
+    message
+  }))
+  return badRequest(
+    faults
+      .map(({ message, path }) => (path.length === 0 ? message : `${path.join(".")}: ${message}`))
+      .join("; "),
+    faults.length === 1 ? faults[0]?.path[0] : undefined
+  )
+}
+
+/** A response that does not encode is ours to mend; anything else is the caller's. */
 const requestErrors = HttpApiMiddleware.layerSchemaErrorTransform(RequestErrors, (error) =>
   error.kind === "Body" || error.kind === "ResponseHeaders"
     ? Effect.die(error)
-    : Effect.fail(
-        badRequest(
-          format(error.cause.issue)
-            .issues.map(({ message, path }) =>
-              path === undefined || path.length === 0 ? message : `${path.map(String).join(".")}: ${message}`
-            )
-            .join("; ")
-        )
-      )
+    : Effect.fail(undecodable(error.cause.issue))
 )
 
 const nowIso = Effect.map(Clock.currentTimeMillis, isoTime)
@@ -102,11 +108,16 @@ const issues = HttpApiBuilder.group(
         }
         const answered = operations.answer(params.identifier, payload.question ?? null, payload.text)
         if (!isHtmx) return yield* Effect.andThen(answered, accepted(params.identifier))
-        const problem = yield* Effect.match(answered, {
-          onFailure: ({ error }) => error.message,
+        const refused = yield* Effect.match(answered, {
+          onFailure: ({ error }) => ({
+            identifier: params.identifier,
+            question: payload.question ?? null,
+            text: payload.text,
+            message: error.message
+          }),
           onSuccess: () => null
         })
-        return attentionResponse(yield* board.snapshot, problem)
+        return attentionResponse(yield* board.snapshot, refused)
       }),
       stop: ({ params }) => Effect.andThen(operations.stop(params.identifier), accepted(params.identifier)),
       retry: ({ params }) => Effect.andThen(operations.retry(params.identifier), accepted(params.identifier)),

@@ -1,10 +1,13 @@
-import { Effect, Layer, Schema } from "effect"
+import { Effect, Layer, Schema, SchemaTransformation } from "effect"
 import { HttpRouter, HttpServerRequest, HttpServerResponse } from "effect/http"
+import type { VNode } from "preact"
 import { BadRequest, Conflict, NotFound } from "../api/Api.ts"
-import { failure } from "../failures.ts"
-import { badRequest, type OperationError, Operations } from "../operations.ts"
+import { Board, type BoardSnapshot } from "../../board/Board.ts"
+import { badRequest, findIssue, type OperationError, Operations } from "../operations.ts"
 import { messagePage } from "./messagePage.tsx"
 import { issuePath } from "./pieces.tsx"
+import { RefusedAnswerPage, RefusedIssuePage, RefusedReviewPage } from "./refusedPage.tsx"
+import { pageResponse } from "./render.ts"
 
 const statusOf = (error: OperationError): number => {
   if (error instanceof BadRequest) return 400
@@ -18,17 +21,26 @@ const filled = (value: string | undefined): string | null => {
   return text === "" ? null : text
 }
 
-const Text = Schema.optional(Schema.String)
+/** As people type: a browser ends the lines of a form with CR LF. */
+const Typed = Schema.String.pipe(
+  Schema.decode(
+    SchemaTransformation.transform({
+      decode: (text: string) => text.replaceAll("\r\n", "\n"),
+      encode: (text) => text
+    })
+  )
+)
+const Text = Schema.optional(Typed)
 const NewIssueForm = Schema.Struct({
-  title: Schema.String,
+  title: Typed,
   description: Text,
   state: Text,
   priority: Text,
   labels: Text,
   identifier: Text
 })
-const AnswerForm = Schema.Struct({ text: Schema.String, question: Text })
-const Several = Schema.optional(Schema.Union([Schema.String, Schema.Array(Schema.String)]))
+const AnswerForm = Schema.Struct({ text: Typed, question: Text })
+const Several = Schema.optional(Schema.Union([Typed, Schema.Array(Typed)]))
 const ReviewForm = Schema.Struct({
   run: Schema.String,
   text: Text,
@@ -44,39 +56,92 @@ const identifierParam = HttpRouter.schemaPathParams(Schema.Struct({ identifier: 
   Effect.orDie
 )
 
+type FormSchema<A> = Schema.Codec<A, Readonly<Record<string, string | ReadonlyArray<string> | undefined>>>
+
 /** A body that is too long or breaks off is answered by the guard. */
-const form = <A>(
-  schema: Schema.Codec<A, Readonly<Record<string, string | ReadonlyArray<string> | undefined>>>
-) =>
+const form = <A>(schema: FormSchema<A>) =>
   HttpServerRequest.schemaBodyUrlParams(schema).pipe(
     Effect.catchTag("HttpServerError", Effect.die),
     Effect.mapError(() => badRequest("A field of the form is missing or is there twice."))
   )
 
-/**
- * A route for what a form asks for. Afterwards a browser without script is led on to a page, and htmx is told
- * to refresh the one that is there.
- */
+const isHtmx = (request: HttpServerRequest.HttpServerRequest): boolean =>
+  request.headers["hx-request"] === "true"
+
+/** A browser without script is led on to a page, and htmx is told to refresh the one that is there. */
+const taken = (request: HttpServerRequest.HttpServerRequest, next: string) =>
+  isHtmx(request)
+    ? HttpServerResponse.empty({ status: 204, headers: { "hx-trigger": "accepted, refreshed" } })
+    : HttpServerResponse.redirect(next, { status: 303 })
+
+/** htmx is told why, since its page still has what was typed; a browser without script gets a page that says it. */
+const refused = <R>(
+  request: HttpServerRequest.HttpServerRequest,
+  error: OperationError,
+  page: Effect.Effect<HttpServerResponse.HttpServerResponse, never, R>
+) =>
+  isHtmx(request)
+    ? Effect.succeed(HttpServerResponse.jsonUnsafe({ error: error.error }, { status: statusOf(error) }))
+    : page
+
+const saysWhy = (error: OperationError) =>
+  Effect.succeed(messagePage(statusOf(error), "That did not work", error.error.message, "/"))
+
+/** A route for a button: nothing is typed, so that nothing is lost where it is refused. */
 const action = <R>(
   path: HttpRouter.PathInput,
   run: (operations: Operations["Service"]) => Effect.Effect<string, OperationError, R>
 ) =>
-  HttpRouter.add("POST", path, (request) => {
-    const isHtmx = request.headers["hx-request"] === "true"
-    return Operations.pipe(
+  HttpRouter.add("POST", path, (request) =>
+    Operations.pipe(
       Effect.flatMap(run),
-      Effect.match({
-        onSuccess: (next) =>
-          isHtmx
-            ? HttpServerResponse.empty({ status: 204, headers: { "hx-trigger": "accepted, refreshed" } })
-            : HttpServerResponse.redirect(next, { status: 303 }),
-        onFailure: (error) =>
-          isHtmx
-            ? failure(statusOf(error), error.error.code, error.error.message)
-            : messagePage(statusOf(error), "That did not work", error.error.message, "/")
+      Effect.matchEffect({
+        onSuccess: (next) => Effect.succeed(taken(request, next)),
+        onFailure: (error) => refused(request, error, saysWhy(error))
       })
     )
-  })
+  )
+
+interface TypedForm<Fields, Target, R1, R2> {
+  readonly path: HttpRouter.PathInput
+  readonly fields: FormSchema<Fields>
+  /** What the address names. */
+  readonly target: Effect.Effect<Target, never, R1>
+  /** Succeeds with the path to go on to. */
+  readonly run: (
+    operations: Operations["Service"],
+    fields: Fields,
+    target: Target
+  ) => Effect.Effect<string, OperationError, R2>
+  /** The page that has all that was typed, and says why it was refused. */
+  readonly again: (
+    board: BoardSnapshot,
+    refusal: { readonly fields: Fields; readonly target: Target; readonly error: OperationError }
+  ) => VNode
+}
+
+/** A route for a form that is typed into: where it is refused, nothing of that is lost. */
+const typedForm = <Fields, Target, R1, R2>(options: TypedForm<Fields, Target, R1, R2>) =>
+  HttpRouter.add("POST", options.path, (request) =>
+    Effect.gen(function* () {
+      const operations = yield* Operations
+      const target = yield* options.target
+      const fields = yield* form(options.fields)
+      return yield* options.run(operations, fields, target).pipe(
+        Effect.map((next) => taken(request, next)),
+        Effect.catch((error) =>
+          refused(
+            request,
+            error,
+            Effect.map(
+              Effect.flatMap(Board, ({ snapshot }) => snapshot),
+              (board) => pageResponse(options.again(board, { fields, target, error }), statusOf(error))
+            )
+          )
+        )
+      )
+    }).pipe(Effect.catch((error) => refused(request, error, saysWhy(error))))
+  )
 
 const issueAction = <R>(
   name: string,
@@ -93,23 +158,54 @@ const integer = (text: string | null) =>
     ? Effect.succeed(null)
     : /^-?\d{1,9}$/.test(text)
       ? Effect.succeed(Number(text))
-      : Effect.fail(badRequest("priority is not a whole number."))
+      : Effect.fail(badRequest("priority is not a whole number.", "priority"))
 
-const create = (operations: Operations["Service"]) =>
-  Effect.gen(function* () {
-    const fields = yield* form(NewIssueForm)
-    const created = yield* operations.create({
-      title: fields.title,
-      identifier: filled(fields.identifier),
-      state: filled(fields.state),
-      description: filled(fields.description),
-      priority: yield* integer(filled(fields.priority)),
-      labels: (fields.labels ?? "").split(",").flatMap((label) => filled(label) ?? []),
-      blockedBy: [],
-      extra: {}
+const fieldOf = ({ error }: OperationError): string | undefined =>
+  "field" in error ? error.field : undefined
+
+const newIssueForm = typedForm({
+  path: "/issues",
+  fields: NewIssueForm,
+  target: Effect.void,
+  run: (operations, fields) =>
+    Effect.gen(function* () {
+      const created = yield* operations.create({
+        title: fields.title,
+        identifier: filled(fields.identifier),
+        state: filled(fields.state),
+        description: filled(fields.description),
+        priority: yield* integer(filled(fields.priority)),
+        labels: (fields.labels ?? "").split(",").flatMap((label) => filled(label) ?? []),
+        blockedBy: [],
+        extra: {}
+      })
+      return issuePath(created.identifier)
+    }),
+  again: (board, { error, fields }) =>
+    RefusedIssuePage({
+      board,
+      refused: { typed: fields, message: error.error.message, field: fieldOf(error) }
     })
-    return issuePath(created.identifier)
-  })
+})
+
+const answerForm = typedForm({
+  path: "/issues/:identifier/answer",
+  fields: AnswerForm,
+  target: identifierParam,
+  run: ({ answer }, { question, text }, identifier) =>
+    Effect.as(answer(identifier, filled(question), text), issuePath(identifier)),
+  again: (board, { error, fields, target }) =>
+    RefusedAnswerPage({
+      board,
+      issue: findIssue(board, target),
+      refused: {
+        identifier: target,
+        question: filled(fields.question),
+        text: fields.text,
+        message: error.error.message
+      }
+    })
+})
 
 const list = (value: string | ReadonlyArray<string> | undefined): ReadonlyArray<string> =>
   value === undefined ? [] : typeof value === "string" ? [value] : value
@@ -123,21 +219,36 @@ const reviewText = ({ at, comment, text }: typeof ReviewForm.Type): string => {
   return [...comments, ...(filled(text) === null ? [] : [filled(text)])].join("\n\n")
 }
 
-const review = ({ review }: Operations["Service"], identifier: string) =>
-  Effect.flatMap(form(ReviewForm), (fields) =>
-    review(identifier, fields.purpose, `Review of ${fields.run}`, reviewText(fields))
-  )
+const reviewForm = typedForm({
+  path: "/issues/:identifier/review",
+  fields: ReviewForm,
+  target: identifierParam,
+  run: ({ review }, fields, identifier) =>
+    Effect.as(
+      review(identifier, fields.purpose, `Review of ${fields.run}`, reviewText(fields)),
+      issuePath(identifier)
+    ),
+  again: (board, { error, fields, target }) =>
+    RefusedReviewPage({
+      board,
+      refused: {
+        identifier: target,
+        run: fields.run,
+        purpose: fields.purpose,
+        text: reviewText(fields),
+        message: error.error.message
+      }
+    })
+})
 
 export const actionRoutes = Layer.mergeAll(
   action("/do/refresh", ({ refresh }) => Effect.as(refresh, "/")),
   action("/do/pause", ({ command }) => Effect.as(command({ _tag: "Pause" }), "/")),
   action("/do/drain", ({ command }) => Effect.as(command({ _tag: "Drain" }), "/")),
   action("/do/resume", ({ command }) => Effect.as(command({ _tag: "Resume" }), "/")),
-  action("/issues", create),
-  issueAction("answer", ({ answer }, identifier) =>
-    Effect.flatMap(form(AnswerForm), ({ question, text }) => answer(identifier, filled(question), text))
-  ),
-  issueAction("review", review),
+  newIssueForm,
+  answerForm,
+  reviewForm,
   issueAction("stop", ({ stop }, identifier) => stop(identifier)),
   issueAction("handoff", ({ handOver }, identifier) => handOver(identifier)),
   issueAction("reviewed", ({ reviewed }, identifier) => reviewed(identifier)),

@@ -2,7 +2,18 @@ import { HttpServerResponse } from "effect/http"
 import type { BoardIssue, BoardSnapshot } from "../../board/Board.ts"
 import type { Problem } from "../../domain/Problem.ts"
 import { printableLine } from "../../domain/printable.ts"
-import { Ago, IssueLink, issuePath, type RegionProps, Until, Untrusted } from "./pieces.tsx"
+import { isAsking } from "../api/view.ts"
+import {
+  Ago,
+  areaText,
+  FieldProblem,
+  IssueLink,
+  issuePath,
+  refusedField,
+  type RegionProps,
+  Until,
+  Untrusted
+} from "./pieces.tsx"
 import { Proposal, RetryNow } from "./issueActions.tsx"
 import { fragmentResponse } from "./render.ts"
 
@@ -40,15 +51,34 @@ const Problems = ({ problems }: { readonly problems: ReadonlyArray<Problem> }) =
     </section>
   )
 
+/** An answer that was not taken: what was typed, and why. `question: null`: whatever is open. */
+export interface RefusedAnswer {
+  readonly identifier: string
+  readonly question: string | null
+  readonly text: string
+  readonly message: string
+}
+
+/** Whether the question that an answer was meant for is still open, so that it can be sent again. */
+export const isOpenFor = (refused: RefusedAnswer, issue: BoardIssue): boolean =>
+  issue.identifier === refused.identifier &&
+  isAsking(issue) &&
+  (refused.question === null || refused.question === issue.question?.id)
+
 /**
  * A question with its answer box; posts with htmx, and as a plain form without script. On the home page the
- * answer brings the queue as it is then.
+ * answer brings the queue as it is then. `refused`: again, with what was typed.
  */
 export const Ask = ({
   board,
   inQueue,
-  issue
-}: RegionProps & { readonly issue: BoardIssue; readonly inQueue: boolean }) => {
+  issue,
+  refused = null
+}: RegionProps & {
+  readonly issue: BoardIssue
+  readonly inQueue: boolean
+  readonly refused?: RefusedAnswer | null
+}) => {
   const { question } = issue
   if (question === null) return null
   const id = `reply-${question.id}`
@@ -89,10 +119,13 @@ export const Ask = ({
             data-enter-sends
             placeholder="Answer"
             title="Enter sends, Shift+Enter starts a new line"
+            value={areaText(refused?.text ?? "")}
+            {...refusedField(id, refused?.message ?? null)}
           />
           <button type="submit" class="primary">
             Send
           </button>
+          <FieldProblem of={id} problem={refused?.message ?? null} />
         </form>
       ) : (
         <p class="dim">Answered; the agent gets it with its next prompt.</p>
@@ -165,13 +198,17 @@ const Retries = ({ board }: RegionProps) => {
 }
 
 /** What needs a person; nothing at all when nobody is needed. */
-export const Attention = ({ board, problem }: RegionProps & { readonly problem?: string | null }) => {
+export const Attention = ({
+  board,
+  refused = null
+}: RegionProps & { readonly refused?: RefusedAnswer | null }) => {
   const needing = board.issues.filter((issue) => issue.status === "needs you")
+  const again = (issue: BoardIssue) => (refused !== null && isOpenFor(refused, issue) ? refused : null)
   return (
     <>
-      {problem === undefined || problem === null ? null : (
+      {refused === null || needing.some((issue) => again(issue) !== null) ? null : (
         <p class="error banner" role="alert">
-          {problem}
+          {refused.message}
         </p>
       )}
       <Problems problems={board.problems} />
@@ -184,7 +221,7 @@ export const Attention = ({ board, problem }: RegionProps & { readonly problem?:
             issue.question === null ? (
               <Decide board={board} issue={issue} />
             ) : (
-              <Ask board={board} issue={issue} inQueue />
+              <Ask board={board} issue={issue} inQueue refused={again(issue)} />
             )
           )}
         </section>
@@ -194,11 +231,11 @@ export const Attention = ({ board, problem }: RegionProps & { readonly problem?:
   )
 }
 
-/** What an answer by htmx gets: the queue as it is now, with what went wrong on top. */
+/** What an answer by htmx gets: the queue as it is now, with what went wrong at the answer, else on top. */
 export const attentionResponse = (
   board: BoardSnapshot,
-  problem: string | null
+  refused: RefusedAnswer | null
 ): HttpServerResponse.HttpServerResponse => {
-  const response = fragmentResponse(<Attention board={board} problem={problem} />)
-  return problem === null ? HttpServerResponse.setHeader(response, "hx-trigger", "accepted") : response
+  const response = fragmentResponse(<Attention board={board} refused={refused} />)
+  return refused === null ? HttpServerResponse.setHeader(response, "hx-trigger", "accepted") : response
 }

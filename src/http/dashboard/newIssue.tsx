@@ -1,41 +1,111 @@
+import type { ComponentChildren } from "preact"
 import type { BoardSnapshot } from "../../board/Board.ts"
+import { areaText, FieldProblem, refusedField } from "./pieces.tsx"
 
-/** Collapsed while there is something to look at. Posts JSON with script, a form without. */
-export const NewIssue = ({ board }: { readonly board: BoardSnapshot }) => (
-  <details id="new-issue" class="new-issue" open={board.issues.length === 0}>
-    <summary>New issue</summary>
+/** What was typed into the form, by field, and why it was refused. */
+export interface RefusedIssue {
+  readonly typed: Readonly<Record<string, string | undefined>>
+  readonly message: string
+  /** The field at fault; undefined where it is none of them. */
+  readonly field: string | undefined
+}
+
+const FIELDS = ["title", "description", "state", "priority", "labels", "identifier"] as const
+type Field = (typeof FIELDS)[number]
+
+const isField = (name: string | undefined): name is Field => FIELDS.some((field) => field === name)
+
+const Labelled = ({
+  children,
+  label,
+  name,
+  problem
+}: {
+  readonly name: Field
+  readonly label: string
+  readonly problem: string | null
+  readonly children: ComponentChildren
+}) => (
+  <div>
+    <label for={`new-${name}`}>{label}</label>
+    {children}
+    <FieldProblem of={`new-${name}`} problem={problem} />
+  </div>
+)
+
+/** Posts JSON with script, a form without. `refused`: again, with all that was typed. */
+export const NewIssueForm = ({
+  board,
+  refused = null
+}: {
+  readonly board: BoardSnapshot
+  readonly refused?: RefusedIssue | null
+}) => {
+  const problemOf = (name: Field): string | null => (refused?.field === name ? refused.message : null)
+  const field = (name: Field) => ({
+    id: `new-${name}`,
+    name,
+    ...refusedField(`new-${name}`, problemOf(name))
+  })
+  const typed = (name: Field): string => refused?.typed[name] ?? ""
+  return (
     <form method="post" action="/issues" data-json="/api/v1/issues" class="stack">
-      <label for="new-title">Title</label>
-      <input id="new-title" name="title" required maxlength={200} autocomplete="off" />
-      <label for="new-description">Description</label>
-      <textarea id="new-description" name="description" rows={4} />
+      {refused === null || isField(refused.field) ? null : (
+        <p class="error banner" role="alert">
+          {refused.message}
+        </p>
+      )}
+      <Labelled name="title" label="Title" problem={problemOf("title")}>
+        <input {...field("title")} required autocomplete="off" value={typed("title")} />
+      </Labelled>
+      <Labelled name="description" label="Description" problem={problemOf("description")}>
+        <textarea {...field("description")} rows={4} value={areaText(typed("description"))} />
+      </Labelled>
       <div class="fields">
-        <div>
-          <label for="new-state">State</label>
-          <select id="new-state" name="state">
+        <Labelled name="state" label="State" problem={problemOf("state")}>
+          <select {...field("state")}>
             {board.states
               .filter((state) => state.role !== "terminal")
               .map((state) => (
-                <option value={state.name}>{state.name}</option>
+                <option value={state.name} selected={state.name === typed("state")}>
+                  {state.name}
+                </option>
               ))}
           </select>
-        </div>
-        <div>
-          <label for="new-priority">Priority</label>
-          <input id="new-priority" name="priority" type="number" step={1} data-type="integer" />
-        </div>
-        <div>
-          <label for="new-labels">Labels, by comma</label>
-          <input id="new-labels" name="labels" autocomplete="off" data-type="list" />
-        </div>
-        <div>
-          <label for="new-identifier">Identifier (numbered when empty)</label>
-          <input id="new-identifier" name="identifier" autocomplete="off" />
-        </div>
+        </Labelled>
+        <Labelled name="priority" label="Priority" problem={problemOf("priority")}>
+          <input
+            {...field("priority")}
+            inputmode="numeric"
+            pattern="-?[0-9]{1,9}"
+            title="a whole number"
+            autocomplete="off"
+            data-type="integer"
+            value={typed("priority")}
+          />
+        </Labelled>
+        <Labelled name="labels" label="Labels, by comma" problem={problemOf("labels")}>
+          <input {...field("labels")} autocomplete="off" data-type="list" value={typed("labels")} />
+        </Labelled>
+        <Labelled
+          name="identifier"
+          label="Identifier (numbered when empty)"
+          problem={problemOf("identifier")}
+        >
+          <input {...field("identifier")} autocomplete="off" value={typed("identifier")} />
+        </Labelled>
       </div>
       <button type="submit" class="primary">
         File it
       </button>
     </form>
+  )
+}
+
+/** Collapsed while there is something to look at. */
+export const NewIssue = ({ board }: { readonly board: BoardSnapshot }) => (
+  <details id="new-issue" class="new-issue" open={board.issues.length === 0}>
+    <summary>New issue</summary>
+    <NewIssueForm board={board} />
   </details>
 )

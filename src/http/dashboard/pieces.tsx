@@ -73,6 +73,23 @@ export const Untrusted = ({ text }: { readonly text: string }) => (
   </div>
 )
 
+/** The content of a textarea: HTML drops a line break that it begins with. */
+export const areaText = (text: string): string => (text.startsWith("\n") ? `\n${text}` : text)
+
+/** Attributes of a field that was refused; the words stand below it as its `FieldProblem`. */
+export const refusedField = (id: string, problem: string | null) =>
+  problem === null
+    ? {}
+    : { "aria-invalid": "true" as const, "aria-describedby": `${id}-problem`, autofocus: true }
+
+/** What is wrong with the field of that id. The script makes the same. */
+export const FieldProblem = ({ of, problem }: { readonly of: string; readonly problem: string | null }) =>
+  problem === null ? null : (
+    <p id={`${of}-problem`} class="error problem" role="alert">
+      {problem}
+    </p>
+  )
+
 /** A button that posts, with and without script. */
 export const Act = ({
   action,
