@@ -22,44 +22,47 @@
 
   const say = (text) => document.dispatchEvent(new CustomEvent("notice", { detail: text }))
 
-  const filter = () => {
-    if (document.getElementById("filter") === null) location.assign("/issues#filter")
-    else focusOn("#filter")
+  /** What the list of keys says of one; it knows all that are marked on some page. */
+  const entryOf = (key) => help.querySelector(`[data-for="${CSS.escape(key)}"]`)
+
+  const list = () => {
+    for (const entry of help.querySelectorAll("[data-needs]")) {
+      entry.hidden = document.querySelector(entry.dataset.needs) === null
+    }
+    help.showModal()
   }
 
   const keys = {
-    "?": () => help.showModal(),
+    "?": list,
     j: () => move(1),
     k: () => move(-1),
-    a: () => focusOn("textarea[data-enter-sends]"),
-    n: () => focusOn("#new-title"),
-    "/": filter,
+    a: () => focusOn('[data-key="a"]'),
+    n: () =>
+      document.getElementById("new-title") === null ? location.assign("/#new-title") : focusOn("#new-title"),
+    "/": () =>
+      document.getElementById("filter") === null ? location.assign("/issues#filter") : focusOn("#filter"),
     r: () => document.body.dispatchEvent(new CustomEvent("refreshed")),
     h: () => location.assign("/"),
     i: () => location.assign("/issues"),
-    G: () => document.querySelector("[data-follow]")?.dispatchEvent(new CustomEvent("follow"))
+    G: () => window.scrollTo(0, document.documentElement.scrollHeight)
   }
 
-  /** Keys of what stands on the page, and what they would do if it did. */
-  const marked = {
-    p: "pause or resume",
-    s: "stop",
-    t: "retry",
-    v: "review",
-    y: "approve",
-    d: "compare",
-    c: "comment on",
-    e: "have failed"
+  const rowOf = (element) => element?.closest("li, article") ?? null
+
+  /** What a key stands for: of the page itself, or of the row or card one is at. At none: where there is but one. */
+  const meant = (key) => {
+    const all = [...document.querySelectorAll(`[data-key="${key}"]`)]
+    const row = rowOf(document.activeElement)
+    const ofPage = all.filter((element) => rowOf(element) === null)
+    return ofPage.length > 0 ? ofPage : row === null ? all : all.filter((element) => row.contains(element))
   }
 
-  /** Of the row or the card one is in, else of the page. */
   const press = (key) => {
-    const around = document.activeElement?.closest("li, article")
-    const found = [around, document.querySelector("main"), document].flatMap(
-      (place) => place?.querySelector(`[data-key="${key}"]`) ?? []
-    )[0]
-    if (found === undefined) return say(`There is nothing here to ${marked[key]}.`)
-    if (found instanceof HTMLTextAreaElement) found.focus()
+    const [found, ...more] = meant(key)
+    if (more.length > 0) return say(`${key} could mean several here: go to one with j and k.`)
+    if (found === undefined)
+      return say(`Nothing here for ${key}: ${entryOf(key).querySelector("dd").textContent}.`)
+    if (found.matches("textarea, select")) found.focus()
     else found.click()
   }
 
@@ -70,11 +73,12 @@
       if (event.key === "Escape") target.blur()
       return
     }
-    if (help.open || (keys[event.key] === undefined && marked[event.key] === undefined)) return
+    const isMarked = entryOf(event.key)?.dataset.needs?.startsWith("[data-key") ?? false
+    if (help.open || (keys[event.key] === undefined && !isMarked)) return
     event.preventDefault()
     if (keys[event.key] === undefined) press(event.key)
     else keys[event.key]()
   })
 
-  if (location.hash === "#filter") focusOn("#filter")
+  if (["#filter", "#new-title"].includes(location.hash)) focusOn(location.hash)
 })()

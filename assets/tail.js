@@ -22,7 +22,6 @@
     follow = true
     toEnd()
   })
-  document.addEventListener("follow", toEnd, true)
   // What a swap does to the position is not somebody scrolling.
   let followed = follow
   document.body.addEventListener("htmx:beforeSwap", () => {

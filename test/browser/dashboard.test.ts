@@ -1,7 +1,8 @@
 import { assert, describe, layer } from "@effect/vitest"
-import { Effect, Ref } from "effect"
+import { Effect, Ref, Schedule } from "effect"
 import type { BoardIssue } from "../../src/board/Board.ts"
 import { BoardEditor } from "../../src/board/MemoryBoard.ts"
+import type { Request } from "playwright-core"
 import { Identifier, makeQuestionId, makeRunId } from "../../src/domain/ids.ts"
 import { Transcripts } from "../../src/journal/Transcripts.ts"
 import {
@@ -389,7 +390,7 @@ describe.skipIf(!hasChromium("the dashboard in a browser"))("the dashboard", () 
         const { page } = yield* visit("/issues/DONE-1")
         yield* run(async () => {
           await page.keyboard.press("s")
-          await page.waitForSelector("text=There is nothing here to stop.")
+          await page.waitForSelector("text=Nothing here for s: stop the issue.")
           await page.keyboard.press("v")
           await page.waitForSelector("text=DONE-1 is closed.")
         })
@@ -464,6 +465,138 @@ describe.skipIf(!hasChromium("the dashboard in a browser"))("the dashboard", () 
           await page.waitForURL("**/issues/DEMO-1")
         })
       }).pipe(Effect.provide(server({ board: asking })))
+    )
+
+    /** Beside those of every page. */
+    const keysOf: Readonly<Record<string, string>> = {
+      "/": "a y x t p",
+      "/issues": "",
+      "/keys": "",
+      "/issues/WEB-7": "a s m d",
+      "/issues/NEW-1": "y x m",
+      "/issues/LATE-1": "s t m",
+      "/issues/DONE-1": "v m",
+      "/issues/WEB-7/stop": "",
+      "/issues/WEB-7/diff": "c",
+      "/issues/WEB-7/runs/r1-7?before=100": "e G",
+      "/issues/WEB-7/runs/r1-7?depth=raw&before=100": "e G"
+    }
+    for (const [path, own] of Object.entries(keysOf)) {
+      it.effect(
+        `? lists the keys of ${path}: ${own === "" ? "no others than everywhere" : own}; each does something`,
+        () =>
+          Effect.gen(function* () {
+            yield* talk(120)
+            const { page } = yield* visit(path)
+            const home = page.url()
+            const listed = yield* run(async () => {
+              await page.keyboard.press("?")
+              await page.waitForSelector("dialog[open]")
+              return page.locator("#keys [data-for]:visible kbd").allInnerTexts()
+            })
+            const walks = path === "/keys" ? [] : ["j", "k", "Enter"]
+            assert.sameMembers(listed, [
+              ..."? Esc h i / n r".split(" "),
+              ...walks,
+              ...own.split(" ").filter((key) => key !== "")
+            ])
+            const state = `JSON.stringify([
+            document.activeElement === document.body ? null : document.activeElement.outerHTML,
+            scrollY,
+            document.querySelector("dialog").open,
+            document.getElementById("notice").textContent
+          ])`
+            // What works everywhere is the same everywhere: it is pressed on one page.
+            const pressed = path === "/issues/WEB-7" ? listed : own.split(" ")
+            for (const key of pressed.filter((one) => !["Enter", "Esc", ""].includes(one))) {
+              yield* run(async () => {
+                await page.goto(`${new URL(home).origin}/keys`)
+                await page.goto(home)
+                await page.evaluate("scrollTo(0, 0)")
+              })
+              const before = yield* run(() => page.evaluate<string>(state))
+              let asked = false
+              const listen = (request: Request) => {
+                asked ||= request.method() === "POST" || request.isNavigationRequest() || key === "r"
+              }
+              page.on("request", listen)
+              yield* run(() => page.keyboard.press(key))
+              yield* Effect.suspend(() =>
+                asked
+                  ? Effect.void
+                  : run(() => page.evaluate<string>(state).catch(() => "gone")).pipe(
+                      Effect.flatMap((after) => (after === before ? Effect.fail("nothing yet") : Effect.void))
+                    )
+              ).pipe(
+                Effect.retry(Schedule.spaced("20 millis")),
+                Effect.timeoutOrElse({
+                  duration: "3 seconds",
+                  orElse: () => Effect.die(new Error(`${key} does nothing on ${path}`))
+                })
+              )
+              const said = yield* run(() =>
+                page
+                  .locator("#notice")
+                  .innerText()
+                  .catch(() => "")
+              )
+              assert.notInclude(said, "Nothing here", key)
+              page.off("request", listen)
+            }
+          }).pipe(
+            Effect.provide(
+              server({
+                board: board([
+                  LOGIN,
+                  proposedIssue("NEW-1", "DEMO-2"),
+                  boardIssue("LATE-1", {
+                    why: { code: "Backoff", text: "next try at noon" },
+                    retry: { attempt: 3, dueAt: NOON + 90_000, kind: "retry", error: "stalled" }
+                  }),
+                  finishedIssue("DONE-1")
+                ]),
+                diff: loginDiff
+              })
+            )
+          )
+      )
+    }
+
+    it.effect("the keys can be read without script, too", () =>
+      Effect.gen(function* () {
+        const { page } = yield* visit("/", DESKTOP, { javaScriptEnabled: false })
+        yield* run(() => page.click("footer >> text=keys"))
+        const text = yield* run(() => page.locator("main").innerText())
+        for (const what of ["list the keys of the page", "approve the proposal", "go to the last error"])
+          assert.include(text, what)
+      }).pipe(Effect.provide(server({ board: calm })))
+    )
+
+    it.effect("a key never goes for another issue than the one that one is at", () =>
+      Effect.gen(function* () {
+        const { page } = yield* visit("/")
+        yield* run(async () => {
+          await page.keyboard.press("y")
+          await page.waitForSelector("text=y could mean several here")
+          await page.focus("#idle-id-IDLE-1 a")
+          await page.keyboard.press("y")
+          await page.waitForSelector("text=Nothing here for y")
+          await page.focus("#decide-id-NEW-2 a")
+          await page.keyboard.press("y")
+          await page.waitForSelector("text=NEW-2 is approved.")
+        })
+        assert.deepInclude(yield* Ref.get((yield* Asked).commands), {
+          _tag: "Move",
+          issue: proposedIssue("NEW-2", "A").id,
+          to: "Todo"
+        })
+      }).pipe(
+        Effect.provide(
+          server({
+            board: board([proposedIssue("NEW-1", "A"), proposedIssue("NEW-2", "A"), boardIssue("IDLE-1")])
+          })
+        )
+      )
     )
 
     it.effect("stopping asks first, and names what would be lost", () =>

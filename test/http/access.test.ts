@@ -39,6 +39,7 @@ const closedRoutes: ReadonlyArray<Route> = [
   ["GET", "/"],
   ["GET", "/issues"],
   ["GET", "/issues/DEMO-1"],
+  ["GET", "/keys"],
   ["GET", "/metrics"],
   ["GET", "/api/v1/openapi.json"],
   ["GET", "/api/v1/events"],

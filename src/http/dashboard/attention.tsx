@@ -117,6 +117,7 @@ export const Ask = ({
             rows={1}
             required
             data-enter-sends
+            data-key="a"
             placeholder="Answer"
             title="Enter sends, Shift+Enter starts a new line"
             value={areaText(refused?.text ?? "")}

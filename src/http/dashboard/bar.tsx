@@ -18,6 +18,7 @@ export const Bar = ({ board, children }: RegionProps & { readonly children?: Com
         <Badge board={board} />
       </span>
       <a href="/issues">issues</a>
+      <a href="/keys">keys</a>
       {children}
     </nav>
   </header>

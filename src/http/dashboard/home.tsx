@@ -42,9 +42,9 @@ export const Home = ({ board, open }: { readonly board: BoardSnapshot; readonly 
         <Region board={board} name="totals" />
         <nav aria-label="More">
           <a href="/issues">All issues</a> <a href="/api/v1/openapi.json">API</a>{" "}
-          <span class="dim">
+          <a href="/keys">
             <kbd>?</kbd> keys
-          </span>
+          </a>
           <form method="post" action="/sign-out">
             <button type="submit" class="link">
               Sign out

@@ -56,7 +56,7 @@ export const Proposal = ({ board, issue }: IssueProps) => {
         </form>
       )}
       {discard === undefined ? null : (
-        <a class="button" href={`${path}?to=${encodeURIComponent(discard)}`}>
+        <a class="button" href={`${path}?to=${encodeURIComponent(discard)}`} data-stop data-key="x">
           Discard…
         </a>
       )}
@@ -67,7 +67,7 @@ export const Proposal = ({ board, issue }: IssueProps) => {
 const MoveForm = ({ board, issue }: IssueProps) => (
   <form method="get" action={`${issuePath(issue.identifier)}/move`} class="inline">
     <label for="move-to">Move to</label>
-    <select id="move-to" name="to">
+    <select id="move-to" name="to" data-key="m">
       {board.states
         .filter(({ name }) => name !== issue.state)
         .map(({ name }) => (

@@ -1,5 +1,6 @@
 import type { ComponentChildren } from "preact"
 import { assetUrl } from "./assets.ts"
+import { KeysDialog } from "./keys.tsx"
 
 const HTMX_CONFIG = JSON.stringify({
   allowEval: false,
@@ -10,46 +11,6 @@ const HTMX_CONFIG = JSON.stringify({
 })
 
 const SCRIPTS = ["htmx.js", "idiomorph.js", "live.js", "forms.js", "keys.js"] as const
-
-const KEYS = [
-  ["?", "this list"],
-  ["j k", "next, previous"],
-  ["Enter", "open"],
-  ["a", "answer the first question"],
-  ["n", "new issue"],
-  ["/", "filter"],
-  ["r", "refresh"],
-  ["p", "pause, resume"],
-  ["h i", "home, all issues"],
-  ["s t v", "of an issue: stop, retry now, reviewed"],
-  ["y d", "of an issue: approve the proposal, look at the diff"],
-  ["c", "in a diff: to the review"],
-  ["e G", "in a transcript: last error, end"],
-  ["Esc", "leave a field"]
-] as const
-
-const Keys = () => (
-  <dialog id="keys" aria-labelledby="keys-heading">
-    <h2 id="keys-heading">Keys</h2>
-    <dl class="keys">
-      {KEYS.map(([keys, what]) => (
-        <>
-          <dt>
-            {keys.split(" ").map((key) => (
-              <>
-                <kbd>{key}</kbd>{" "}
-              </>
-            ))}
-          </dt>
-          <dd>{what}</dd>
-        </>
-      ))}
-    </dl>
-    <form method="dialog">
-      <button type="submit">Close</button>
-    </form>
-  </dialog>
-)
 
 type Script = (typeof SCRIPTS)[number] | "tail.js" | "review.js"
 
@@ -107,7 +68,7 @@ export const Document = ({
       </p>
       {children}
       <p id="notice" role="status" />
-      <Keys />
+      <KeysDialog />
     </body>
   </html>
 )

@@ -11,6 +11,7 @@ import { DiffPage } from "./diffPage.tsx"
 import { Home } from "./home.tsx"
 import { IssuePage } from "./issuePage.tsx"
 import { IssuesPage } from "./issuesPage.tsx"
+import { KeysPage } from "./keysPage.tsx"
 import { messagePage } from "./messagePage.tsx"
 import { regions } from "./partials.tsx"
 import { issuePath, runPath } from "./pieces.tsx"
@@ -36,6 +37,15 @@ const home = HttpRouter.add(
     const board = yield* Board
     const auth = yield* OperatorAuth
     return pageResponse(<Home board={yield* board.snapshot} open={yield* auth.isOpen} />)
+  })
+)
+
+const keys = HttpRouter.add(
+  "GET",
+  "/keys",
+  Effect.gen(function* () {
+    const board = yield* Board
+    return pageResponse(<KeysPage board={yield* board.snapshot} />)
   })
 )
 
@@ -192,6 +202,7 @@ const diff = issueRoute(
 
 export const pageRoutes = Layer.mergeAll(
   home,
+  keys,
   drain,
   issues,
   issue,

@@ -70,11 +70,17 @@ const StepLine = ({ step }: { readonly step: Step }) => {
       <span class="num dim">{took(step.startedAt, step.endedAt)}</span>
     </>
   )
+  const unfolds = step.detail.length > 160 || step.detail.trim().includes("\n")
   return (
-    <li id={`e-${step.seq}`} class={step.failed ? "step failed" : "step"} tabindex={-1} data-stop>
-      {step.detail.length > 160 || step.detail.trim().includes("\n") ? (
+    <li
+      id={`e-${step.seq}`}
+      class={step.failed ? "step failed" : "step"}
+      tabindex={-1}
+      {...(unfolds ? {} : { "data-stop": "" })}
+    >
+      {unfolds ? (
         <details id={`d-${step.seq}`}>
-          <summary>{line}</summary>
+          <summary data-stop>{line}</summary>
           <div class="untrusted mono">{printable(shortened(step.detail))}</div>
         </details>
       ) : (
@@ -117,7 +123,7 @@ const Lines = ({ entries, issue, run, total }: ViewProps) => (
 const Raw = ({ entries }: ViewProps) => (
   <>
     {entries.map((entry) => (
-      <li id={`e-${entry.seq}`} class={isFailure(entry) ? "step failed" : "step"}>
+      <li id={`e-${entry.seq}`} class={isFailure(entry) ? "step failed" : "step"} tabindex={-1} data-stop>
         <div class="untrusted mono">
           {printable(`${entry.seq} ${clockTime(entry.at)} turn ${entry.turn} ${JSON.stringify(entry.event)}`)}
         </div>
@@ -159,7 +165,6 @@ export const TranscriptPage = (props: TranscriptProps) => {
           class="region"
           {...(live
             ? {
-                "data-follow": "",
                 "hx-get": here,
                 "hx-select": "#run",
                 // The whole transcript is read for its lines.
