@@ -22,7 +22,9 @@ import { RunTools } from "./mcp/RunTools.ts"
 import { ModelProxy } from "./proxy/ModelProxy.ts"
 import * as HostMemory from "./run/HostMemory.ts"
 import { Listener } from "./run/Listener.ts"
+import { Previews } from "./run/Previews.ts"
 import * as RunsLive from "./run/RunsLive.ts"
+import { WorkLocks } from "./run/WorkLocks.ts"
 import { Sandboxes } from "./sandbox/Sandboxes.ts"
 import * as SandboxLayers from "./sandbox/layers.ts"
 import * as SchedulerLive from "./scheduler/SchedulerLive.ts"
@@ -97,7 +99,8 @@ export const symphony = ({ bin, operator, port, workflow }: SymphonyOptions) => 
     })
   )
   const core = SchedulerLive.layer.pipe(
-    Layer.provideMerge(RunsLive.layer),
+    Layer.provideMerge(Layer.merge(RunsLive.layer, Previews.layer)),
+    Layer.provide(WorkLocks.layer),
     Layer.provide(clearUp),
     Layer.provide(sweepLeftovers.layer),
     Layer.provide(preflight.layer),

@@ -3,17 +3,17 @@ import type { RunId } from "../domain/ids.ts"
 import { SafeFiles } from "../files/SafeFiles.ts"
 import { modeOf, Operator, placesOf } from "../workflow/Operator.ts"
 import type { WorkflowDefinition } from "../workflow/WorkflowConfig.ts"
-import { gitBroke, unverified } from "./failures.ts"
+import { gitBroke } from "./failures.ts"
 import { Forge } from "./Forge.ts"
 import { Git } from "./Git.ts"
-import { readPatch } from "./readPatch.ts"
-import { type Exported, Handoff, type HandoffRequest } from "./Handoff.ts"
+import { type Exported, Handoff, type HandoffRequest, type WorkPlace, type WorkPreview } from "./Handoff.ts"
 import { writeBundle, writeSummary } from "./patch.ts"
 import { checkForge, publish } from "./publish.ts"
 import { deliveredRef, type Incoming, type Quarantine, Quarantines, restRef, runRef } from "./quarantine.ts"
+import { readChange } from "./readChange.ts"
 import { readHandoffRecord, writeHandoffRecord } from "./record.ts"
 import type { Rest } from "./rest.ts"
-import { names, restOfWorkspace, type Verified, verifyCommits } from "./verify.ts"
+import { refusalOf, restOfWorkspace, type Verified, verifyCommits } from "./verify.ts"
 
 const make = Effect.gen(function* () {
   const operator = yield* Operator
@@ -61,12 +61,12 @@ const make = Effect.gen(function* () {
   /** Verified in `gitDir`, which has the commits that came: the quarantine, or what is gone with its scope. */
   const verifyIncoming = (
     quarantine: Quarantine,
-    request: HandoffRequest,
+    work: WorkPlace,
     { head, elsewhere }: Incoming,
     gitDir: string
   ) =>
     verifyCommits({ gitDir, tip: quarantine.base, head, base: null }, (commit, tree) =>
-      restOfWorkspace(gitDir, request, commit, tree).pipe(Effect.map((rest) => ({ ...rest, elsewhere })))
+      restOfWorkspace(gitDir, work, commit, tree).pipe(Effect.map((rest) => ({ ...rest, elsewhere })))
     )
 
   const fromWorkspace = Effect.fnUntraced(function* (quarantine: Quarantine, request: HandoffRequest) {
@@ -116,41 +116,43 @@ const make = Effect.gen(function* () {
     if (modeOf(operator, workflow) !== "none") yield* open(workflow)
   }, Effect.provide(services))
 
+  /** What is in the workspace, proven in a repository that is gone with the scope. */
+  const lookAt = Effect.fnUntraced(function* (work: WorkPlace) {
+    const { quarantine } = yield* open(work.workflow)
+    const incoming = yield* quarantines.receive(quarantine, work.workspace, work.branch)
+    const verified = yield* verifyIncoming(quarantine, work, incoming, incoming.gitDir)
+    return { gitDir: incoming.gitDir, verified }
+  })
+
   const verify = Effect.fn("Handoff.verify")(
     function* (request: HandoffRequest) {
       if (modeOf(operator, request.workflow) === "none") return "analysis" as const
-      const { quarantine } = yield* open(request.workflow)
-      const incoming = yield* quarantines.receive(quarantine, request.workspace, request.branch)
-      const { series, rest } = yield* verifyIncoming(quarantine, request, incoming, incoming.gitDir)
-      if (rest.changed.length > 0 && rest.patch !== null) {
-        return yield* unverified(
-          "dirty",
-          `changed and not committed: ${names(rest.changed)}`,
-          "commit these files or restore them"
-        )
-      }
-      if (rest.leftOut.length > 0) {
-        return yield* unverified(
-          "dirty",
-          `not committed, and too large or too many to be kept beside the commits: ${names(rest.leftOut)}`,
-          "commit what is work, and delete or ignore the rest"
-        )
-      }
-      if (series === null && rest.patch !== null) {
-        return yield* unverified(
-          "dirty",
-          `nothing is committed, but there are new files: ${names(rest.untracked)}`,
-          `commit them to ${request.branch}, or delete them`
-        )
-      }
-      if (series === null && rest.elsewhere.length > 0) {
-        return yield* unverified(
-          "dirty",
-          `nothing is committed to ${request.branch}, but ${rest.elsewhere.join(", ")}`,
-          `bring it to ${request.branch}, or delete it`
-        )
-      }
-      return series === null ? ("analysis" as const) : ("verified" as const)
+      const { verified } = yield* lookAt(request)
+      const refusal = refusalOf(verified, request.branch)
+      if (refusal !== null) return yield* refusal
+      return verified.series === null ? ("analysis" as const) : ("verified" as const)
+    },
+    Effect.scoped,
+    Effect.provide(services)
+  )
+
+  const preview = Effect.fn("Handoff.preview")(
+    function* (work: WorkPlace, commit: string | null) {
+      const { gitDir, verified } = yield* lookAt(work)
+      const { base, files, flags, rest, series } = verified
+      const head = series?.head ?? null
+      return {
+        ...(yield* readChange(gitDir, { base, head }, commit)),
+        takenAt: yield* Clock.currentTimeMillis,
+        base,
+        head,
+        files,
+        flags,
+        uncommitted: rest.patch === null ? [] : [...rest.changed, ...rest.untracked],
+        leftOut: rest.leftOut,
+        elsewhere: rest.elsewhere,
+        refusal: refusalOf(verified, work.branch)?.message ?? null
+      } satisfies WorkPreview
     },
     Effect.scoped,
     Effect.provide(services)
@@ -185,14 +187,18 @@ const make = Effect.gen(function* () {
     return exported
   }, Effect.provide(services))
 
-  const diff = Effect.fn("Handoff.diff")(function* (workflow: WorkflowDefinition, run: RunId) {
+  const diff = Effect.fn("Handoff.diff")(function* (
+    workflow: WorkflowDefinition,
+    run: RunId,
+    commit: string | null
+  ) {
     const record = yield* readHandoffRecord(workflow, run)
     if (record === null || record.outcome === null) return null
     const { summary, title } = record
     const { exported } = record.outcome
     const places = placesOf(operator, workflow)
-    const patch = exported.head === null ? "" : yield* readPatch(places.quarantine, exported)
-    return { runId: run, title, summary, exported, patch }
+    const change = yield* readChange(places.quarantine, exported, commit)
+    return { ...change, runId: run, title, summary, exported }
   }, Effect.provide(services))
 
   return Handoff.of({
@@ -201,6 +207,7 @@ const make = Effect.gen(function* () {
     verify,
     exportRun,
     diff,
+    preview,
     publish: Effect.fn("Handoff.publish")(function* (request: HandoffRequest, exported: Exported) {
       const { quarantine } = yield* open(request.workflow)
       return yield* publish({ operator, request, exported, gitDir: quarantine.gitDir })

@@ -65,15 +65,52 @@ export type Exported = typeof Exported.Type
 export const Published = Schema.Struct({ url: Schema.NullOr(Schema.String), head: Schema.String })
 export type Published = typeof Published.Type
 
+/** One commit of a change. What its author wrote is untrusted. */
+export const ChangeCommit = Schema.Struct({
+  id: Schema.String,
+  subject: Schema.String,
+  author: Schema.String
+})
+
+/** A change as it is read: as a whole, or one of its commits. */
+export interface Change {
+  /** Over the base, oldest first. */
+  readonly commits: ReadonlyArray<typeof ChangeCommit.Type>
+  /** The one that `patch` is of; null: of all of them. */
+  readonly commit: string | null
+  /** Unified diff, untrusted; null when it is too large to show. */
+  readonly patch: string | null
+}
+
 /** What a reviewer looks at: taken from the quarantine, never from the workspace. */
-export interface HandoffDiff {
+export interface HandoffDiff extends Change {
   readonly runId: RunId
   /** As the agent put it. Untrusted. */
   readonly title: string
   readonly summary: string
   readonly exported: Exported
-  /** Unified diff from base to head, untrusted; null when it is too large to show. */
-  readonly patch: string | null
+}
+
+/** Which work is meant. */
+export type WorkPlace = Pick<HandoffRequest, "identifier" | "branch" | "workflow" | "workspace">
+
+/** What a workspace held at one moment. Nothing of it is kept or handed over. Names are the agent's, untrusted. */
+export interface WorkPreview extends Change {
+  /** Epoch milliseconds. */
+  readonly takenAt: number
+  readonly base: string
+  /** The commit that would be delivered; null: there is none over the base. */
+  readonly head: string | null
+  readonly files: ReadonlyArray<typeof ChangedFile.Type>
+  readonly flags: ReadonlyArray<typeof HandoffFlag.Type>
+  /** Files that are changed, gone or new since the last commit. */
+  readonly uncommitted: ReadonlyArray<string>
+  /** Of those that are in no commit, what an export could not keep beside the commits either. */
+  readonly leftOut: ReadonlyArray<string>
+  /** Work beside the branch that is handed over, in words: other branches, a stash. */
+  readonly elsewhere: ReadonlyArray<string>
+  /** What an agent would be told if it were done with it now; null: it would be taken. */
+  readonly refusal: string | null
 }
 
 /**
@@ -97,11 +134,20 @@ export class Handoff extends Context.Service<
     readonly verify: (request: HandoffRequest) => Effect.Effect<"verified" | "analysis", HandoffError>
     /** Imports to `refs/runs/<run>` of the quarantine, verifies, writes patch, bundle and report. */
     readonly exportRun: (request: HandoffRequest) => Effect.Effect<Exported, HandoffError>
-    /** What was exported for a run; null when nothing was yet. Reads only. */
+    /**
+     * What was exported for a run, whole or one of its commits; an id that is none of them shows the whole. Null
+     * when nothing was exported yet. Reads only.
+     */
     readonly diff: (
       workflow: WorkflowDefinition,
-      run: RunId
+      run: RunId,
+      commit: string | null
     ) => Effect.Effect<HandoffDiff | null, HandoffError>
+    /**
+     * What is in a workspace now, by the way of `verify`, whole or one of its commits as in `diff`. Fails where the
+     * commits could not be handed over at all. Writes nothing a reader would see.
+     */
+    readonly preview: (work: WorkPlace, commit: string | null) => Effect.Effect<WorkPreview, HandoffError>
     /** Pull request mode: pushes from the quarantine and opens or updates the pull request of the branch. */
     readonly publish: (request: HandoffRequest, exported: Exported) => Effect.Effect<Published, HandoffError>
   }

@@ -1,7 +1,15 @@
-import { Effect, Layer, Ref } from "effect"
+import { Clock, Effect, Layer, Ref } from "effect"
 import type { Identifier, RunId } from "../domain/ids.ts"
 import { unverified } from "./failures.ts"
-import { type Exported, Handoff, type HandoffError, type HandoffRequest, type Published } from "./Handoff.ts"
+import {
+  type Change,
+  type Exported,
+  Handoff,
+  type HandoffError,
+  type HandoffRequest,
+  type Published,
+  type WorkPlace
+} from "./Handoff.ts"
 import { patchName } from "./patch.ts"
 
 /** What an agent left in its workspace. */
@@ -13,7 +21,7 @@ export interface MemoryWork {
   readonly uncommitted: ReadonlyArray<string>
 }
 
-export type HandoffOperation = "check" | "fetchBase" | "verify" | "exportRun" | "publish"
+export type HandoffOperation = "check" | "fetchBase" | "verify" | "preview" | "exportRun" | "publish"
 
 /** The disk and the forge under a handoff in memory. They outlive the layer, as they outlive a process. */
 export interface HandoffWorld {
@@ -44,22 +52,48 @@ export const setWork = (world: HandoffWorld, identifier: Identifier, work: Memor
   Ref.update(world.work, (all) => new Map(all).set(identifier, work))
 
 /** An issue that nobody said anything about has one commit named after it. */
-const workOf = Effect.fnUntraced(function* (world: HandoffWorld, { identifier }: HandoffRequest) {
+const workOf = Effect.fnUntraced(function* (world: HandoffWorld, { identifier }: WorkPlace) {
   const work = (yield* Ref.get(world.work)).get(identifier)
   return work ?? { head: `commit-of-${identifier}`, commits: 1, uncommitted: [] }
+})
+
+/** Of as many commits as there are, the last of which is the head. */
+const changeOf = (head: string | null, count: number, wanted: string | null): Change => {
+  const commits = Array.from({ length: head === null ? 0 : count }, (_, n) => ({
+    id: n + 1 === count ? `${head}` : `${head}~${count - n - 1}`,
+    subject: `Commit ${n + 1}`,
+    author: "Agent"
+  }))
+  const one = commits.find(({ id }) => id === wanted)
+  const patch = (one === undefined ? commits : [one]).map(({ subject }) => `+${subject}\n`).join("")
+  return { commits, commit: one?.id ?? null, patch }
+}
+
+const refusalOf = ({ uncommitted }: MemoryWork): HandoffError | null =>
+  uncommitted.length === 0
+    ? null
+    : unverified(
+        "dirty",
+        `changed and not committed: ${uncommitted.join(", ")}`,
+        "commit these files or restore them"
+      )
+
+/** What an export and a look before it have in common. */
+const factsOf = (work: MemoryWork) => ({
+  base: "base",
+  head: work.commits > 0 ? work.head : null,
+  files: work.commits > 0 ? [{ path: "work.txt", added: work.commits, removed: 0 }] : [],
+  flags: work.uncommitted.map((path) => ({ kind: "uncommitted", detail: path }))
 })
 
 const exportOf = (request: HandoffRequest, work: MemoryWork): Exported => {
   const folder = `/patches/${patchName(request.branch)}`
   const isVerified = work.commits > 0
   return {
+    ...factsOf(work),
     verdict: isVerified ? "verified" : "analysis",
-    base: "base",
-    head: isVerified ? work.head : null,
     tree: isVerified ? `tree-of-${work.head}` : null,
     commits: work.commits,
-    files: isVerified ? [{ path: "work.txt", added: work.commits, removed: 0 }] : [],
-    flags: work.uncommitted.map((path) => ({ kind: "uncommitted", detail: path })),
     patch: isVerified ? `${folder}.patch` : null,
     bundle: isVerified ? `${folder}/${patchName(request.branch)}.bundle` : null,
     report: `${folder}/HANDOFF.md`
@@ -85,13 +119,8 @@ export const layer = (world: HandoffWorld): Layer.Layer<Handoff> =>
       verify: Effect.fn("Handoff.verify")(function* (request: HandoffRequest) {
         yield* mayFail("verify", request)
         const work = yield* workOf(world, request)
-        if (work.uncommitted.length > 0) {
-          return yield* unverified(
-            "dirty",
-            `changed and not committed: ${work.uncommitted.join(", ")}`,
-            "commit these files or restore them"
-          )
-        }
+        const refusal = refusalOf(work)
+        if (refusal !== null) return yield* refusal
         return work.commits > 0 ? ("verified" as const) : ("analysis" as const)
       }),
       exportRun: Effect.fn("Handoff.exportRun")(function* (request: HandoffRequest) {
@@ -104,13 +133,33 @@ export const layer = (world: HandoffWorld): Layer.Layer<Handoff> =>
         yield* Effect.yieldNow
         return exported
       }),
-      diff: (_, run) =>
+      diff: (_, run, commit) =>
         Effect.map(Ref.get(world.exports), (exports) => {
           const exported = exports.get(run)
           return exported === undefined
             ? null
-            : { runId: run, title: "Done", summary: "All done.", exported, patch: "" }
+            : {
+                ...changeOf(exported.head, exported.commits, commit),
+                runId: run,
+                title: "Done",
+                summary: "All done.",
+                exported
+              }
         }),
+      preview: Effect.fn("Handoff.preview")(function* (place: WorkPlace, commit: string | null) {
+        yield* mayFail("preview", null)
+        const work = yield* workOf(world, place)
+        const facts = factsOf(work)
+        return {
+          ...changeOf(facts.head, work.commits, commit),
+          ...facts,
+          takenAt: yield* Clock.currentTimeMillis,
+          uncommitted: work.uncommitted,
+          leftOut: [],
+          elsewhere: [],
+          refusal: refusalOf(work)?.message ?? null
+        }
+      }),
       publish: Effect.fn("Handoff.publish")(function* (request: HandoffRequest, exported: Exported) {
         yield* mayFail("publish", request)
         const open = (yield* Ref.get(world.pullRequests)).get(request.branch)

@@ -4,7 +4,7 @@ import { SafeFiles } from "../files/SafeFiles.ts"
 import * as changes from "./changes.ts"
 import { unverified, workBroke } from "./failures.ts"
 import { Git } from "./Git.ts"
-import type { ChangedFile, HandoffFlag, HandoffRequest } from "./Handoff.ts"
+import type { ChangedFile, HandoffError, HandoffFlag, HandoffRequest } from "./Handoff.ts"
 import { readHistory } from "./history.ts"
 import { readLfsPointers } from "./lfs.ts"
 import { readBlobs } from "./blobs.ts"
@@ -38,6 +38,38 @@ export interface Verified {
   readonly files: ReadonlyArray<File>
   readonly flags: ReadonlyArray<Flag>
   readonly rest: Rest
+}
+
+/** What of it an agent is told to mend before it is done; null: nothing. */
+export const refusalOf = ({ rest, series }: Verified, branch: string): HandoffError | null => {
+  if (rest.changed.length > 0 && rest.patch !== null) {
+    return unverified(
+      "dirty",
+      `changed and not committed: ${names(rest.changed)}`,
+      "commit these files or restore them"
+    )
+  }
+  if (rest.leftOut.length > 0) {
+    return unverified(
+      "dirty",
+      `not committed, and too large or too many to be kept beside the commits: ${names(rest.leftOut)}`,
+      "commit what is work, and delete or ignore the rest"
+    )
+  }
+  if (series === null && rest.patch !== null) {
+    return unverified(
+      "dirty",
+      `nothing is committed, but there are new files: ${names(rest.untracked)}`,
+      `commit them to ${branch}, or delete them`
+    )
+  }
+  return series === null && rest.elsewhere.length > 0
+    ? unverified(
+        "dirty",
+        `nothing is committed to ${branch}, but ${rest.elsewhere.join(", ")}`,
+        `bring it to ${branch}, or delete it`
+      )
+    : null
 }
 
 const flag = (kind: string, detail: string): Flag => ({ kind, detail: printableLine(detail) })
@@ -274,11 +306,11 @@ const changedFiles = Effect.fnUntraced(function* (gitDir: string, base: string, 
 
 export const restOfWorkspace = Effect.fnUntraced(function* (
   gitDir: string,
-  request: Pick<HandoffRequest, "workspace">,
+  work: Pick<HandoffRequest, "workspace">,
   head: string,
   tree: string
 ) {
-  return yield* captureRest(yield* Git, yield* SafeFiles, gitDir, head, tree, request.workspace)
+  return yield* captureRest(yield* Git, yield* SafeFiles, gitDir, head, tree, work.workspace)
 })
 
 /** Commits in a repository of ours. */

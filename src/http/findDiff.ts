@@ -9,7 +9,7 @@ export const findDiff = Effect.fn("findDiff")(function* (issue: BoardIssue) {
   const workflow = yield* (yield* Workflow).current
   const ended = issue.history.toReversed().map(({ run }) => run)
   for (const run of issue.run === null ? ended : [issue.run.run, ...ended]) {
-    const diff = yield* handoff.diff(workflow, run)
+    const diff = yield* handoff.diff(workflow, run, null)
     if (diff !== null) return diff
   }
   return null

@@ -17,6 +17,7 @@ import type { HookContext, Workspace, Workspaces } from "../workspace/Workspaces
 import type { Listener } from "./Listener.ts"
 import type { Mail } from "./mail.ts"
 import type { RunUsage } from "./usage.ts"
+import type { WorkLocks } from "./WorkLocks.ts"
 
 /** The services that the stages of a run use, taken once when the layer is built. */
 export interface RunServices {
@@ -32,6 +33,7 @@ export interface RunServices {
   readonly listener: Listener["Service"]
   readonly files: SafeFiles["Service"]
   readonly hookVariables: HookVariables["Service"]
+  readonly locks: WorkLocks["Service"]
 }
 
 /** One run, as its stages see it. */

@@ -10,7 +10,6 @@ import {
   Ref,
   Result,
   Schedule,
-  Semaphore,
   Stream
 } from "effect"
 import { AgentSessions } from "../agent/AgentSessions.ts"
@@ -56,6 +55,7 @@ import { removeFinished } from "./removeFinished.ts"
 import { handoffRequest, noteStage, type RunContext, type RunServices, workspaceOf } from "./RunContext.ts"
 import { handsOver } from "./exportWork.ts"
 import { noMeters, takeUsed } from "./usage.ts"
+import { WorkLocks } from "./WorkLocks.ts"
 
 /** What is logged names the session, where there has been one. */
 const inSession = <A, E, R>(run: RunContext, effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
@@ -163,8 +163,6 @@ const hadBegun = ({ conclusion, workspace }: RunRecord): boolean =>
 
 interface Handle {
   readonly run: RunContext
-  /** Looking at the work costs; an agent that asks ten times at once is answered one by one. */
-  readonly verifying: Semaphore.Semaphore
   readonly progress: Ref.Ref<RunProgress>
 }
 
@@ -181,7 +179,8 @@ const make = Effect.gen(function* () {
     transcripts: yield* Transcripts,
     listener: yield* Listener,
     files: yield* SafeFiles,
-    hookVariables: yield* HookVariables
+    hookVariables: yield* HookVariables,
+    locks: yield* WorkLocks
   }
   const handles = new Map<RunId, Handle>()
   const fibers = yield* FiberMap.make<RunId, void, never>()
@@ -219,7 +218,7 @@ const make = Effect.gen(function* () {
     }
     if (record.done !== null) yield* deliver(run.mail, { _tag: "DoneAccepted", claim: record.done })
     if (record.cancel !== null) yield* deliver(run.mail, { _tag: "Cancel", reason: record.cancel })
-    return { run, progress, verifying: yield* Semaphore.make(1) } satisfies Handle
+    return { run, progress } satisfies Handle
   })
 
   const older = (fenced: RunFenced) => Effect.logWarning("run of an older generation ends", fenced)
@@ -281,7 +280,9 @@ const make = Effect.gen(function* () {
     if (handle === undefined || !handsOver(handle.run, claim)) return
     const { run } = handle
     const request = yield* handoffRequest(run, workspaceOf(run).path, claim)
-    yield* handle.verifying.withPermit(services.handoff.verify(request)).pipe(
+    // Looking at the work costs; an agent that asks ten times at once is answered one by one.
+    yield* services.handoff.verify(request).pipe(
+      services.locks.exclusively(request.workspace),
       Effect.catch((error) =>
         error.reason === "unverified" || error.reason === "hostile"
           ? Effect.fail(new SignalRefused({ reason: "not_verified", message: error.message }))

@@ -41,6 +41,7 @@ export const exportWork = (run: RunContext, request: HandoffRequest): Effect.Eff
       schedule: Schedule.exponential("500 millis"),
       times: 3
     }),
+    run.services.locks.exclusively(request.workspace),
     Effect.mapError(failureOf)
   )
 

@@ -39,7 +39,11 @@ const whereaboutsOf = (run: RunContext, { patch }: HandoffRecord): string =>
 const release = (run: RunContext, moment: HookMoment): Effect.Effect<void, RunFenced> =>
   Effect.gen(function* () {
     yield* noteStage(run, "releasing")
-    const removed = yield* Effect.result(run.services.workspaces.remove(hookContext(run, moment)))
+    const { locks, workspaces } = run.services
+    const context = hookContext(run, moment)
+    const removed = yield* Effect.result(
+      workspaces.remove(context).pipe(locks.exclusively(context.workspace.path))
+    )
     if (Result.isFailure(removed)) {
       return yield* Effect.logWarning("workspace is not removed yet", removed.failure)
     }

@@ -19,7 +19,7 @@ const failed = (record: IssueRecord, why: string): Redelivery => ({
  * its pull request. Both are idempotent, so that `symphony handoff` may have been there before.
  */
 export const redeliver = (
-  { handoff, hookVariables, workspaces }: RunServices,
+  { handoff, hookVariables, locks, workspaces }: RunServices,
   record: IssueRecord,
   workflow: WorkflowDefinition
 ): Effect.Effect<Redelivery> =>
@@ -41,7 +41,7 @@ export const redeliver = (
       tokens: last.tokens,
       startedAt: last.startedAt
     }
-    const exported = yield* handoff.exportRun(request)
+    const exported = yield* handoff.exportRun(request).pipe(locks.exclusively(request.workspace))
     const url =
       exported.verdict === "verified" && publishes(workflow, hookVariables)
         ? (yield* handoff.publish(request, exported)).url

@@ -20,32 +20,35 @@ const whereMade = ({ workspace }: IssueRecord, workflow: WorkflowDefinition): Wo
  * in it and nobody has handed over, because a person finished the issue, is handed over first.
  */
 export const removeFinished = (
-  { handoff, hookVariables, tracker, workspaces }: RunServices,
+  { handoff, hookVariables, locks, tracker, workspaces }: RunServices,
   record: IssueRecord,
   settings: WorkflowDefinition
 ): Effect.Effect<void, HandoffError | WorkspaceError> =>
   Effect.gen(function* () {
     const workflow = whereMade(record, settings)
     const workspace = workspaces.locate(record.identifier, workflow)
+    const alone = locks.exclusively(workspace.path)
     const last = record.history.at(-1)
     const runId = last?.run ?? makeRunId(0, 0)
     const state = (yield* tracker.snapshot).byId.get(record.id)?.state ?? ""
     const isHandedOver = record.handoff !== null && record.handoff.verdict !== "none"
     if (workflow.config.handoff.mode !== "none" && !isHandedOver && last !== undefined) {
       if (!(yield* workspaces.exists(workspace, workflow))) return
-      yield* handoff.exportRun({
-        runId: last.run,
-        identifier: record.identifier,
-        branch: agentBranch(record.identifier),
-        workflow,
-        workspace: workspace.path,
-        title: record.title,
-        summary: "Finished by hand. This is what agents had committed by then.",
-        tokens: record.tokens,
-        startedAt: last.startedAt
-      })
+      yield* handoff
+        .exportRun({
+          runId: last.run,
+          identifier: record.identifier,
+          branch: agentBranch(record.identifier),
+          workflow,
+          workspace: workspace.path,
+          title: record.title,
+          summary: "Finished by hand. This is what agents had committed by then.",
+          tokens: record.tokens,
+          startedAt: last.startedAt
+        })
+        .pipe(alone)
     }
-    yield* workspaces.remove({
+    const removal = workspaces.remove({
       workspace,
       workflow,
       runId,
@@ -63,4 +66,5 @@ export const removeFinished = (
         patch: record.handoff?.patch ?? null
       })
     })
+    yield* alone(removal)
   })

@@ -107,6 +107,11 @@ export const loginDiff: HandoffDiff = {
     bundle: null,
     report: "/project/.symphony/patches/agent_WEB-7.md"
   },
+  commits: [
+    { id: "9e8d7c6b5a4938271605f4e3d2c1b0a998877665", subject: "Check in CI, too", author: "Agent" },
+    { id: "4f1c2d3e4b5a69788796a5b4c3d2e1f001122334", subject: "Post the login to /session", author: "Agent" }
+  ],
+  commit: null,
   patch: `diff --git a/.github/workflows/test.yml b/.github/workflows/test.yml
 index 1111111..2222222 100644
 --- a/.github/workflows/test.yml

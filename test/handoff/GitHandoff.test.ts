@@ -55,7 +55,7 @@ describe("handing off a run", () => {
       const { request } = yield* exportedFrom(({ workspace }) => {
         commit(workspace, "Say hello\n", { "hello.txt": "hello\n" })
       })
-      const shown = yield* (yield* Handoff).diff(request.workflow, request.runId)
+      const shown = yield* (yield* Handoff).diff(request.workflow, request.runId, null)
       assert.include(shown?.patch, "+++ b/hello.txt\n@@ -0,0 +1 @@\n+hello\n")
     }).pipe(Effect.provide(handoff))
   )
@@ -157,7 +157,7 @@ describe("handing off a run", () => {
       const record = yield* latestHandoffRecord(workflow, "DEMO-1")
       assert.deepInclude(record, { runId: newer.runId, title: "Greet the world", outcome: null })
       assert.isNull(yield* latestHandoffRecord(workflow, "DEMO-2"))
-      assert.isNull(yield* service.diff(workflow, newer.runId))
+      assert.isNull(yield* service.diff(workflow, newer.runId, null))
     }).pipe(Effect.provide(handoff))
   )
 

@@ -5,7 +5,7 @@ import { makeRunId } from "../../src/domain/ids.ts"
 import { forgeFailure } from "../../src/handoff/failures.ts"
 import { Handoff } from "../../src/handoff/Handoff.ts"
 import * as MemoryHandoff from "../../src/handoff/MemoryHandoff.ts"
-import { commit, writeFiles } from "../support/repository.ts"
+import { commit, git, writeFiles } from "../support/repository.ts"
 import { handoffWith, makeWorld, type World } from "./environment.ts"
 import { makeForge } from "./forge.ts"
 
@@ -15,6 +15,8 @@ interface Bench {
   readonly commit: Effect.Effect<void>
   readonly leaveUncommitted: Effect.Effect<void>
   readonly pullRequests: Effect.Effect<number>
+  /** What a reader would find. */
+  readonly written: Effect.Effect<ReadonlyArray<string>>
   readonly layer: Layer.Layer<Handoff, unknown>
 }
 
@@ -34,6 +36,15 @@ const gitBench = Effect.map(scopedWorld, (here): Bench => {
     }),
     leaveUncommitted: Effect.sync(() => writeFiles(here.workspace, { "work.txt": "not yet\n" })),
     pullRequests: Effect.sync(() => forge.opened().length),
+    written: Effect.sync(() => {
+      const quarantine = `${here.source}/.symphony/quarantine`
+      const refs = git(`${quarantine}/repository.git`, ["for-each-ref", "--format=%(refname)"])
+      return [
+        ...(fs.existsSync(here.patches) ? fs.readdirSync(here.patches) : []),
+        ...fs.readdirSync(quarantine).filter((name) => name !== "repository.git"),
+        ...refs.split("\n").filter((ref) => ref !== "" && ref !== "refs/base/main")
+      ]
+    }),
     layer: handoffWith(forge.env)
   }
 })
@@ -54,6 +65,7 @@ const memoryBench = Effect.map(scopedWorld, (here): Bench => {
     }),
     leaveUncommitted: leave(["work.txt"]),
     pullRequests: Effect.map(Ref.get(memory.pullRequests), (open) => open.size),
+    written: Ref.get(memory.made),
     layer: Layer.unwrap(Effect.as(leave([]), MemoryHandoff.layer(memory)))
   }
 })
@@ -72,12 +84,88 @@ const suite = (name: string, makeBench: typeof gitBench) => {
       withBench((bench, handoff) =>
         Effect.gen(function* () {
           const { runId, workflow } = bench.request
-          assert.isNull(yield* handoff.diff(workflow, runId))
+          assert.isNull(yield* handoff.diff(workflow, runId, null))
           yield* bench.commit
           const exported = yield* handoff.exportRun(bench.request)
-          assert.deepStrictEqual((yield* handoff.diff(workflow, runId))?.exported, exported)
+          assert.deepStrictEqual((yield* handoff.diff(workflow, runId, null))?.exported, exported)
         })
       )
+    )
+
+    it.live(
+      "shows a change as a whole and commit by commit; a commit it does not have is no part of it",
+      () =>
+        withBench((bench, handoff) =>
+          Effect.gen(function* () {
+            const { runId, workflow } = bench.request
+            yield* bench.commit
+            yield* bench.commit
+            yield* handoff.exportRun(bench.request)
+            const whole = yield* handoff.diff(workflow, runId, null)
+            const commits = whole?.commits ?? []
+            assert.deepStrictEqual(
+              commits.map(({ subject }) => subject),
+              ["Commit 1", "Commit 2"]
+            )
+            assert.strictEqual(commits[1]?.id, whole?.exported.head)
+            const [first, second] = yield* Effect.forEach(commits, ({ id }) =>
+              handoff.diff(workflow, runId, id)
+            )
+            assert.deepStrictEqual([first?.commit, second?.commit], [commits[0]?.id, commits[1]?.id])
+            assert.strictEqual(new Set([whole?.patch, first?.patch, second?.patch]).size, 3)
+            assert.deepStrictEqual(yield* handoff.diff(workflow, runId, "main"), whole)
+            const [seen, before] = [
+              yield* handoff.preview(bench.request, commits[0]?.id ?? null),
+              yield* handoff.preview(bench.request, "main")
+            ]
+            assert.deepStrictEqual(
+              [seen.commits, seen.commit, seen.patch],
+              [commits, commits[0]?.id, first?.patch]
+            )
+            assert.deepStrictEqual([before.commit, before.patch], [null, whole?.patch])
+          })
+        )
+    )
+
+    it.live(
+      "shows what would be handed over before anything is, and what would not; keeps nothing of it",
+      () =>
+        withBench((bench, handoff) =>
+          Effect.gen(function* () {
+            const { runId, workflow } = bench.request
+            const nothing = yield* handoff.preview(bench.request, null)
+            assert.deepInclude(nothing, {
+              head: null,
+              commits: [],
+              uncommitted: [],
+              refusal: null,
+              patch: ""
+            })
+            yield* bench.commit
+            const clean = yield* handoff.preview(bench.request, null)
+            assert.deepInclude(clean, {
+              uncommitted: [],
+              leftOut: [],
+              elsewhere: [],
+              refusal: null,
+              flags: []
+            })
+            assert.deepStrictEqual(
+              [clean.commits.length, clean.files.map(({ path }) => path), clean.commits.at(-1)?.id],
+              [1, ["work.txt"], clean.head]
+            )
+            yield* bench.leaveUncommitted
+            const dirty = yield* handoff.preview(bench.request, null)
+            assert.deepInclude(dirty, { uncommitted: ["work.txt"], head: clean.head })
+            assert.strictEqual(dirty.refusal, (yield* Effect.flip(handoff.verify(bench.request))).message)
+            assert.deepStrictEqual(
+              dirty.flags.map(({ kind }) => kind),
+              ["uncommitted"]
+            )
+            assert.isNull(yield* handoff.diff(workflow, runId, null))
+            assert.deepStrictEqual(yield* bench.written, [])
+          })
+        )
     )
 
     it.live("tells commits from an analysis", () =>

@@ -6,7 +6,13 @@ import { NodeServices } from "@effect/platform-node"
 import type { BoardSnapshot } from "../../src/board/Board.ts"
 import * as MemoryBoard from "../../src/board/MemoryBoard.ts"
 import { Identifier } from "../../src/domain/ids.ts"
-import { Handoff, type HandoffDiff } from "../../src/handoff/Handoff.ts"
+import {
+  type Change,
+  Handoff,
+  type HandoffDiff,
+  type HandoffError,
+  type WorkPreview
+} from "../../src/handoff/Handoff.ts"
 import { makeMemoryDisk } from "../../src/files/MemoryDisk.ts"
 import * as MemorySafeFiles from "../../src/files/MemorySafeFiles.ts"
 import * as HttpServerLive from "../../src/http/HttpServerLive.ts"
@@ -14,10 +20,12 @@ import { OperatorAuth } from "../../src/http/OperatorAuth.ts"
 import * as MemoryTranscripts from "../../src/journal/MemoryTranscripts.ts"
 import { McpEndpoint } from "../../src/mcp/McpEndpoint.ts"
 import { ModelProxy } from "../../src/proxy/ModelProxy.ts"
+import { Previews } from "../../src/run/Previews.ts"
 import { Listener } from "../../src/run/Listener.ts"
 import { CommandRefused, type OperatorCommand, Scheduler } from "../../src/scheduler/Scheduler.ts"
 import { IssueNameTaken, IssueRefused, type NewIssue, Tracker } from "../../src/tracker/Tracker.ts"
 import * as MemoryWorkflow from "../../src/workflow/MemoryWorkflow.ts"
+import { NOON } from "./boards.ts"
 import { type ConfigOverrides, testWorkflow } from "../support/workflow.ts"
 
 /** What the operator asked for, and how the orchestrator answers. */
@@ -100,8 +108,31 @@ export interface ServerOptions {
   readonly port?: number
   /** What each run hands over. */
   readonly diff?: HandoffDiff | null
+  /** What is in each workspace; nothing that would be lost, unless a test says so. */
+  readonly work?: Effect.Effect<WorkPreview, HandoffError>
   readonly files?: ReturnType<typeof MemorySafeFiles.layer>
 }
+
+/** Of a workspace in which nothing was done yet. */
+export const untouched: WorkPreview = {
+  takenAt: NOON,
+  base: "0a1b2c3d4e5f60718293a4b5c6d7e8f901234567",
+  head: null,
+  commits: [],
+  commit: null,
+  files: [],
+  flags: [],
+  uncommitted: [],
+  leftOut: [],
+  elsewhere: [],
+  refusal: null,
+  patch: ""
+}
+
+const ofCommit = <A extends Change>(change: A, wanted: string | null): A => ({
+  ...change,
+  commit: change.commits.find(({ id }) => id === wanted)?.id ?? null
+})
 
 export const memoryFiles = (): ReturnType<typeof MemorySafeFiles.layer> => {
   const disk = makeMemoryDisk()
@@ -110,7 +141,14 @@ export const memoryFiles = (): ReturnType<typeof MemorySafeFiles.layer> => {
 }
 
 /** The real listener on a free port over a board that the test sets. */
-export const server = ({ board, config = {}, diff = null, files = memoryFiles(), port }: ServerOptions) =>
+export const server = ({
+  board,
+  config = {},
+  diff = null,
+  files = memoryFiles(),
+  port,
+  work = Effect.succeed(untouched)
+}: ServerOptions) =>
   HttpServerLive.layer.pipe(
     Layer.provideMerge(HttpServerLive.listening({ port: Option.fromUndefinedOr(port) })),
     Layer.provideMerge(
@@ -123,7 +161,12 @@ export const server = ({ board, config = {}, diff = null, files = memoryFiles(),
         tracker,
         mcp,
         Layer.mock(ModelProxy, {}),
-        Layer.mock(Handoff, { diff: () => Effect.succeed(diff) }),
+        Layer.mock(Handoff, {
+          diff: (_, __, commit) => Effect.succeed(diff === null ? null : ofCommit(diff, commit))
+        }),
+        Layer.mock(Previews, {
+          take: ({ commit }) => Effect.map(work, (seen) => ofCommit(seen, commit))
+        }),
         files,
         SecureRandom.layerWebCrypto
       )

@@ -177,7 +177,7 @@ describe("links", () => {
       })
       const service = yield* Handoff
       const exported = yield* service.exportRun(here.request)
-      const diff = yield* service.diff(here.request.workflow, here.request.runId)
+      const diff = yield* service.diff(here.request.workflow, here.request.runId, null)
       assert.include(diff?.patch ?? "", "a.txt")
       const written = fs
         .readdirSync(here.patches, { recursive: true, withFileTypes: true })

@@ -30,11 +30,17 @@ const handOff = (prepare: (here: World) => void) =>
     prepare(here)
     const service = yield* Handoff
     yield* service.verify(here.request).pipe(Effect.ignore)
+    const seen = yield* Effect.result(service.preview(here.request, null))
     const outcome = yield* service.exportRun(here.request).pipe(
       Effect.map((exported): Outcome => ({ exported })),
       Effect.catchTag("HandoffError", (refused) => Effect.succeed<Outcome>({ refused }))
     )
     assert.isFalse(fs.existsSync(canary(here)), "the payload ran on the host")
+    // Whoever looks before anything is handed over is shown no more than what could be.
+    assert.deepStrictEqual(
+      seen._tag === "Failure" ? [seen.failure.reason, seen.failure.code] : [],
+      "refused" in outcome ? [outcome.refused.reason, outcome.refused.code] : []
+    )
     return { ...here, outcome }
   })
 

@@ -202,6 +202,8 @@ describe("pages", () => {
               title: hostile,
               summary: hostile,
               exported,
+              commits: [{ id: hostile, subject: hostile, author: hostile }],
+              commit: null,
               patch: `diff --git a/x b/x\n--- a/x\n+++ b/${hostile}\n@@ -0,0 +1 @@\n+${hostile}\n`
             }
           })

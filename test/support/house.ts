@@ -15,7 +15,9 @@ import { RunTools } from "../../src/mcp/RunTools.ts"
 import { ModelProxy } from "../../src/proxy/ModelProxy.ts"
 import type { ToolResult } from "../../src/mcp/ToolResult.ts"
 import { Listener } from "../../src/run/Listener.ts"
+import { Previews } from "../../src/run/Previews.ts"
 import * as RunsLive from "../../src/run/RunsLive.ts"
+import { WorkLocks } from "../../src/run/WorkLocks.ts"
 import { SandboxError, type SandboxRequest } from "../../src/sandbox/Sandboxes.ts"
 import * as MemorySandboxes from "../../src/sandbox/MemorySandboxes.ts"
 import { Hurry } from "../../src/scheduler/Hurry.ts"
@@ -251,7 +253,8 @@ export const houseLayer = ({
         Layer.provide(Layer.succeed(Hurry, hurry))
       )
     ),
-    Layer.provideMerge(RunsLive.layer),
+    Layer.provideMerge(Layer.merge(RunsLive.layer, Previews.layer)),
+    Layer.provideMerge(WorkLocks.layer),
     Layer.provideMerge(agents(world)),
     Layer.provideMerge(Layer.mergeAll(ground, ToolsOverHttp.layer))
   )
