@@ -74,6 +74,8 @@ export interface BoardIssue {
     readonly kind: "continuation" | "retry"
     readonly error: string | null
   } | null
+  /** Whether a retry by hand would change anything. */
+  readonly retryable: boolean
   readonly hold: { readonly reason: string; readonly message: string; readonly at: number } | null
   readonly attempts: number
   /** The newest last. */

@@ -6,6 +6,7 @@ import { noTokens } from "../domain/Tokens.ts"
 import { agentBranch } from "../domain/workspaceKey.ts"
 import { capacityOf, explain, type Observation, observed } from "../scheduler/eligibility.ts"
 import { Runs, type RunProgress } from "../scheduler/Runs.ts"
+import { retryIsInVain } from "../scheduler/retryNow.ts"
 import { Scheduler, type SchedulerView } from "../scheduler/Scheduler.ts"
 import {
   type IssueRecord,
@@ -96,6 +97,8 @@ const boardIssue = (
             reply: steering.reply
           },
     retry: record?.retry ?? null,
+    retryable:
+      (record?.relocation ?? null) === null && retryIsInVain(state, observation, issue, now) === null,
     hold:
       record?.hold == null
         ? null

@@ -28,6 +28,7 @@ const refused = ({ message, reason }: CommandRefused): BadRequest | NotFound | C
     case "not_running":
     case "nothing_to_review":
     case "nothing_to_hand_over":
+    case "nothing_to_retry":
     case "name_taken":
     case "run_active":
       return new Conflict({ error: { code: reason, message } })

@@ -13,7 +13,10 @@ export type OperatorCommand =
   | { readonly _tag: "Resume" }
   /** Ends the issue's run, if it has one, and holds the issue until a person changes, moves or retries it. */
   | { readonly _tag: "Stop"; readonly issue: IssueId }
-  /** Lifts a hold, forgets the failures in a row and ends a wait; a failed handoff is tried again as by `HandOver`. */
+  /**
+   * Lifts a hold, forgets the failures in a row and ends a wait; a failed handoff is tried again as by `HandOver`.
+   * Refused where none of that would come of it.
+   */
   | { readonly _tag: "RetryNow"; readonly issue: IssueId }
   /** `question: null` answers whatever is open. */
   | {
@@ -36,6 +39,7 @@ export class CommandRefused extends Schema.TaggedError<CommandRefused>()("Comman
     "not_running",
     "nothing_to_review",
     "nothing_to_hand_over",
+    "nothing_to_retry",
     "unknown_state",
     "name_taken",
     "run_active",

@@ -7,6 +7,7 @@ import { type Redelivery } from "./Runs.ts"
 import { CommandRefused, type OperatorCommand } from "./Scheduler.ts"
 import { type IssueRecord, issueOf, liveRunOf, nextRunId, parks, type SchedulerState } from "./state.ts"
 import { accepted, type Reaction, refused } from "./reaction.ts"
+import { retryIsInVain } from "./retryNow.ts"
 
 const reactToAnswer = (
   state: SchedulerState,
@@ -182,13 +183,17 @@ export const reactToCommand = (
     case "Stop":
       return reactToStop(state, observation, command.issue, at)
     case "RetryNow": {
+      const issue = observed(state, observation, command.issue)
+      if (issue === undefined) return refused(notFound(command.issue))
       const record = issueOf(state, command.issue)
-      if (record === undefined) {
-        return observation.tracker.byId.has(command.issue)
-          ? accepted([], undefined)
-          : refused(notFound(command.issue))
+      if ((record?.relocation ?? null) !== null) return refused(isMoving)
+      const inVain = retryIsInVain(state, observation, issue, at)
+      if (inVain !== null) {
+        return refused(
+          new CommandRefused({ reason: "nothing_to_retry", message: `nothing to retry: ${inVain}` })
+        )
       }
-      if (record.relocation !== null) return refused(isMoving)
+      if (record === undefined) return accepted(unblockAdapters(state, at), undefined)
       if (record.hold?.reason === "handoff") return handOverAgain(observation, record, at)
       return accepted(
         [

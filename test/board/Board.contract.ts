@@ -43,6 +43,14 @@ export const boardContract = (title: string, makeBench: () => Bench) =>
       assert.deepStrictEqual(having("hold"), ["HELD"])
     })
 
+    it("offers a retry where it would not be refused", () => {
+      const { issues } = look(makeBench())
+      assert.deepStrictEqual(
+        issues.filter((issue) => issue.retryable).map(({ identifier }) => identifier),
+        ["HELD"]
+      )
+    })
+
     it("asks for attention while a question is open, and counts the slots in use", () => {
       const { badge, slots } = look(makeBench())
       assert.strictEqual(badge, "attention")

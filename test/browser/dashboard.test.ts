@@ -374,6 +374,7 @@ describe.skipIf(!hasChromium("the dashboard in a browser"))("the dashboard", () 
                 boardIssue("FREE-1"),
                 boardIssue("LATE-1", {
                   why: { code: "Backoff", text: "next try at noon" },
+                  retryable: true,
                   retry: { attempt: 3, dueAt: NOON + 90_000, kind: "retry", error: "stalled for 5 minutes" }
                 }),
                 closedIssue("OLD-1")
@@ -551,6 +552,7 @@ describe.skipIf(!hasChromium("the dashboard in a browser"))("the dashboard", () 
                   proposedIssue("NEW-1", "DEMO-2"),
                   boardIssue("LATE-1", {
                     why: { code: "Backoff", text: "next try at noon" },
+                    retryable: true,
                     retry: { attempt: 3, dueAt: NOON + 90_000, kind: "retry", error: "stalled" }
                   }),
                   finishedIssue("DONE-1")

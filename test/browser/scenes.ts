@@ -176,6 +176,7 @@ export const busyBoard = board(
     boardIssue("WEB-32", {
       title: "Flaky upload test",
       why: { code: "Backoff", text: "tried again at 2026-11-22T12:02:00Z: the agent stalled for 5 minutes" },
+      retryable: true,
       retry: {
         attempt: 3,
         dueAt: NOON + 120_000,

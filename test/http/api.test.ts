@@ -7,6 +7,7 @@ import { askingIssue, board, boardIssue, NOON, workingIssue } from "./boards.ts"
 import { Asked, form, json, sendAuthorized, server } from "./support.ts"
 
 const WAITING = boardIssue("DEMO-3", {
+  retryable: true,
   retry: { attempt: 2, dueAt: NOON + 20_000, kind: "retry", error: "stall" }
 })
 const PARKED = boardIssue("DEMO-4", {
@@ -321,6 +322,7 @@ describe("what is refused", () => {
     not_running: 409,
     nothing_to_review: 409,
     nothing_to_hand_over: 409,
+    nothing_to_retry: 409,
     unknown_state: 400,
     name_taken: 409,
     run_active: 409,

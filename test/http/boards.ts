@@ -45,6 +45,7 @@ export const boardIssue = (identifier: string, overrides: Partial<BoardIssue> = 
   run: null,
   question: null,
   retry: null,
+  retryable: false,
   hold: null,
   attempts: 0,
   history: [],
@@ -90,6 +91,7 @@ export const heldIssue = (identifier: string, overrides: Partial<BoardIssue> = {
     status: "stopped",
     why: { code: "Held", text: "stopped by the operator" },
     hold: { reason: "operator", message: "stopped by the operator", at: NOON - 60_000 },
+    retryable: true,
     ...overrides
   })
 

@@ -4,11 +4,13 @@ import { Duration, Effect, Fiber, Latch, Ref, Stream, SubscriptionRef } from "ef
 import { HttpClient, HttpClientRequest } from "effect/http"
 import { BoardEditor } from "../../src/board/MemoryBoard.ts"
 import { loginDiff, LOGIN, talk } from "../browser/scenes.ts"
-import { askingIssue, board, boardIssue, proposedIssue, workingIssue } from "./boards.ts"
+import { askingIssue, board, boardIssue, heldIssue, NOON, proposedIssue, workingIssue } from "./boards.ts"
 import { version } from "../../src/package.ts"
 import { Asked, form, operatorToken, origin, sendAuthorized, server } from "./support.ts"
 
 const HOSTILE = `<img src=x onerror=alert(1)>"'><script>alert(1)</script>\u202Eevil\u001b[2J`
+
+const RETRY = { attempt: 2, dueAt: NOON + 60_000, kind: "retry", error: "stalled" } as const
 
 const BOARD = board([
   askingIssue("DEMO-1"),
@@ -75,6 +77,29 @@ describe("pages", () => {
         assert.notInclude(filed.text, "Approve")
         assert.notInclude(filed.text, "proposed by")
       })
+    )
+  )
+
+  it.live("a retry is offered where it would change something only", () =>
+    run(
+      Effect.gen(function* () {
+        for (const path of ["/issues/HELD-1", "/issues/LATE-1", "/issues/DOWN-1"])
+          assert.include((yield* page(path)).text, "Retry now", path)
+        for (const path of ["/issues/DEMO-1", "/issues/FREE-1", "/issues/LATE-2"])
+          assert.notInclude((yield* page(path)).text, "Retry now", path)
+        assert.strictEqual((yield* page("/")).text.match(/Retry now/g)?.length, 1)
+      }),
+      {
+        board: board([
+          askingIssue("DEMO-1"),
+          boardIssue("FREE-1"),
+          heldIssue("HELD-1"),
+          boardIssue("LATE-1", { retry: RETRY, retryable: true }),
+          // Its moment has come, and it waits for a slot.
+          boardIssue("LATE-2", { retry: RETRY }),
+          boardIssue("DOWN-1", { why: { code: "AdapterBlocked", text: "cannot sign in" }, retryable: true })
+        ])
+      }
     )
   )
 
@@ -146,6 +171,19 @@ describe("pages", () => {
 })
 
 describe("forms, without script", () => {
+  it.live("what is refused says why, and leads back to its issue", () =>
+    run(
+      Effect.gen(function* () {
+        yield* Ref.set((yield* Asked).refusal, "nothing_to_retry")
+        const refused = yield* post("/issues/DEMO-2/retry")
+        assert.strictEqual(refused.status, 409)
+        const text = yield* refused.text
+        assert.include(text, "refused: nothing_to_retry")
+        assert.include(text, 'href="/issues/DEMO-2"')
+      })
+    )
+  )
+
   const post = (path: string, fields: Readonly<Record<string, string>> = {}) =>
     sendAuthorized("POST", path, form(fields))
 

@@ -228,6 +228,62 @@ describe("the operator", () => {
     )
   })
 
+  describe("retries nothing, and is told why,", () => {
+    const situations: ReadonlyArray<
+      readonly [what: string, why: RegExp, options: Parameters<typeof makeHousehold>[0]]
+    > = [
+      [
+        "where its run is under way",
+        /its run r1-1 is under way/,
+        { issues: { "Todo/A.md": {} }, behaviour: { prompt: busy } }
+      ],
+      ["where it is handed over", /finished and lies in Done/, { issues: { "Todo/A.md": {} } }],
+      ["where it was always finished", /finished and lies in Done/, { issues: { "Done/A.md": {} } }],
+      ["where nothing is started from", /lies in Triage/, { issues: { "Triage/A.md": {} } }],
+      [
+        "where an agent proposes it",
+        /agent of B proposes it/,
+        { issues: { "Triage/A.md": { proposedBy: "B" } } }
+      ],
+      [
+        "where another blocks it",
+        /waits for B/,
+        { issues: { "Todo/A.md": { blockedBy: ["B"] }, "Triage/B.md": {} } }
+      ],
+      [
+        "where it waits for a slot",
+        /starts by itself/,
+        {
+          config: { agent: { maxConcurrentAgents: 1 } },
+          issues: { "Todo/A.md": {}, "Todo/B.md": { priority: 1 } },
+          behaviour: { prompt: busy }
+        }
+      ]
+    ]
+    for (const [what, why, options] of situations) {
+      it(what, () => {
+        const house = makeHousehold(options)
+        house.advance("10 seconds")
+        const before = house.why("A")
+        const refusal = house.refusal({ _tag: "RetryNow", issue: A })
+        assert.strictEqual(refusal?.reason, "nothing_to_retry")
+        assert.match(refusal?.message ?? "", why)
+        assert.deepStrictEqual(house.why("A"), before)
+      })
+    }
+  })
+
+  it("retries what it stopped while that is still at its end, and then again when it is under way: in vain", () => {
+    const house = makeHousehold({
+      issues: { "Todo/A.md": {} },
+      behaviour: { prompt: inTurn(busy, busy), reap: () => Effect.succeed("unknown") }
+    })
+    house.advance("1 second")
+    house.command({ _tag: "Stop", issue: A })
+    house.command({ _tag: "RetryNow", issue: A })
+    assert.strictEqual(house.refused({ _tag: "RetryNow", issue: A }), "nothing_to_retry")
+  })
+
   it("asks for a scan while one is under way and gets that one", () => {
     const house = makeHousehold()
     const answers = house.run(

@@ -1,3 +1,4 @@
+import { IssueId } from "../../src/domain/ids.ts"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { SandboxError } from "../../src/sandbox/Sandboxes.ts"
@@ -244,6 +245,19 @@ describe("retries", () => {
     house.configure({ agent: { maxConcurrentAgents: 2 } })
     house.advance("1 minute")
     assert.deepStrictEqual(house.files(), ["Done/A.md"])
+  })
+
+  it("goes on with a stopped adapter when any of its issues is retried by hand, one never begun, too", () => {
+    const house = makeHousehold({
+      issues: { "Todo/A.md": {}, "Todo/B.md": {}, "Todo/C.md": {} },
+      config: { agent: { maxConcurrentAgents: 1 } },
+      behaviour: { prompt: only("A", inTurn(failing("auth"))) }
+    })
+    house.advance("1 hour")
+    assert.strictEqual(house.why("C")._tag, "AdapterBlocked")
+    house.command({ _tag: "RetryNow", issue: IssueId.make("C") })
+    house.advance("1 minute")
+    assert.isTrue(house.files().every((path) => path.startsWith("Done/")))
   })
 
   it("does not stop an adapter for what a run with older settings met", () => {

@@ -33,6 +33,8 @@ export interface Household {
   readonly command: (command: OperatorCommand) => void
   /** As `command`, without waiting for what becomes of it. */
   readonly send: (command: OperatorCommand) => void
+  /** How a command was refused; null: it was not. */
+  readonly refusal: (command: OperatorCommand) => CommandRefused | null
   /** Why a command was refused. */
   readonly refused: (command: OperatorCommand) => CommandRefused["reason"] | "accepted"
   readonly view: () => SchedulerView
@@ -121,6 +123,11 @@ export const makeHousehold = (options: HouseholdOptions = {}): Household => {
     return observed(state, observation, IssueId.make(id))
   }
 
+  const refusal = (command: OperatorCommand): CommandRefused | null => {
+    const result = run(Effect.result(order(command)), "1 second")
+    return result._tag === "Failure" ? result.failure : null
+  }
+
   const kill: Household["kill"] = (how = "process") => {
     machine.kill()
     if (how === "power") Effect.runSync(MemoryJournal.losePower(world.journal))
@@ -136,10 +143,8 @@ export const makeHousehold = (options: HouseholdOptions = {}): Household => {
     exit,
     command: (command) => run(order(command), "1 second"),
     send: (command) => void life?.fork(Effect.provide(order(command), living())),
-    refused: (command) => {
-      const result = run(Effect.result(order(command)), "1 second")
-      return result._tag === "Failure" ? result.failure.reason : "accepted"
-    },
+    refusal,
+    refused: (command) => refusal(command)?.reason ?? "accepted",
     view,
     record: (id) => {
       const found = view().state.issues[id]

@@ -56,6 +56,7 @@ export class Conflict extends Schema.Error<Conflict>("Conflict")(
     "not_running",
     "nothing_to_review",
     "nothing_to_hand_over",
+    "nothing_to_retry",
     "name_taken",
     "run_active"
   ]),
@@ -130,7 +131,7 @@ const issues = HttpApiGroup.make("issues").add(
     ...issue,
     success: Accepted.pipe(accepted),
     error: commandErrors
-  }).annotate(OpenApi.Summary, "Lift a hold, or end a wait"),
+  }).annotate(OpenApi.Summary, "Lift a hold, or end a wait; `nothing_to_retry` where there is neither"),
   HttpApiEndpoint.post("move", "/issues/:identifier/move", {
     ...issue,
     payload: MoveBody,

@@ -84,20 +84,26 @@ const refused = <R>(
     ? Effect.succeed(HttpServerResponse.jsonUnsafe({ error: error.error }, { status: statusOf(error) }))
     : page
 
-const saysWhy = (error: OperationError) =>
-  Effect.succeed(messagePage(statusOf(error), "That did not work", error.error.message, "/"))
+const saysWhy = (error: OperationError, back: string) =>
+  messagePage(statusOf(error), "That did not work", error.error.message, back)
 
 /** A route for a button: nothing is typed, so that nothing is lost where it is refused. */
-const action = <R>(
+const action = <R1, R2 = never>(
   path: HttpRouter.PathInput,
-  run: (operations: Operations["Service"]) => Effect.Effect<string, OperationError, R>
+  run: (operations: Operations["Service"]) => Effect.Effect<string, OperationError, R1>,
+  back: Effect.Effect<string, never, R2> = Effect.succeed("/")
 ) =>
   HttpRouter.add("POST", path, (request) =>
     Operations.pipe(
       Effect.flatMap(run),
       Effect.matchEffect({
         onSuccess: (next) => Effect.succeed(taken(request, next)),
-        onFailure: (error) => refused(request, error, saysWhy(error))
+        onFailure: (error) =>
+          refused(
+            request,
+            error,
+            Effect.map(back, (path) => saysWhy(error, path))
+          )
       })
     )
   )
@@ -140,17 +146,20 @@ const typedForm = <Fields, Target, R1, R2>(options: TypedForm<Fields, Target, R1
           )
         )
       )
-    }).pipe(Effect.catch((error) => refused(request, error, saysWhy(error))))
+    }).pipe(Effect.catch((error) => refused(request, error, Effect.succeed(saysWhy(error, "/")))))
   )
 
 const issueAction = <R>(
   name: string,
   run: (operations: Operations["Service"], identifier: string) => Effect.Effect<unknown, OperationError, R>
 ) =>
-  action(`/issues/:identifier/${name}`, (operations) =>
-    Effect.flatMap(identifierParam, (identifier) =>
-      Effect.as(run(operations, identifier), issuePath(identifier))
-    )
+  action(
+    `/issues/:identifier/${name}`,
+    (operations) =>
+      Effect.flatMap(identifierParam, (identifier) =>
+        Effect.as(run(operations, identifier), issuePath(identifier))
+      ),
+    Effect.map(identifierParam, issuePath)
   )
 
 const integer = (text: string | null) =>

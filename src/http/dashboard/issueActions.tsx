@@ -15,8 +15,9 @@ const discardState = (board: BoardSnapshot): string | undefined => {
   return terminal.find((name) => /^cancell?ed$/i.test(name)) ?? terminal.at(-1)
 }
 
+/** Nothing where it would be refused. */
 export const RetryNow = ({ issue }: { readonly issue: BoardIssue }) =>
-  issue.hold?.reason === "handoff" ? (
+  !issue.retryable ? null : issue.hold?.reason === "handoff" ? (
     <Act
       action={`${issuePath(issue.identifier)}/handoff`}
       label="Hand over again"
@@ -101,9 +102,7 @@ export const Actions = ({ board, issue }: IssueProps) => {
           Stop…
         </a>
       ) : null}
-      {issue.run === null && (issue.hold !== null || issue.retry !== null) ? (
-        <RetryNow issue={issue} />
-      ) : null}
+      <RetryNow issue={issue} />
       {issue.why.code === "Proposed" ? <Proposal board={board} issue={issue} /> : null}
       <MoveForm board={board} issue={issue} />
     </div>
