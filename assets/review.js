@@ -45,10 +45,16 @@
   for (const { at, text } of JSON.parse(sessionStorage.getItem(key) ?? "[]")) add(at, text)
 
   document.addEventListener("click", ({ target }) => {
-    const button = target instanceof Element ? target.closest("button.comment-on") : null
+    const button = target instanceof Element ? target.closest(".diff button") : null
     if (button === null) return
-    const code = button.closest("tr").querySelector(".code").textContent
-    add(`${button.dataset.at} | ${code.slice(0, 200)}`, "").focus()
+    const row = button.closest("tr")
+    const { commit } = button.closest("#change").dataset
+    const where = [
+      `${button.closest("table").dataset.path}:${button.textContent}`,
+      ...(row.classList.contains("removed") ? ["(removed)"] : []),
+      ...(commit === undefined ? [] : [`in ${commit}`])
+    ].join(" ")
+    add(`${where} | ${row.querySelector(".code").textContent.slice(0, 200)}`, "").focus()
     keep()
   })
   comments.addEventListener("input", keep)

@@ -72,6 +72,16 @@ describe.skipIf(!hasChromium("the program in a browser"))("the running program",
           await page.evaluate("window.stays = true")
         })
 
+        // What is in the workspace can be looked at while its agent waits for the answer.
+        const { page: beside } = yield* openWindow()
+        yield* run(async () => {
+          await beside.context().addCookies(await page.context().cookies())
+          await beside.goto(`http://127.0.0.1:${port}/issues/DEMO-2`)
+          await beside.click("text=Look at the work so far", { timeout: 20_000 })
+          await beside.waitForSelector("text=Not handed over yet.", { timeout: 20_000 })
+        })
+        assert.include(yield* run(() => beside.locator("main").innerText()), "Answer with this")
+
         yield* kill(first)
         yield* run(() => page.waitForSelector("#stale:not([hidden])", { timeout: 3000 }))
         assert.match(yield* run(() => page.locator("#stale").innerText()), /Not live since \d/)

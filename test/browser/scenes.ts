@@ -1,7 +1,15 @@
-import { askingIssue, board, boardIssue, boardRun, NOON, workingIssue } from "../http/boards.ts"
+import {
+  askingIssue,
+  board,
+  boardIssue,
+  boardRun,
+  NOON,
+  proposedIssue,
+  workingIssue
+} from "../http/boards.ts"
 import { makeQuestionId, makeRunId } from "../../src/domain/ids.ts"
 import { Effect } from "effect"
-import type { HandoffDiff } from "../../src/handoff/Handoff.ts"
+import type { HandoffDiff, WorkPreview } from "../../src/handoff/Handoff.ts"
 import { type TranscriptEvent, Transcripts } from "../../src/journal/Transcripts.ts"
 import type { BoardIssue } from "../../src/board/Board.ts"
 
@@ -136,6 +144,25 @@ index 3333333..4444444 100644
 `
 }
 
+/** What the agents of `busyBoard` have in their workspaces. */
+export const loginWork: WorkPreview = {
+  takenAt: NOON,
+  base: loginDiff.exported.base,
+  head: loginDiff.exported.head,
+  commits: loginDiff.commits,
+  commit: null,
+  files: loginDiff.exported.files,
+  flags: [
+    ...loginDiff.exported.flags,
+    { kind: "uncommitted", detail: "not in the commits: src/session.ts, notes/todo.md" }
+  ],
+  uncommitted: ["src/session.ts", "notes/todo.md"],
+  leftOut: ["fixtures/sessions.sqlite"],
+  elsewhere: ["branch try-cookies has 1 commit that are not handed over"],
+  refusal: "handoff: changed and not committed: src/session.ts - commit these files or restore them",
+  patch: loginDiff.patch
+}
+
 const CALLS = ["read src/login.ts", "grep -rn session src", "npm test", "edit src/login.ts", "npm test"]
 
 /** As many events as asked for, in the transcript of the run of `LOGIN`. */
@@ -171,6 +198,7 @@ export const busyBoard = board(
     ),
     asking(2, "Choose a date library", "Temporal needs a polyfill on Node 20. Polyfill, or date-fns?"),
     ...Array.from({ length: 9 }, (_, n) => working(n + 10)),
+    proposedIssue("WEB-33", "WEB-11", { title: "Cache the session lookup" }),
     boardIssue("WEB-30", { title: "Export as CSV", why: { code: "Blocked", text: "blocked by WEB-11" } }),
     boardIssue("WEB-31", { title: "Dark mode for mails" }),
     boardIssue("WEB-32", {

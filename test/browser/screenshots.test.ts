@@ -4,7 +4,7 @@ import { Effect } from "effect"
 import { server } from "../http/support.ts"
 import { hasChromium } from "../support/capabilities.ts"
 import { Chromium, DESKTOP, PHONE, run, violations, visit } from "./browser.ts"
-import { busyBoard, loginDiff, talk } from "./scenes.ts"
+import { busyBoard, loginDiff, loginWork, talk } from "./scenes.ts"
 
 /** Where pictures of each page go; none are taken without it. `docs/screenshots` holds the last that were kept. */
 const folder = process.env["SYMPHONY_SCREENSHOTS"]
@@ -15,7 +15,11 @@ const pages = [
   ["issue", "/issues/WEB-7"],
   ["transcript", "/issues/WEB-7/runs/r1-7"],
   ["diff", "/issues/WEB-7/diff"],
-  ["stop", "/issues/WEB-7/stop"]
+  ["commit", "/issues/WEB-7/diff?commit=4f1c2d3e4b5a69788796a5b4c3d2e1f001122334"],
+  ["work", "/issues/WEB-4/work"],
+  ["stop", "/issues/WEB-4/stop"],
+  ["finish", "/issues/WEB-4/move?to=Done"],
+  ["discard", "/issues/WEB-33/move?to=Done"]
 ] as const
 
 const looks = [
@@ -55,7 +59,9 @@ describe.skipIf(!hasChromium("pages in a browser"))("each page", () => {
             complaints.filter((text) => !text.includes("401")),
             []
           )
-        }).pipe(Effect.provide(server({ board: busyBoard, diff: loginDiff })))
+        }).pipe(
+          Effect.provide(server({ board: busyBoard, diff: loginDiff, work: Effect.succeed(loginWork) }))
+        )
       )
     }
   })

@@ -15,7 +15,8 @@ import {
   sendAuthorized,
   sendRaw,
   server,
-  statusOf
+  statusOf,
+  untouched
 } from "../http/support.ts"
 import { stateOf, symphony, withProject } from "../support/program.ts"
 
@@ -174,6 +175,7 @@ describe("pages", () => {
           "/issues/DEMO-1/runs/r1-1",
           "/issues/DEMO-1/stop",
           "/issues/DEMO-1/diff",
+          "/issues/DEMO-1/work",
           `/issues/${encodeURIComponent(hostile)}`
         ]
         let shown = 0
@@ -205,7 +207,17 @@ describe("pages", () => {
               commits: [{ id: hostile, subject: hostile, author: hostile }],
               commit: null,
               patch: `diff --git a/x b/x\n--- a/x\n+++ b/${hostile}\n@@ -0,0 +1 @@\n+${hostile}\n`
-            }
+            },
+            work: Effect.succeed({
+              ...untouched,
+              commits: [{ id: hostile, subject: hostile, author: hostile }],
+              flags: [{ kind: hostile, detail: hostile }],
+              uncommitted: [hostile],
+              leftOut: [hostile],
+              elsewhere: [hostile],
+              refusal: hostile,
+              patch: `diff --git a/x b/x\n--- a/x\n+++ b/${hostile}\n@@ -0,0 +1 @@\n+${hostile}\n`
+            })
           })
         )
       )

@@ -22,7 +22,8 @@ import {
   ReviewBody,
   StateResponse,
   SteeringReply,
-  TranscriptPage
+  TranscriptPage,
+  WorkResponse
 } from "./model.ts"
 
 const envelope = <const Code extends string>(codes: ReadonlyArray<Code>) => ({
@@ -58,7 +59,8 @@ export class Conflict extends Schema.Error<Conflict>("Conflict")(
     "nothing_to_hand_over",
     "nothing_to_retry",
     "name_taken",
-    "run_active"
+    "run_active",
+    "not_verified"
   ]),
   { httpApiStatus: 409 }
 ) {}
@@ -74,6 +76,8 @@ export class RequestErrors extends HttpApiMiddleware.Service<RequestErrors>()("s
 
 const accepted = HttpApiSchema.status(202)
 const issue = { params: { identifier: Schema.String } }
+/** The full id of one commit of the change; the whole when left out. */
+const ofCommit = { commit: Schema.optional(Schema.String) }
 const commandErrors = [NotFound, BadRequest, Conflict, Unavailable] as const
 
 const orchestrator = HttpApiGroup.make("orchestrator").add(
@@ -156,9 +160,22 @@ const issues = HttpApiGroup.make("issues").add(
   }).annotate(OpenApi.Summary, "Say that what was handed over has been looked at"),
   HttpApiEndpoint.get("diff", "/issues/:identifier/diff", {
     ...issue,
+    query: ofCommit,
     success: DiffResponse,
     error: [NotFound, Unavailable]
-  }).annotate(OpenApi.Summary, "What the newest run that exported anything hands over"),
+  }).annotate(
+    OpenApi.Summary,
+    "What the newest run that exported anything hands over, whole or one commit of it"
+  ),
+  HttpApiEndpoint.get("work", "/issues/:identifier/work", {
+    ...issue,
+    query: ofCommit,
+    success: WorkResponse,
+    error: [NotFound, Conflict, Unavailable]
+  }).annotate(
+    OpenApi.Summary,
+    "What is in the issue's workspace now and not handed over yet, whole or one commit of it"
+  ),
   HttpApiEndpoint.get("transcript", "/issues/:identifier/runs/:run/transcript", {
     params: { identifier: Schema.String, run: RunId },
     query: {

@@ -1,10 +1,12 @@
 import { Clock, Effect, Layer, SchemaIssue } from "effect"
 import { HttpApiBuilder, HttpApiMiddleware } from "effect/http-api"
 import { Board } from "../../board/Board.ts"
+import type { HandoffError } from "../../handoff/Handoff.ts"
 import { Transcripts } from "../../journal/Transcripts.ts"
 import { attentionResponse } from "../dashboard/attention.tsx"
 import { findDiff } from "../findDiff.ts"
-import { Api, type BadRequest, Forbidden, NotFound, RequestErrors, Unavailable } from "./Api.ts"
+import { findWork } from "../findWork.ts"
+import { Api, type BadRequest, Conflict, Forbidden, NotFound, RequestErrors, Unavailable } from "./Api.ts"
 import { isoTime } from "../isoTime.ts"
 import { badRequest, Operations } from "../operations.ts"
 import { issueDetail, issueList, stateResponse } from "./view.ts"
@@ -13,6 +15,12 @@ const RECENT_EVENTS = 50
 const TRANSCRIPT_PAGE = 200
 
 const nothingYet = (message: string): NotFound => new NotFound({ error: { code: "not_found", message } })
+
+const noSuchCommit = (identifier: string): NotFound =>
+  nothingYet(`There is no such commit in this change of ${identifier}.`)
+
+const handoffFailed = ({ message }: HandoffError): Unavailable =>
+  new Unavailable({ error: { code: "handoff_failed", message } })
 
 const format = SchemaIssue.makeFormatterStandardSchemaV1()
 
@@ -130,15 +138,30 @@ const issues = HttpApiBuilder.group(
       reviewed: ({ params }) =>
         Effect.andThen(operations.reviewed(params.identifier), accepted(params.identifier)),
       diff: Effect.fnUntraced(
-        function* ({ params }) {
-          const found = yield* findDiff(yield* operations.issue(params.identifier))
+        function* ({ params, query: { commit = null } }) {
+          const found = yield* findDiff(yield* operations.issue(params.identifier), commit)
           if (found === null)
             return yield* nothingYet(`No run of ${params.identifier} has handed anything over.`)
+          if (commit !== null && found.commit === null) return yield* noSuchCommit(params.identifier)
           const { runId, ...diff } = found
           return { run_id: runId, ...diff }
         },
+        Effect.catchTag("HandoffError", (error) => Effect.fail(handoffFailed(error)))
+      ),
+      work: Effect.fnUntraced(
+        function* ({ params, query: { commit = null } }) {
+          const found = yield* findWork(yield* operations.issue(params.identifier), commit)
+          if (found === null) return yield* nothingYet(`${params.identifier} has no workspace.`)
+          if (commit !== null && found.commit === null) return yield* noSuchCommit(params.identifier)
+          const { leftOut, takenAt, ...work } = found
+          return { ...work, taken_at: isoTime(takenAt), left_out: leftOut }
+        },
         Effect.catchTag("HandoffError", (error) =>
-          Effect.fail(new Unavailable({ error: { code: "handoff_failed", message: error.message } }))
+          Effect.fail(
+            error.reason === "hostile" || error.reason === "unverified"
+              ? new Conflict({ error: { code: "not_verified", message: error.message } })
+              : handoffFailed(error)
+          )
         )
       ),
       transcript: Effect.fnUntraced(function* ({ params, query }) {

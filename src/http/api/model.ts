@@ -4,7 +4,7 @@ import { Blocker } from "../../domain/Issue.ts"
 import { CancelReason } from "../../domain/Outcome.ts"
 import { Problem } from "../../domain/Problem.ts"
 import { StateRole } from "../../domain/State.ts"
-import { Exported } from "../../handoff/Handoff.ts"
+import { ChangeCommit, ChangedFile, Exported, HandoffFlag } from "../../handoff/Handoff.ts"
 import { TranscriptEntry } from "../../journal/Transcripts.ts"
 import { HandoffRecord } from "../../scheduler/events.ts"
 import { Mode, RunStage } from "../../scheduler/state.ts"
@@ -214,13 +214,41 @@ export const TranscriptPage = Schema.Struct({
   total: Schema.Int
 })
 
-/** What a run handed over, as a reviewer sees it. `patch`: a unified diff; null when it is too large. */
+const change = {
+  /** Over the base, oldest first. */
+  commits: Schema.Array(ChangeCommit),
+  /** The one that `patch` is of; null: of all of them. */
+  commit: Schema.NullOr(Schema.String),
+  /** A unified diff; null when it is too large. */
+  patch: Schema.NullOr(Schema.String)
+}
+
+/** What a run handed over, as a reviewer sees it. */
 export const DiffResponse = Schema.Struct({
   run_id: Schema.String,
   title: Schema.String,
   summary: Schema.String,
   exported: Exported,
-  patch: Schema.NullOr(Schema.String)
+  ...change
+})
+
+/** What a workspace held at one moment. Nothing of it is handed over yet. */
+export const WorkResponse = Schema.Struct({
+  taken_at: Time,
+  base: Schema.String,
+  /** The commit that would be delivered; null: there is none over the base. */
+  head: Schema.NullOr(Schema.String),
+  files: Schema.Array(ChangedFile),
+  flags: Schema.Array(HandoffFlag),
+  /** Changed, gone or new since the last commit. */
+  uncommitted: Schema.Array(Schema.String),
+  /** In no commit, and more than an export could keep beside the commits. */
+  left_out: Schema.Array(Schema.String),
+  /** Beside the branch that is handed over, in words. */
+  elsewhere: Schema.Array(Schema.String),
+  /** What an agent would be told if it were done with it now; null: it would be taken. */
+  refusal: Schema.NullOr(Schema.String),
+  ...change
 })
 
 export const ReviewBody = Schema.Struct({

@@ -119,6 +119,20 @@ const Handoff = ({ issue }: { readonly issue: BoardIssue }) => {
   )
 }
 
+/** What is in its workspace before it is handed over. */
+const Work = ({ issue }: { readonly issue: BoardIssue }) =>
+  issue.workspace === null || issue.handoff !== null ? null : (
+    <section aria-label="Work so far">
+      <h2>Work so far</h2>
+      <p>
+        Nothing is handed over yet.{" "}
+        <a class="button" href={`${issuePath(issue.identifier)}/work`} data-key="d">
+          Look at the work so far
+        </a>
+      </p>
+    </section>
+  )
+
 const Attempts = ({ board, issue }: IssueProps) => (
   <section aria-label="Attempts">
     <h2>
@@ -223,6 +237,7 @@ export const IssuePage = ({ board, issue }: IssueProps) => {
           <Actions board={board} issue={issue} />
           {issue.question === null ? null : <Ask board={board} issue={issue} inQueue={false} />}
           <Handoff issue={issue} />
+          <Work issue={issue} />
           <section aria-label="Text">
             <h2>Text</h2>
             <Untrusted text={issue.description ?? "The issue has no text."} />

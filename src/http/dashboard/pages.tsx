@@ -2,9 +2,11 @@ import { Effect, Layer, Schema } from "effect"
 import { HttpRouter, HttpServerRequest, HttpServerResponse } from "effect/http"
 import { Board, type BoardIssue, type BoardSnapshot } from "../../board/Board.ts"
 import type { RunId } from "../../domain/ids.ts"
+import type { HandoffError } from "../../handoff/Handoff.ts"
 import { Transcripts } from "../../journal/Transcripts.ts"
 import { OperatorAuth } from "../OperatorAuth.ts"
 import { findDiff } from "../findDiff.ts"
+import { findWork } from "../findWork.ts"
 import { findIssue } from "../operations.ts"
 import { DrainPage, MovePage, StopPage } from "./confirmPage.tsx"
 import { DiffPage } from "./diffPage.tsx"
@@ -18,6 +20,7 @@ import { issuePath, runPath } from "./pieces.tsx"
 import { fragmentResponse, pageResponse } from "./render.ts"
 import { stepsOf } from "./steps.ts"
 import { PAGE_SIZE, pageWith, TranscriptPage } from "./transcriptPage.tsx"
+import { WorkPage } from "./workPage.tsx"
 
 const partials = Object.entries(regions).map(([name, Region]) =>
   HttpRouter.add(
@@ -177,26 +180,67 @@ const lastError = issueRoute(
   })
 )
 
+const ChangeQuery = Schema.Struct({
+  commit: Schema.optional(Schema.String),
+  page: Schema.optional(Schema.NumberFromString.pipe(Schema.check(Schema.isInt())))
+})
+
+const noSuchCommit = (issue: BoardIssue, path: string) =>
+  messagePage(
+    404,
+    "No such commit",
+    `The address names no commit that is in this change of ${issue.identifier}.`,
+    path
+  )
+
+/** What is wrong with the work is no fault of ours. */
+const notShown = (what: string, issue: BoardIssue) => (error: HandoffError) =>
+  Effect.as(
+    Effect.logWarning("a change cannot be shown", error),
+    messagePage(
+      error.reason === "hostile" || error.reason === "unverified" ? 409 : 503,
+      what,
+      error.message,
+      issuePath(issue.identifier)
+    )
+  )
+
 const diff = issueRoute(
   "/issues/:identifier/diff",
   Effect.fnUntraced(
     function* (board: BoardSnapshot, found: BoardIssue) {
-      const shown = yield* findDiff(found)
-      if (shown !== null) return pageResponse(<DiffPage board={board} issue={found} diff={shown} />)
-      return messagePage(
-        404,
-        "Nothing to look at yet",
-        `No run of ${found.identifier} has handed anything over.`,
-        issuePath(found.identifier)
-      )
-    },
-    (effect, _, found) =>
-      Effect.catchTag(effect, "HandoffError", (error) =>
-        Effect.as(
-          Effect.logWarning("a diff cannot be shown", error),
-          messagePage(503, "The diff cannot be shown", error.message, issuePath(found.identifier))
+      const { commit = null, page = 1 } = yield* query(ChangeQuery, {})
+      const shown = yield* findDiff(found, commit)
+      const path = issuePath(found.identifier)
+      if (shown === null) {
+        return messagePage(
+          404,
+          "Nothing to look at yet",
+          `No run of ${found.identifier} has handed anything over.${found.workspace === null ? "" : " What is in its workspace so far is one page further."}`,
+          found.workspace === null ? path : `${path}/work`
         )
-      )
+      }
+      if (commit !== null && shown.commit === null) return noSuchCommit(found, `${path}/diff`)
+      return pageResponse(<DiffPage board={board} issue={found} diff={shown} page={page} />)
+    },
+    (effect, _, found) => Effect.catchTag(effect, "HandoffError", notShown("The diff cannot be shown", found))
+  )
+)
+
+const work = issueRoute(
+  "/issues/:identifier/work",
+  Effect.fnUntraced(
+    function* (board: BoardSnapshot, found: BoardIssue) {
+      const { commit = null, page = 1 } = yield* query(ChangeQuery, {})
+      const shown = yield* findWork(found, commit)
+      const path = issuePath(found.identifier)
+      if (shown === null) {
+        return messagePage(404, "Nothing to look at", `${found.identifier} has no workspace.`, path)
+      }
+      if (commit !== null && shown.commit === null) return noSuchCommit(found, `${path}/work`)
+      return pageResponse(<WorkPage board={board} issue={found} work={shown} page={page} />)
+    },
+    (effect, _, found) => Effect.catchTag(effect, "HandoffError", notShown("The work cannot be shown", found))
   )
 )
 
@@ -211,5 +255,6 @@ export const pageRoutes = Layer.mergeAll(
   transcript,
   lastError,
   diff,
+  work,
   ...partials
 )
