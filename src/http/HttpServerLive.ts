@@ -80,7 +80,11 @@ const tellListener = Layer.effectDiscard(
 
 /** Answers while nothing is served: before the first route stands and after the last one is gone. */
 const notServing = (server: Server) => (_: IncomingMessage, response: ServerResponse) => {
-  if (server.listenerCount("request") === 1) response.writeHead(503, { "retry-after": "1" }).end()
+  if (server.listenerCount("request") !== 1) return
+  const error = { code: "not_serving", message: "Symphony is starting or stopping. Ask again in a second." }
+  response
+    .writeHead(503, { "retry-after": "1", "content-type": "application/json" })
+    .end(JSON.stringify({ error }))
 }
 
 const newServer = (): Server => {

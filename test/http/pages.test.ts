@@ -1,12 +1,24 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Ajv2020, type AnySchemaObject } from "ajv/dist/2020.js"
 import { Duration, Effect, Fiber, Latch, Ref, Stream, SubscriptionRef } from "effect"
 import { HttpClient, HttpClientRequest } from "effect/http"
 import { BoardEditor } from "../../src/board/MemoryBoard.ts"
 import { loginDiff, LOGIN, talk } from "../browser/scenes.ts"
 import { askingIssue, board, boardIssue, heldIssue, NOON, proposedIssue, workingIssue } from "./boards.ts"
 import { version } from "../../src/package.ts"
-import { Asked, form, operatorToken, origin, sendAuthorized, server } from "./support.ts"
+import { MAX_BODY_BYTES } from "../../src/http/guard.ts"
+import { document, operations, undocumented } from "./document.ts"
+import {
+  Asked,
+  form,
+  json,
+  operatorToken,
+  origin,
+  send,
+  sendAuthorized,
+  sendRaw,
+  server,
+  statusOf
+} from "./support.ts"
 
 const HOSTILE = `<img src=x onerror=alert(1)>"'><script>alert(1)</script>\u202Eevil\u001b[2J`
 
@@ -390,54 +402,106 @@ describe("for programs", () => {
   it.live("what the API answers is what its document says", () =>
     run(
       Effect.gen(function* () {
-        const json = (path: string) => Effect.flatMap(sendAuthorized("GET", path), ({ json }) => json)
-        const document = (yield* json("/api/v1/openapi.json")) as AnySchemaObject
-        assert.strictEqual(document["info"].version, version)
-        const ajv = new Ajv2020({ strict: false, validateFormats: false })
-        ajv.addSchema(document, "document")
-        for (const [path, template] of [
-          ["/api/v1/state", "/api/v1/state"],
-          ["/api/v1/issues", "/api/v1/issues"],
-          ["/api/v1/DEMO-1", "/api/v1/{identifier}"],
-          ["/api/v1/issues/WEB-7", "/api/v1/issues/{identifier}"],
-          ["/api/v1/issues/WEB-7/diff", "/api/v1/issues/{identifier}/diff"],
-          ["/api/v1/issues/WEB-7/runs/r1-7/transcript", "/api/v1/issues/{identifier}/runs/{run}/transcript"]
-        ] as const) {
-          const pointer = template.replaceAll("/", "~1").replaceAll("{", "%7B").replaceAll("}", "%7D")
-          const validate = ajv.compile({
-            $ref: `document#/paths/${pointer}/get/responses/200/content/application~1json/schema`
-          })
-          assert.isTrue(validate(yield* json(path)), `${path}: ${ajv.errorsText(validate.errors)}`)
+        const served = yield* (yield* sendAuthorized("GET", "/api/v1/openapi.json")).json
+        assert.deepStrictEqual(served, JSON.parse(JSON.stringify(document)))
+        yield* talk(30)
+        for (const path of [
+          "/api/v1/state",
+          "/api/v1/issues",
+          "/api/v1/DEMO-1",
+          "/api/v1/issues/WEB-7",
+          "/api/v1/issues/WEB-7/diff",
+          "/api/v1/issues/WEB-7/runs/r1-7/transcript"
+        ]) {
+          assert.strictEqual((yield* sendAuthorized("GET", path)).status, 200)
         }
       }),
       { diff: loginDiff }
     )
   )
 
-  it.live("the document describes every route of the API, and how to be let in", () =>
-    run(
-      Effect.gen(function* () {
-        const document = (yield* (yield* sendAuthorized("GET", "/api/v1/openapi.json")).json) as {
-          readonly openapi: string
-          readonly security: unknown
-          readonly paths: Readonly<Record<string, Readonly<Record<string, { readonly responses: object }>>>>
-        }
-        assert.match(document.openapi, /^3\.1/)
-        assert.deepStrictEqual(document.security, [{ operator: [] }])
-        assert.deepStrictEqual(
-          Object.keys(document.paths["/api/v1/issues"]?.["post"]?.responses ?? {}).sort(),
-          ["201", "400", "409"]
-        )
-        assert.includeMembers(Object.keys(document.paths), [
-          "/api/v1/state",
-          "/api/v1/refresh",
-          "/api/v1/{identifier}",
-          "/api/v1/issues/{identifier}/steering-reply",
-          "/api/v1/issues/{identifier}/runs/{run}/transcript"
-        ])
-      })
+  it("an answer that the document does not have is seen", () => {
+    const answer = (status: number, body: unknown) => ({
+      status,
+      type: "application/json",
+      text: JSON.stringify(body)
+    })
+    const error = (code: string) => ({ error: { code, message: "no" } })
+    assert.isNull(undocumented("POST", "/api/v1/issues/A/stop", answer(409, error("not_running"))))
+    assert.isNull(undocumented("PUT", "/api/v1/issues/A", answer(405, error("method_not_allowed"))))
+    for (const [method, path, said] of [
+      ["POST", "/api/v1/issues/A/stop", answer(418, error("teapot"))],
+      ["POST", "/api/v1/issues/A/stop", answer(409, error("invented"))],
+      ["GET", "/api/v1/state", answer(404, error("not_found"))],
+      ["GET", "/api/v1/state", answer(200, {})]
+    ] as const) {
+      assert.isNotNull(undocumented(method, path, said), `${method} ${path} ${said.status}`)
+    }
+  })
+
+  it("the document describes every route of the API, and how to be let in", () => {
+    assert.match(document.openapi, /^3\.1/)
+    assert.strictEqual(document.info.version, version)
+    assert.deepStrictEqual(document.security, [{ operator: [] }])
+    assert.deepStrictEqual(Object.keys(document.paths["/api/v1/issues"]?.post?.responses ?? {}).sort(), [
+      "201",
+      "400",
+      "401",
+      "403",
+      "405",
+      "409",
+      "413",
+      "415",
+      "421",
+      "500",
+      "503"
+    ])
+    assert.includeMembers(Object.keys(document.paths), [
+      "/api/v1/state",
+      "/api/v1/refresh",
+      "/api/v1/{identifier}",
+      "/api/v1/issues/{identifier}/steering-reply",
+      "/api/v1/issues/{identifier}/runs/{run}/transcript"
+    ])
+  })
+
+  for (const { method, responses, template } of operations) {
+    const path = template.replace("{identifier}", "DEMO-1").replace("{run}", "r1-1")
+    const name = method.toUpperCase() === "GET" ? "GET" : "POST"
+    it.live(`${name} ${template} refuses as documented`, () =>
+      run(
+        Effect.gen(function* () {
+          const body = "x".repeat(MAX_BODY_BYTES + 1)
+          const other = name === "GET" ? "DELETE" : "PATCH"
+          const refusals = [
+            [401, send(name, path)],
+            [403, sendAuthorized(name, path, { headers: { origin: "http://evil.example" } })],
+            [405, sendAuthorized(other, path)],
+            ...(name === "GET"
+              ? []
+              : ([
+                  [413, sendAuthorized(name, path, { body })],
+                  [415, sendAuthorized(name, path, { body: "{}" })]
+                ] as const))
+          ] as const
+          for (const [status, refused] of refusals) {
+            assert.strictEqual((yield* refused).status, status)
+            assert.property(responses, String(status))
+          }
+          const answer = yield* sendRaw(
+            `${name} ${path} HTTP/1.1\r\nHost: evil.example\r\nConnection: close\r\n\r\n`
+          )
+          assert.strictEqual(statusOf(answer), 421)
+          assert.property(responses, "421")
+          if (template.includes("{identifier}")) {
+            const body = name === "GET" ? {} : json({ text: "x", to: "Todo", purpose: "note" })
+            const missing = yield* sendAuthorized(name, path.replace("DEMO-1", "NO-1"), body)
+            assert.strictEqual(missing.status, 404)
+          }
+        })
+      )
     )
-  )
+  }
 
   it.live("the diff and the transcript are there as JSON", () =>
     run(

@@ -24,6 +24,7 @@ import { Previews } from "../../src/run/Previews.ts"
 import { Listener } from "../../src/run/Listener.ts"
 import { CommandRefused, type OperatorCommand, Scheduler } from "../../src/scheduler/Scheduler.ts"
 import { IssueNameTaken, IssueRefused, type NewIssue, Tracker } from "../../src/tracker/Tracker.ts"
+import { undocumented } from "./document.ts"
 import * as MemoryWorkflow from "../../src/workflow/MemoryWorkflow.ts"
 import { NOON } from "./boards.ts"
 import { type ConfigOverrides, testWorkflow } from "../support/workflow.ts"
@@ -183,6 +184,17 @@ export const origin = Effect.gen(function* () {
 
 export const operatorToken = Effect.map(OperatorAuth, (auth) => Redacted.value(auth.token))
 
+/** No test sees an answer of the API that its document does not have. */
+const asDocumented = (
+  method: string,
+  path: string,
+  answer: { readonly status: number; readonly type: string; readonly text: string }
+) =>
+  Effect.sync(() => {
+    const fault = undocumented(method, path, answer)
+    if (fault !== null) throw new Error(fault)
+  })
+
 /** Sends without credentials of its own; redirects are not followed. */
 export const send = Effect.fnUntraced(function* (
   method: "GET" | "POST" | "PUT" | "DELETE" | "PATCH",
@@ -197,9 +209,15 @@ export const send = Effect.fnUntraced(function* (
     options.body === undefined ? (it) => it : HttpClientRequest.bodyText(options.body, "text/plain"),
     HttpClientRequest.setHeaders({ connection: "close", ...options.headers })
   )
-  return yield* client
+  const response = yield* client
     .execute(request)
     .pipe(Effect.provideService(FetchHttpClient.RequestInit, { redirect: "manual" }))
+  yield* asDocumented(method, path, {
+    status: response.status,
+    type: response.headers["content-type"] ?? "",
+    text: yield* response.text
+  })
+  return response
 })
 
 /** As the operator, with the token in the header. */
@@ -240,6 +258,11 @@ export const sendRaw = (text: string) =>
         socket.on("error", (error) => resume(answer === "" ? Effect.fail(error) : Effect.succeed(answer)))
         return Effect.sync(() => socket.destroy())
       })
+  ).pipe(
+    Effect.tap((answer) => {
+      const [method = "", path = ""] = text.split(" ", 2)
+      return asDocumented(method, path, { status: statusOf(answer), type: "", text: "" })
+    })
   )
 
 export const statusOf = (answer: string): number => Number(/^HTTP\/1\.1 (\d+)/.exec(answer)?.[1])

@@ -43,9 +43,31 @@ export class BadRequest extends Schema.Error<BadRequest>("BadRequest")(
   envelopeOfField(["bad_request", "unknown_state"]),
   { httpApiStatus: 400 }
 ) {}
+export class Unauthorized extends Schema.Error<Unauthorized>("Unauthorized")(envelope(["unauthorized"]), {
+  httpApiStatus: 401
+}) {}
 export class Forbidden extends Schema.Error<Forbidden>("Forbidden")(envelope(["forbidden"]), {
   httpApiStatus: 403
 }) {}
+export class MethodNotAllowed extends Schema.Error<MethodNotAllowed>("MethodNotAllowed")(
+  envelope(["method_not_allowed"]),
+  { httpApiStatus: 405 }
+) {}
+export class PayloadTooLarge extends Schema.Error<PayloadTooLarge>("PayloadTooLarge")(
+  envelope(["payload_too_large"]),
+  { httpApiStatus: 413 }
+) {}
+export class UnsupportedMediaType extends Schema.Error<UnsupportedMediaType>("UnsupportedMediaType")(
+  envelope(["unsupported_media_type"]),
+  { httpApiStatus: 415 }
+) {}
+export class Misdirected extends Schema.Error<Misdirected>("Misdirected")(envelope(["misdirected_request"]), {
+  httpApiStatus: 421
+}) {}
+export class InternalError extends Schema.Error<InternalError>("InternalError")(
+  envelope(["internal_error"]),
+  { httpApiStatus: 500 }
+) {}
 export class NotFound extends Schema.Error<NotFound>("NotFound")(envelope(["issue_not_found", "not_found"]), {
   httpApiStatus: 404
 }) {}
@@ -65,30 +87,43 @@ export class Conflict extends Schema.Error<Conflict>("Conflict")(
   { httpApiStatus: 409 }
 ) {}
 export class Unavailable extends Schema.Error<Unavailable>("Unavailable")(
-  envelope(["not_durable", "not_written", "handoff_failed", "stopping"]),
+  envelope(["not_durable", "not_written", "handoff_failed", "stopping", "not_serving"]),
   { httpApiStatus: 503 }
 ) {}
 
-/** Bodies, paths and queries that do not decode become a `BadRequest`. */
+/**
+ * What is answered before a route is asked, by the listener and its guard, and what does not decode: the same for all
+ * routes. A test holds what is answered to it.
+ */
 export class RequestErrors extends HttpApiMiddleware.Service<RequestErrors>()("symphony/http/RequestErrors", {
-  error: BadRequest
+  error: [
+    BadRequest,
+    Unauthorized,
+    Forbidden,
+    MethodNotAllowed,
+    PayloadTooLarge,
+    Misdirected,
+    InternalError,
+    Unavailable
+  ]
 }) {}
 
 const accepted = HttpApiSchema.status(202)
 const issue = { params: { identifier: Schema.String } }
 /** The full id of one commit of the change; the whole when left out. */
 const ofCommit = { commit: Schema.optional(Schema.String) }
-const commandErrors = [NotFound, BadRequest, Conflict, Unavailable] as const
+/** Of a command, beside those of every route. */
+const commandErrors = [UnsupportedMediaType, NotFound, BadRequest, Conflict, Unavailable] as const
 
 const orchestrator = HttpApiGroup.make("orchestrator").add(
   HttpApiEndpoint.get("state", "/state", { success: StateResponse }).annotate(
     OpenApi.Summary,
     "Everything that runs, waits or needs a person"
   ),
-  HttpApiEndpoint.post("refresh", "/refresh", { success: RefreshResponse.pipe(accepted) }).annotate(
-    OpenApi.Summary,
-    "Scan the tracker and decide now"
-  ),
+  HttpApiEndpoint.post("refresh", "/refresh", {
+    success: RefreshResponse.pipe(accepted),
+    error: UnsupportedMediaType
+  }).annotate(OpenApi.Summary, "Scan the tracker and decide now"),
   HttpApiEndpoint.post("pause", "/pause", {
     success: ModeResponse.pipe(accepted),
     error: commandErrors
@@ -108,7 +143,7 @@ const issues = HttpApiGroup.make("issues").add(
   HttpApiEndpoint.post("create", "/issues", {
     payload: NewIssueBody,
     success: IssueCreated.pipe(HttpApiSchema.status(201)),
-    error: [BadRequest, Conflict]
+    error: [UnsupportedMediaType, BadRequest, Conflict]
   }).annotate(OpenApi.Summary, "File an issue; a title is enough"),
   HttpApiEndpoint.get("detail", "/issues/:identifier", {
     ...issue,
@@ -123,8 +158,12 @@ const issues = HttpApiGroup.make("issues").add(
   HttpApiEndpoint.post("reply", "/issues/:identifier/steering-reply", {
     ...issue,
     payload: [SteeringReply, SteeringReply.pipe(HttpApiSchema.asFormUrlEncoded())],
-    success: Accepted.pipe(accepted),
-    error: [...commandErrors, Forbidden]
+    // A form with `HX-Request: true` gets the queue as it is then, with what went wrong in it.
+    success: [
+      Accepted.pipe(accepted),
+      Schema.String.pipe(HttpApiSchema.asText({ contentType: "text/html" }))
+    ],
+    error: commandErrors
   }).annotate(OpenApi.Summary, "Answer the question an agent asked"),
   HttpApiEndpoint.post("stop", "/issues/:identifier/stop", {
     ...issue,
@@ -187,7 +226,7 @@ const issues = HttpApiGroup.make("issues").add(
       )
     },
     success: TranscriptPage,
-    error: [NotFound, BadRequest]
+    error: NotFound
   }).annotate(OpenApi.Summary, "What the agent of a run said and did, newest last, those before `before`")
 )
 
@@ -201,9 +240,9 @@ export class Api extends HttpApi.make("symphony")
       title: "smol-symphony",
       version,
       description:
-        "What the orchestrator knows, and what an operator may ask of it. Every error is `{error: {code, message}}`; " +
-        "beside those listed: 401 without the token, 403 from a foreign page, 405 with Allow, 413 and 415 for bodies, " +
-        "421 for a foreign Host.",
+        "What the orchestrator knows, and what an operator may ask of it. Every error is `{error: {code, message}}`: " +
+        "401 without the token, 403 from a foreign page, 405 with Allow, 413 and 415 for bodies, 421 for a foreign " +
+        "Host, 503 with Retry-After while the listener starts or stops. A HEAD is answered as its GET.",
       transform: (document) => ({
         ...document,
         security: [{ operator: [] }],
