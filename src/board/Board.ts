@@ -109,6 +109,8 @@ export interface BoardSnapshot {
     readonly tokens: Tokens
     /** Of all runs, those that go on included. */
     readonly seconds: number
+    /** Of those that have ended: never falls, whatever becomes of the process. */
+    readonly endedSeconds: number
     readonly runs: number
     readonly completed: number
   }

@@ -165,7 +165,7 @@ const make = Effect.gen(function* () {
         used: inUse.total + kept.total,
         limit: observation.policy.maxConcurrent
       },
-      totals: { ...state.totals, seconds: state.totals.seconds + live }
+      totals: { ...state.totals, seconds: state.totals.seconds + live, endedSeconds: state.totals.seconds }
     }
   }
 

@@ -7,42 +7,52 @@ const issues = Metric.gauge("symphony_issues", { description: "Issues by the wor
 const slotsUsed = Metric.gauge("symphony_slots_used", { description: "Runs that hold a slot" })
 const slotsLimit = Metric.gauge("symphony_slots_limit", { description: "Runs that may hold one" })
 const problems = Metric.gauge("symphony_problems", { description: "Problems that somebody should mend" })
-const tokens = Metric.gauge("symphony_tokens_total", { description: "Tokens of all runs, as far as known" })
-const cost = Metric.gauge("symphony_cost_total", {
-  description: "What agents say that all runs have cost, as far as known"
-})
-const seconds = Metric.gauge("symphony_agent_seconds_total", { description: "Seconds of all runs" })
-const runs = Metric.gauge("symphony_runs_total", { description: "Runs started" })
-const completed = Metric.gauge("symphony_runs_completed_total", { description: "Runs that handed over" })
 
-const observe = (board: BoardSnapshot) =>
+const counter = (name: string, description: string) =>
+  Metric.counter(name, { description, incremental: true })
+
+const tokens = counter("symphony_tokens_total", "Tokens of all runs, as far as known")
+const cost = counter("symphony_cost_total", "What agents say that all runs have cost, as far as known")
+const seconds = counter("symphony_agent_seconds_total", "Seconds of all runs that have ended")
+const runs = counter("symphony_runs_total", "Runs started")
+const completed = counter("symphony_runs_completed_total", "Runs that handed over")
+
+const observe = ({ issues: all, problems: found, slots, totals }: BoardSnapshot) =>
   Effect.all([
     ...Status.literals.map((status) =>
       Metric.update(
         Metric.withAttributes(issues, { status }),
-        board.issues.filter((issue) => issue.status === status).length
+        all.filter((issue) => issue.status === status).length
       )
     ),
-    Metric.update(slotsUsed, board.slots.used),
-    Metric.update(slotsLimit, board.slots.limit),
-    Metric.update(problems, board.problems.length),
-    Metric.update(tokens, board.totals.tokens.total),
-    ...Object.entries(board.totals.tokens.cost?.amounts ?? {}).map(([currency, amount]) =>
+    Metric.update(slotsUsed, slots.used),
+    Metric.update(slotsLimit, slots.limit),
+    Metric.update(problems, found.length),
+    Metric.update(tokens, totals.tokens.total),
+    ...Object.entries(totals.tokens.cost?.amounts ?? {}).map(([currency, amount]) =>
       Metric.update(Metric.withAttributes(cost, { currency }), amount)
     ),
-    Metric.update(seconds, board.totals.seconds),
-    Metric.update(runs, board.totals.runs),
-    Metric.update(completed, board.totals.completed)
+    Metric.update(seconds, totals.endedSeconds),
+    Metric.update(runs, totals.runs),
+    Metric.update(completed, totals.completed)
   ])
 
-/** `GET /metrics` for Prometheus: what the board shows, in numbers, beside what the program counts itself. */
+/**
+ * What the board shows, in numbers, as Prometheus reads them. The counters are the journal's totals and outlive the
+ * process: they are told anew each time, instead of being counted here beside it.
+ */
+export const metricsText = (board: BoardSnapshot): Effect.Effect<string> =>
+  Effect.andThen(observe(board), PrometheusMetrics.format()).pipe(
+    Effect.provideService(Metric.MetricRegistry, new Map())
+  )
+
+/** `GET /metrics` for Prometheus. */
 export const metricsRoute = HttpRouter.add(
   "GET",
   "/metrics",
   Effect.gen(function* () {
     const board = yield* Board
-    yield* observe(yield* board.snapshot)
-    return HttpServerResponse.text(yield* PrometheusMetrics.format(), {
+    return HttpServerResponse.text(yield* metricsText(yield* board.snapshot), {
       contentType: "text/plain; version=0.0.4; charset=utf-8"
     })
   })

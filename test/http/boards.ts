@@ -147,6 +147,7 @@ export const board = (
   totals: {
     tokens: { ...reported(5000), cost: { amounts: { USD: 1.25, credits: 3 }, partial: true } },
     seconds: 3725,
+    endedSeconds: 3600,
     runs: 4,
     completed: 2
   },

@@ -530,19 +530,6 @@ describe("for programs", () => {
       { diff: loginDiff }
     )
   )
-
-  it.live("Prometheus reads numbers", () =>
-    run(
-      Effect.gen(function* () {
-        const text = yield* (yield* sendAuthorized("GET", "/metrics")).text
-        assert.include(text, 'symphony_issues{status="needs you"} 3')
-        assert.include(text, "symphony_slots_limit 10")
-        assert.include(text, "symphony_runs_completed_total 2")
-        assert.include(text, 'symphony_cost_total{currency="USD"} 1.25')
-        assert.include(text, 'symphony_cost_total{currency="credits"} 3')
-      })
-    )
-  )
 })
 
 describe("the stream of changes", () => {
