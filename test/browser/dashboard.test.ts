@@ -18,7 +18,7 @@ import {
 import { Asked, server } from "../http/support.ts"
 import { hasChromium } from "../support/capabilities.ts"
 import { Chromium, DESKTOP, openWindow, PHONE, quickest, run, until, visit } from "./browser.ts"
-import { LOGIN, loginDiff, talk } from "./scenes.ts"
+import { LOGIN, loginDiff, loginWork, talk } from "./scenes.ts"
 
 /** The seed's regions and what the operator does in them. */
 const crowd: ReadonlyArray<BoardIssue> = [
@@ -399,7 +399,7 @@ describe.skipIf(!hasChromium("the dashboard in a browser"))("the dashboard", () 
         yield* run(async () => {
           await page.goto(`${new URL(page.url()).origin}/issues/DEMO-2`)
           await page.keyboard.press("s")
-          await page.waitForURL("**/issues/DEMO-2/stop")
+          await page.waitForSelector("text=DEMO-2 is stopped.")
           await page.keyboard.press("/")
           await page.waitForURL("**/issues#filter")
         })
@@ -479,6 +479,7 @@ describe.skipIf(!hasChromium("the dashboard in a browser"))("the dashboard", () 
       "/issues/DONE-1": "v m",
       "/issues/WEB-7/stop": "",
       "/issues/WEB-7/diff": "c",
+      "/issues/WEB-7/work": "c",
       "/issues/WEB-7/runs/r1-7?before=100": "e G",
       "/issues/WEB-7/runs/r1-7?depth=raw&before=100": "e G"
     }
@@ -557,7 +558,8 @@ describe.skipIf(!hasChromium("the dashboard in a browser"))("the dashboard", () 
                   }),
                   finishedIssue("DONE-1")
                 ]),
-                diff: loginDiff
+                diff: loginDiff,
+                work: Effect.succeed(loginWork)
               })
             )
           )
@@ -601,18 +603,93 @@ describe.skipIf(!hasChromium("the dashboard in a browser"))("the dashboard", () 
       )
     )
 
-    it.effect("stopping asks first, and names what would be lost", () =>
+    it.effect("stopping asks first where work would be lost, and names it", () =>
       Effect.gen(function* () {
         const { page } = yield* visit("/issues/DEMO-2")
-        yield* run(() => page.click("text=Stop…"))
-        assert.include(yield* run(() => page.locator(".consequences").innerText()), "turn 2")
+        yield* run(async () => {
+          await page.click("text=Stop")
+          await page.waitForURL("**/issues/DEMO-2/stop")
+        })
+        const consequences = yield* run(() => page.locator(".consequences").innerText())
+        for (const loss of ["turn 2", "Check in CI, too", "2 uncommitted files: src/session.ts"])
+          assert.include(consequences, loss)
         assert.deepStrictEqual(yield* Ref.get((yield* Asked).commands), [])
         yield* run(async () => {
           await page.click("text=Stop it")
           await page.waitForURL("**/issues/DEMO-2")
         })
         assert.strictEqual((yield* Ref.get((yield* Asked).commands))[0]?._tag, "Stop")
-      }).pipe(Effect.provide(server({ board: asking })))
+      }).pipe(Effect.provide(server({ board: asking, work: Effect.succeed(loginWork) })))
+    )
+
+    it.effect("what costs no work is done at once, and said", () =>
+      Effect.gen(function* () {
+        const { page } = yield* visit("/issues/DEMO-2")
+        yield* run(async () => {
+          await page.keyboard.press("s")
+          await page.waitForSelector("text=DEMO-2 is stopped.")
+          await page.selectOption("#move-to", "Done")
+          await page.click("form.inline >> text=Move >> nth=-1")
+          await page.waitForSelector("text=DEMO-2 is moved.")
+          await page.goto(`${new URL(page.url()).origin}/`)
+          await page.click("text=Discard: move to Done")
+          await page.waitForSelector("text=NEW-1 is discarded: its file is in Done.")
+        })
+        assert.deepStrictEqual(
+          (yield* Ref.get((yield* Asked).commands)).map(({ _tag }) => _tag),
+          ["Stop", "Move", "Move"]
+        )
+      }).pipe(Effect.provide(server({ board: board([...asking.issues, proposedIssue("NEW-1", "DEMO-2")]) })))
+    )
+
+    it.effect(
+      "comments on work that is not handed over yet answer its agent's question, all in one message",
+      () =>
+        Effect.gen(function* () {
+          const { page } = yield* visit("/issues/DEMO-1")
+          yield* run(async () => {
+            await page.keyboard.press("d")
+            await page.waitForURL("**/issues/DEMO-1/work")
+            await page.click('table[data-path="src/login.ts"] tr.added button >> text="13"')
+            await page.keyboard.type("Hash it first.")
+            await page.click(".commits >> text=4f1c2d3e4b5a")
+            await page.waitForURL("**/work?commit=*")
+            await page.click('table[data-path="src/login.ts"] tr.removed button >> text="13"')
+            await page.keyboard.type("Keep this.")
+            await page.click("text=Answer with this")
+            await page.waitForSelector("text=Your comments are on their way.")
+          })
+          const [command, ...more] = yield* Ref.get((yield* Asked).commands)
+          assert.deepStrictEqual(more, [])
+          assert.strictEqual(
+            command?._tag === "Answer" ? command.text : "",
+            [
+              "src/login.ts:13 | +  const session = open(form.name, form.password)",
+              "Hash it first.",
+              "",
+              "src/login.ts:13 (removed) in 4f1c2d3e4b5a | -  const session = open(form.name)",
+              "Keep this."
+            ].join("\n")
+          )
+        }).pipe(Effect.provide(server({ board: asking, work: Effect.succeed(loginWork) })))
+    )
+
+    it.effect("without script a change is read commit by commit, what is dangerous on top of each", () =>
+      Effect.gen(function* () {
+        const { page } = yield* visit("/issues/WEB-7/diff", DESKTOP, { javaScriptEnabled: false })
+        yield* run(async () => {
+          await page.click("text=9e8d7c6b5a49")
+          await page.waitForURL("**/diff?commit=9e8d*")
+          await page.click("text=Next commit")
+          await page.waitForURL("**/diff?commit=4f1c*")
+        })
+        assert.include(yield* run(() => page.locator(".flags").innerText()), "test.yml")
+        assert.include(yield* run(() => page.locator("main").innerText()), "commit 2 of 2")
+        yield* run(async () => {
+          await page.click("text=All of them")
+          await page.waitForURL("**/issues/WEB-7/diff")
+        })
+      }).pipe(Effect.provide(server({ board: board([LOGIN]), diff: loginDiff })))
     )
 
     it.effect("comments on lines of a diff become one message, and are kept until it has arrived", () =>
@@ -620,11 +697,11 @@ describe.skipIf(!hasChromium("the dashboard in a browser"))("the dashboard", () 
         const { page } = yield* visit("/issues/WEB-7/diff")
         yield* run(async () => {
           const remark = async (at: string, text: string) => {
-            await page.click(`button[data-at="${at}"]`)
+            await page.click(`table[data-path="src/login.ts"] tr:not(.removed) button >> text="${at}"`)
             await page.keyboard.type(text)
           }
-          await remark("src/login.ts:13", "Hash it first.")
-          await remark("src/login.ts:15", "And set Secure.")
+          await remark("13", "Hash it first.")
+          await remark("15", "And set Secure.")
           await page.reload()
         })
         yield* Ref.set((yield* Asked).refusal, "not_durable")
@@ -687,6 +764,7 @@ describe.skipIf(!hasChromium("the dashboard in a browser"))("the dashboard", () 
           "/issues",
           "/issues/EVIL",
           "/issues/EVIL/diff",
+          "/issues/EVIL/work",
           "/issues/EVIL/stop",
           "/issues/EVIL/runs/r1-7",
           "/issues/EVIL/runs/r1-7?depth=raw",

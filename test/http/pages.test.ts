@@ -2,8 +2,18 @@ import { assert, describe, it } from "@effect/vitest"
 import { Duration, Effect, Fiber, Latch, Ref, Stream, SubscriptionRef } from "effect"
 import { HttpClient, HttpClientRequest } from "effect/http"
 import { BoardEditor } from "../../src/board/MemoryBoard.ts"
-import { loginDiff, LOGIN, talk } from "../browser/scenes.ts"
-import { askingIssue, board, boardIssue, heldIssue, NOON, proposedIssue, workingIssue } from "./boards.ts"
+import { loginDiff, loginWork, LOGIN, talk } from "../browser/scenes.ts"
+import { hostile, ioFailure } from "../../src/handoff/failures.ts"
+import {
+  askingIssue,
+  board,
+  boardIssue,
+  closedIssue,
+  heldIssue,
+  NOON,
+  proposedIssue,
+  workingIssue
+} from "./boards.ts"
 import { version } from "../../src/package.ts"
 import { MAX_BODY_BYTES } from "../../src/http/guard.ts"
 import { document, operations, undocumented } from "./document.ts"
@@ -52,11 +62,12 @@ describe("pages", () => {
     ["/issues/WEB-7", 200, "<td>41k</td><td>$0.42</td>"],
     ["/issues/DEMO-2/stop", 200, "turn 2, at work for 5m, is cut off"],
     ["/issues/DEMO-2/move?to=Done", 200, "What the agent has not written to a file yet is lost"],
-    [
-      "/issues/DEMO-2/move?to=Done",
-      200,
-      "workspaces/DEMO-2 is removed. What its agents left there is exported first"
-    ],
+    ["/issues/DEMO-2", 200, "Look at the work so far"],
+    ["/issues/DEMO-3/work", 404, "DEMO-3 has no workspace"],
+    ["/issues/DEMO-2/work", 200, "Nothing is committed yet."],
+    ["/issues/WEB-7/diff?commit=4f1c2d3e4b5a69788796a5b4c3d2e1f001122334", 200, "commit 2 of 2"],
+    ["/issues/WEB-7/diff?commit=9e8d7c6b5a4938271605f4e3d2c1b0a998877665", 200, "Next commit"],
+    ["/issues/WEB-7/diff?commit=main", 404, "names no commit"],
     ["/issues/DEMO-2/move", 400, "names no state"],
     ["/issues/DEMO-3", 200, "Approve: move to Todo"],
     ["/", 200, "Approve: move to Todo"],
@@ -128,7 +139,14 @@ describe("pages", () => {
   it.live("nothing that an issue or an agent says becomes markup, or hides", () =>
     run(
       Effect.gen(function* () {
-        for (const path of ["/", "/issues", "/issues/EVIL-1", "/issues/EVIL-1/stop", "/issues/EVIL-1/diff"]) {
+        for (const path of [
+          "/",
+          "/issues",
+          "/issues/EVIL-1",
+          "/issues/EVIL-1/stop",
+          "/issues/EVIL-1/diff",
+          "/issues/EVIL-1/work"
+        ]) {
           const { text } = yield* page(path)
           assert.notInclude(text, "<img", path)
           assert.notInclude(text, "<script>", path)
@@ -157,7 +175,16 @@ describe("pages", () => {
           title: HOSTILE,
           summary: HOSTILE,
           patch: `diff --git a/x b/${HOSTILE}\n@@ -0,0 +1 @@\n+${HOSTILE}\n`
-        }
+        },
+        work: Effect.succeed({
+          ...loginWork,
+          commits: [{ id: HOSTILE, subject: HOSTILE, author: HOSTILE }],
+          flags: [{ kind: HOSTILE, detail: HOSTILE }],
+          uncommitted: [HOSTILE],
+          leftOut: [HOSTILE],
+          elsewhere: [HOSTILE],
+          refusal: HOSTILE
+        })
       }
     )
   )
@@ -180,6 +207,236 @@ describe("pages", () => {
       })
     )
   )
+})
+
+/** As the answers of the server are, with the text of a page as a person reads it. */
+const plain = (html: string): string =>
+  html
+    .replaceAll(/<[^>]+>/g, " ")
+    .replaceAll(/\s+/g, " ")
+    .replaceAll("&quot;", '"')
+
+describe("work that is not handed over yet", () => {
+  const dirty = { work: Effect.succeed(loginWork) }
+
+  it.live(
+    "is on a page of its own: as of when, what is dangerous first, what no commit has, its commits",
+    () =>
+      run(
+        Effect.gen(function* () {
+          const { status, text } = yield* page("/issues/DEMO-2/work")
+          assert.strictEqual(status, 200)
+          let at = -1
+          for (const said of [
+            "Not handed over yet. What is in its workspace as of 2026-11-22 12:00:00Z, while its run goes on",
+            "2 commits · 2 files",
+            "protected continuous integration: .github/workflows/test.yml",
+            "could not be done with it as it is: handoff: changed and not committed: src/session.ts",
+            "In no commit 2 src/session.ts notes/todo.md",
+            "not kept by a handoff 1 fixtures/sessions.sqlite",
+            "Beside its branch 1 branch try-cookies",
+            "9e8d7c6b5a49 Check in CI, too",
+            "+ - run: npm run check"
+          ]) {
+            const found = plain(text).indexOf(said)
+            assert.isAbove(found, at, said)
+            at = found
+          }
+        }),
+        dirty
+      )
+  )
+
+  it.live("is shown instead of nothing where no run has handed anything over", () =>
+    run(
+      Effect.gen(function* () {
+        const { status, text } = yield* page("/issues/DEMO-2/diff")
+        assert.strictEqual(status, 404)
+        assert.include(text, 'href="/issues/DEMO-2/work"')
+        assert.include((yield* page("/issues/DEMO-2")).text, 'href="/issues/DEMO-2/work"')
+        // What is handed over has a page already.
+        assert.notInclude((yield* page("/issues/WEB-7")).text, "/issues/WEB-7/work")
+      }),
+      dirty
+    )
+  )
+
+  it.live("takes comments where somebody reads them: an agent that asks, or the next run", () =>
+    run(
+      Effect.gen(function* () {
+        const [asks, works, held] = [
+          yield* page("/issues/DEMO-1/work"),
+          yield* page("/issues/DEMO-2/work"),
+          yield* page("/issues/DEMO-5/work")
+        ]
+        assert.include(asks.text, "Answer with this")
+        assert.include(held.text, "Send back with this")
+        assert.include(works.text, "Comments are taken when its agent asks")
+        assert.notInclude(works.text, '<form id="review"')
+        assert.notMatch(works.text, /<td class="ln"><button/)
+      }),
+      {
+        ...dirty,
+        board: board([
+          askingIssue("DEMO-1"),
+          workingIssue("DEMO-2", 2),
+          heldIssue("DEMO-5", { workspace: "/project/.symphony/workspaces/DEMO-5" })
+        ])
+      }
+    )
+  )
+
+  for (const [what, error, status] of [
+    ["hostile", hostile("fsck", "the agent's commits are refused: bad tree"), 409],
+    ["not to be had", ioFailure("git", "fetching the base branch failed"), 503]
+  ] as const) {
+    it.live(`that is ${what} is said in words, and still asked about before it would be lost`, () =>
+      run(
+        Effect.gen(function* () {
+          const shown = yield* page("/issues/DEMO-2/work")
+          assert.strictEqual(shown.status, status)
+          assert.include(plain(shown.text), error.detail)
+          const stop = yield* sendAuthorized("POST", "/issues/DEMO-2/stop", form({}))
+          assert.strictEqual(stop.headers["location"], "/issues/DEMO-2/stop")
+          assert.include(
+            plain((yield* page("/issues/DEMO-2/stop")).text),
+            `What is in its workspace is not known: handoff: ${error.detail}`
+          )
+          const api = yield* sendAuthorized("GET", "/api/v1/issues/DEMO-2/work")
+          assert.strictEqual(api.status, status)
+        }),
+        { work: Effect.fail(error) }
+      )
+    )
+  }
+})
+
+describe("what would be lost", () => {
+  const consequences = (path: string) => Effect.map(page(path), ({ text }) => plain(text))
+  const workspace = (name: string) => `/project/.symphony/workspaces/${name}`
+  const names = [
+    "2 commits that are not handed over: 9e8d7c6b5a49 Check in CI, too; 4f1c2d3e4b5a Post the login to /session.",
+    "2 uncommitted files: src/session.ts; notes/todo.md.",
+    "1 uncommitted file too large or too many to be kept: fixtures/sessions.sqlite.",
+    "Work beside its branch: branch try-cookies has 1 commit that are not handed over."
+  ]
+  const BOARD = board([
+    workingIssue("RUNS"),
+    heldIssue("HELD", { workspace: workspace("HELD") }),
+    proposedIssue("IDEA", "RUNS"),
+    closedIssue("OUT", { state: "Todo", workspace: workspace("OUT"), handoff: LOGIN.handoff }),
+    heldIssue("FAILED", {
+      workspace: workspace("FAILED"),
+      hold: { reason: "handoff", message: "the remote said no", at: NOON }
+    })
+  ])
+  const withWork = { board: BOARD, work: Effect.succeed(loginWork) }
+
+  it.live("is named by a stop, which keeps the workspace", () =>
+    run(
+      Effect.gen(function* () {
+        const text = yield* consequences("/issues/RUNS/stop")
+        for (const name of names) assert.include(text, name)
+        assert.include(text, `The workspace ${workspace("RUNS")} stays as it is`)
+      }),
+      withWork
+    )
+  )
+
+  for (const [issue, to, fate] of [
+    ["RUNS", "Triage", "The workspace /project/.symphony/workspaces/RUNS stays as it is"],
+    ["RUNS", "Done", "RUNS is removed once its commits are handed over as a patch"],
+    ["HELD", "Done", "what is beside its branch, is lost."],
+    ["OUT", "Done", "OUT is removed. What it was handed over with is kept; what is named here is lost."],
+    ["FAILED", "Done", "FAILED stays: its handoff has failed"]
+  ] as const) {
+    it.live(`is named by a move of ${issue} to ${to}, with what becomes of it: ${fate}`, () =>
+      run(
+        Effect.gen(function* () {
+          const text = yield* consequences(`/issues/${issue}/move?to=${to}`)
+          // What was handed over already is safe.
+          for (const name of issue === "OUT" ? names.slice(1) : names) assert.include(text, name)
+          assert.strictEqual(text.includes("not handed over: 9e8d"), issue !== "OUT")
+          assert.include(text, fate)
+        }),
+        withWork
+      )
+    )
+  }
+
+  it.live("with handoff.mode: none is nothing: the workspace stays", () =>
+    run(
+      Effect.gen(function* () {
+        const text = yield* consequences("/issues/HELD/move?to=Done")
+        assert.include(text, "HELD stays: with handoff.mode: none")
+      }),
+      { ...withWork, config: { handoff: { mode: "none" } } }
+    )
+  )
+
+  it.live("is nothing where a proposal is discarded, and the page says what happens to its file", () =>
+    run(
+      Effect.gen(function* () {
+        const text = yield* consequences("/issues/IDEA/move?to=Done")
+        assert.include(text, "Discard IDEA?")
+        assert.include(
+          text,
+          "Its file moves from /project/issues/Triage to /project/issues/Done. Nothing in it is deleted, and it can be moved back."
+        )
+        assert.include(text, "It has no workspace: no work is lost.")
+      }),
+      withWork
+    )
+  )
+
+  it.live("names a few of many", () =>
+    run(
+      Effect.gen(function* () {
+        const text = yield* consequences("/issues/RUNS/stop")
+        assert.include(text, "300 uncommitted files: f0; f1; f2; f3; f4 and 295 more.")
+      }),
+      {
+        board: BOARD,
+        work: Effect.succeed({ ...loginWork, uncommitted: Array.from({ length: 300 }, (_, n) => `f${n}`) })
+      }
+    )
+  )
+
+  for (const [path, fields, asks] of [
+    ["/issues/RUNS/stop", {}, "/issues/RUNS/stop"],
+    ["/issues/RUNS/move", { to: "Done" }, "/issues/RUNS/move?to=Done"],
+    ["/issues/RUNS/move", { to: "Triage" }, "/issues/RUNS/move?to=Triage"],
+    ["/issues/HELD/move", { to: "Done" }, "/issues/HELD/move?to=Done"],
+    ["/issues/HELD/move", { to: "Todo" }, null],
+    ["/issues/HELD/move", { to: "Triage" }, null],
+    ["/issues/HELD/stop", {}, null],
+    ["/issues/IDEA/move", { to: "Done" }, null]
+  ] as const) {
+    it.live(
+      `${path} ${JSON.stringify(fields)} ${asks === null ? "costs nothing and is done" : "asks first"}`,
+      () =>
+        run(
+          Effect.gen(function* () {
+            const asked = yield* Asked
+            const first = yield* sendAuthorized("POST", path, form(fields))
+            assert.strictEqual(first.status, 303)
+            if (asks === null) return assert.strictEqual((yield* Ref.get(asked.commands)).length, 1)
+            assert.strictEqual(first.headers["location"], asks)
+            const script = form(fields)
+            const byScript = yield* sendAuthorized("POST", path, {
+              ...script,
+              headers: { ...script.headers, "hx-request": "true" }
+            })
+            assert.deepStrictEqual([byScript.status, byScript.headers["hx-redirect"]], [204, asks])
+            assert.isUndefined(byScript.headers["hx-trigger"])
+            assert.deepStrictEqual(yield* Ref.get(asked.commands), [])
+            yield* sendAuthorized("POST", path, form({ ...fields, confirmed: "yes" }))
+            assert.strictEqual((yield* Ref.get(asked.commands)).length, 1)
+          }),
+          withWork
+        )
+    )
+  }
 })
 
 describe("forms, without script", () => {
@@ -344,6 +601,7 @@ describe("forms, without script", () => {
         yield* Ref.set((yield* Asked).refusal, "not_durable")
         const refused = yield* post("/issues/WEB-7/review", {
           run: "r1-7",
+          page: "work",
           purpose: "answer",
           at: "src/a.ts:3",
           comment: "Hash it.",
@@ -351,7 +609,12 @@ describe("forms, without script", () => {
         })
         assert.strictEqual(refused.status, 503)
         const html = yield* refused.text
-        assert.deepStrictEqual(filledIn(html), { run: "r1-7", text: "src/a.ts:3\nHash it.\n\nNearly." })
+        assert.deepStrictEqual(filledIn(html), {
+          run: "r1-7",
+          page: "work",
+          text: "src/a.ts:3\nHash it.\n\nNearly."
+        })
+        assert.include(html, 'href="/issues/WEB-7/work"')
         assert.deepStrictEqual(complaint(html), ["text", "refused: not_durable"])
         assert.include(html, 'name="purpose" value="answer"')
       })
@@ -411,12 +674,13 @@ describe("for programs", () => {
           "/api/v1/DEMO-1",
           "/api/v1/issues/WEB-7",
           "/api/v1/issues/WEB-7/diff",
+          "/api/v1/issues/DEMO-2/work",
           "/api/v1/issues/WEB-7/runs/r1-7/transcript"
         ]) {
           assert.strictEqual((yield* sendAuthorized("GET", path)).status, 200)
         }
       }),
-      { diff: loginDiff }
+      { diff: loginDiff, work: Effect.succeed(loginWork) }
     )
   )
 
@@ -528,6 +792,29 @@ describe("for programs", () => {
         )
       }),
       { diff: loginDiff }
+    )
+  )
+
+  it.live("work that is not handed over is there as JSON, whole and by commit", () =>
+    run(
+      Effect.gen(function* () {
+        const work = yield* sendAuthorized("GET", "/api/v1/issues/DEMO-2/work")
+        assert.deepInclude((yield* work.json) as object, {
+          taken_at: "2026-11-22T12:00:00.000Z",
+          uncommitted: ["src/session.ts", "notes/todo.md"],
+          left_out: ["fixtures/sessions.sqlite"],
+          commits: loginWork.commits,
+          commit: null
+        })
+        for (const of of ["DEMO-2/work", "WEB-7/diff"]) {
+          const id = loginWork.commits[0]?.id
+          const one = yield* sendAuthorized("GET", `/api/v1/issues/${of}?commit=${id}`)
+          assert.deepInclude((yield* one.json) as object, { commit: id })
+          assert.strictEqual((yield* sendAuthorized("GET", `/api/v1/issues/${of}?commit=HEAD`)).status, 404)
+        }
+        assert.strictEqual((yield* sendAuthorized("GET", "/api/v1/issues/DEMO-3/work")).status, 404)
+      }),
+      { diff: loginDiff, work: Effect.succeed(loginWork) }
     )
   )
 })

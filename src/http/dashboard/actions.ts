@@ -2,12 +2,14 @@ import { Effect, Layer, Schema, SchemaTransformation } from "effect"
 import { HttpRouter, HttpServerRequest, HttpServerResponse } from "effect/http"
 import type { VNode } from "preact"
 import { BadRequest, Conflict, NotFound } from "../api/Api.ts"
-import { Board, type BoardSnapshot } from "../../board/Board.ts"
+import { Board, type BoardIssue, type BoardSnapshot } from "../../board/Board.ts"
+import { findUnsaved } from "../unsaved.ts"
 import { badRequest, findIssue, type OperationError, Operations } from "../operations.ts"
 import { messagePage } from "./messagePage.tsx"
 import { issuePath } from "./pieces.tsx"
 import { RefusedAnswerPage, RefusedIssuePage, RefusedReviewPage } from "./refusedPage.tsx"
 import { pageResponse } from "./render.ts"
+import { roleIn } from "./roles.ts"
 
 const statusOf = (error: OperationError): number => {
   if (error instanceof BadRequest) return 400
@@ -43,12 +45,17 @@ const AnswerForm = Schema.Struct({ text: Typed, question: Text })
 const Several = Schema.optional(Schema.Union([Typed, Schema.Array(Typed)]))
 const ReviewForm = Schema.Struct({
   run: Schema.String,
+  /** The page that was commented on. */
+  page: Schema.optional(Schema.Literals(["diff", "work"])),
   text: Text,
   purpose: Schema.Literals(["answer", "note", "send_back"]),
   at: Several,
   comment: Several
 })
-const MoveForm = Schema.Struct({ to: Schema.String })
+/** `confirmed`: the person was told what it costs. */
+const Confirmed = { confirmed: Text }
+const StopForm = Schema.Struct(Confirmed)
+const MoveForm = Schema.Struct({ to: Schema.String, ...Confirmed })
 
 /** The router matches the path only where there is one. */
 const identifierParam = HttpRouter.schemaPathParams(Schema.Struct({ identifier: Schema.String })).pipe(
@@ -73,6 +80,12 @@ const taken = (request: HttpServerRequest.HttpServerRequest, next: string) =>
   isHtmx(request)
     ? HttpServerResponse.empty({ status: 204, headers: { "hx-trigger": "accepted, refreshed" } })
     : HttpServerResponse.redirect(next, { status: 303 })
+
+/** Both go to the page on which a person is asked. */
+const asked = (request: HttpServerRequest.HttpServerRequest, page: string) =>
+  isHtmx(request)
+    ? HttpServerResponse.empty({ status: 204, headers: { "hx-redirect": page } })
+    : HttpServerResponse.redirect(page, { status: 303 })
 
 /** htmx is told why, since its page still has what was typed; a browser without script gets a page that says it. */
 const refused = <R>(
@@ -162,6 +175,47 @@ const issueAction = <R>(
     Effect.map(identifierParam, issuePath)
   )
 
+interface CostlyAction<Fields> {
+  readonly name: string
+  readonly fields: FormSchema<Fields>
+  /** Where a person is asked; null: nothing ends by it. */
+  readonly ask: (fields: Fields, issue: BoardIssue, board: BoardSnapshot) => string | null
+  readonly run: (
+    operations: Operations["Service"],
+    identifier: string,
+    fields: Fields
+  ) => Effect.Effect<unknown, OperationError>
+}
+
+/** As `issueAction`, for what may cost work: where it does, a person is asked unless they were. */
+const costlyAction = <Fields extends { readonly confirmed?: string | undefined }>(
+  options: CostlyAction<Fields>
+) =>
+  HttpRouter.add("POST", `/issues/:identifier/${options.name}`, (request) =>
+    Effect.gen(function* () {
+      const operations = yield* Operations
+      const identifier = yield* identifierParam
+      const path = issuePath(identifier)
+      return yield* Effect.gen(function* () {
+        const fields = yield* form(options.fields)
+        const issue = yield* operations.issue(identifier)
+        const page = options.ask(fields, issue, yield* (yield* Board).snapshot)
+        if (page !== null && fields.confirmed === undefined) {
+          const unsaved = yield* findUnsaved(issue)
+          if (unsaved._tag !== "Nothing") return asked(request, `${path}/${page}`)
+        }
+        yield* options.run(operations, identifier, fields)
+        return taken(request, path)
+      }).pipe(Effect.catch((error) => refused(request, error, Effect.succeed(saysWhy(error, path)))))
+    })
+  )
+
+/** A run ends unless the issue is still one to start; a workspace, where the issue does. */
+const isEndedBy = (to: string, issue: BoardIssue, board: BoardSnapshot): boolean => {
+  const role = roleIn(board, to)
+  return role === "terminal" || (role === "holding" && issue.run !== null)
+}
+
 const integer = (text: string | null) =>
   text === null
     ? Effect.succeed(null)
@@ -243,6 +297,7 @@ const reviewForm = typedForm({
       refused: {
         identifier: target,
         run: fields.run,
+        page: fields.page ?? "diff",
         purpose: fields.purpose,
         text: reviewText(fields),
         message: error.error.message
@@ -258,11 +313,19 @@ export const actionRoutes = Layer.mergeAll(
   newIssueForm,
   answerForm,
   reviewForm,
-  issueAction("stop", ({ stop }, identifier) => stop(identifier)),
+  costlyAction({
+    name: "stop",
+    fields: StopForm,
+    ask: (_, { run }) => (run === null ? null : "stop"),
+    run: ({ stop }, identifier) => stop(identifier)
+  }),
   issueAction("handoff", ({ handOver }, identifier) => handOver(identifier)),
   issueAction("reviewed", ({ reviewed }, identifier) => reviewed(identifier)),
   issueAction("retry", ({ retry }, identifier) => retry(identifier)),
-  issueAction("move", ({ move }, identifier) =>
-    Effect.flatMap(form(MoveForm), ({ to }) => move(identifier, to))
-  )
+  costlyAction({
+    name: "move",
+    fields: MoveForm,
+    ask: ({ to }, issue, board) => (isEndedBy(to, issue, board) ? `move?to=${encodeURIComponent(to)}` : null),
+    run: ({ move }, identifier, { to }) => move(identifier, to)
+  })
 )

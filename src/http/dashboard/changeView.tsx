@@ -241,11 +241,13 @@ export const ANSWER: ReviewPurpose = {
 export const Review = ({
   about,
   issue,
+  page,
   purpose
 }: {
   readonly issue: BoardIssue
   /** What the comments are about: a run, or the work so far. */
   readonly about: string
+  readonly page: "diff" | "work"
   readonly purpose: ReviewPurpose
 }) => (
   <form
@@ -262,6 +264,7 @@ export const Review = ({
     <p class="dim scripted">Press a line number above to comment on that line.</p>
     <p class="dim">{purpose.says}</p>
     <input type="hidden" name="run" value={about} />
+    <input type="hidden" name="page" value={page} />
     <ol id="comments" class="stack" />
     <label for={`review-text-${about}`}>In general</label>
     <textarea id={`review-text-${about}`} name="text" rows={2} data-key="c" />

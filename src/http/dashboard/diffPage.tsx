@@ -61,7 +61,7 @@ export const DiffPage = ({
         ) : null}
         {exported.head === null ? <p class="dim">No commit: the summary is the result.</p> : null}
         <ChangeView path={`${issuePath(issue.identifier)}/diff`} change={diff} page={page} comments />
-        <Review issue={issue} about={diff.runId} purpose={isAsking(issue) ? ANSWER : REVIEW} />
+        <Review issue={issue} page="diff" about={diff.runId} purpose={isAsking(issue) ? ANSWER : REVIEW} />
       </main>
     </Document>
   )

@@ -57,16 +57,33 @@ export const Proposal = ({ board, issue }: IssueProps) => {
         </form>
       )}
       {discard === undefined ? null : (
-        <a class="button" href={`${path}?to=${encodeURIComponent(discard)}`} data-stop data-key="x">
-          Discard…
-        </a>
+        <form
+          method="post"
+          action={path}
+          hx-post={path}
+          hx-swap="none"
+          class="act"
+          data-done={`${issue.identifier} is discarded: its file is in ${discard}.`}
+        >
+          <input type="hidden" name="to" value={discard} />
+          <button type="submit" data-stop data-key="x">
+            Discard: move to {discard}
+          </button>
+        </form>
       )}
     </>
   )
 }
 
 const MoveForm = ({ board, issue }: IssueProps) => (
-  <form method="get" action={`${issuePath(issue.identifier)}/move`} class="inline">
+  <form
+    method="post"
+    action={`${issuePath(issue.identifier)}/move`}
+    hx-post={`${issuePath(issue.identifier)}/move`}
+    hx-swap="none"
+    class="inline"
+    data-done={`${issue.identifier} is moved.`}
+  >
     <label for="move-to">Move to</label>
     <select id="move-to" name="to" data-key="m">
       {board.states
@@ -75,7 +92,7 @@ const MoveForm = ({ board, issue }: IssueProps) => (
           <option value={name}>{name}</option>
         ))}
     </select>
-    <button type="submit">Move…</button>
+    <button type="submit">Move</button>
   </form>
 )
 
@@ -98,9 +115,13 @@ export const Actions = ({ board, issue }: IssueProps) => {
         />
       ) : null}
       {isStoppable(issue) ? (
-        <a class="button danger" href={`${path}/stop`} data-key="s">
-          Stop…
-        </a>
+        <Act
+          action={`${path}/stop`}
+          label="Stop"
+          done={`${issue.identifier} is stopped.`}
+          kind="danger"
+          hotkey="s"
+        />
       ) : null}
       <RetryNow issue={issue} />
       {issue.why.code === "Proposed" ? <Proposal board={board} issue={issue} /> : null}

@@ -4,10 +4,12 @@ import { Board, type BoardIssue, type BoardSnapshot } from "../../board/Board.ts
 import type { RunId } from "../../domain/ids.ts"
 import type { HandoffError } from "../../handoff/Handoff.ts"
 import { Transcripts } from "../../journal/Transcripts.ts"
+import { Workflow } from "../../workflow/Workflow.ts"
 import { OperatorAuth } from "../OperatorAuth.ts"
 import { findDiff } from "../findDiff.ts"
 import { findWork } from "../findWork.ts"
 import { findIssue } from "../operations.ts"
+import { findUnsaved } from "../unsaved.ts"
 import { DrainPage, MovePage, StopPage } from "./confirmPage.tsx"
 import { DiffPage } from "./diffPage.tsx"
 import { Home } from "./home.tsx"
@@ -119,15 +121,29 @@ const issue = issueRoute("/issues/:identifier", (board, found) =>
 )
 
 const stop = issueRoute("/issues/:identifier/stop", (board, found) =>
-  Effect.succeed(pageResponse(<StopPage board={board} issue={found} />))
+  Effect.map(findUnsaved(found), (unsaved) =>
+    pageResponse(<StopPage board={board} issue={found} unsaved={unsaved} />)
+  )
 )
 
-const move = issueRoute("/issues/:identifier/move", (board, found) =>
-  Effect.map(query(Schema.Struct({ to: Schema.String }), { to: "" }), ({ to }) =>
-    to === ""
-      ? messagePage(400, "Where to?", "The address names no state.", issuePath(found.identifier))
-      : pageResponse(<MovePage board={board} issue={found} to={to} />)
-  )
+const move = issueRoute(
+  "/issues/:identifier/move",
+  Effect.fnUntraced(function* (board, found) {
+    const { to } = yield* query(Schema.Struct({ to: Schema.String }), { to: "" })
+    if (to === "")
+      return messagePage(400, "Where to?", "The address names no state.", issuePath(found.identifier))
+    const { config } = yield* (yield* Workflow).current
+    const unsaved = yield* findUnsaved(found)
+    return pageResponse(
+      <MovePage
+        board={board}
+        issue={found}
+        to={to}
+        unsaved={unsaved}
+        handsOver={config.handoff.mode !== "none"}
+      />
+    )
+  })
 )
 
 /** More entries than a transcript can hold. */

@@ -90,6 +90,8 @@ const AGAIN = {
 export interface RefusedReview {
   readonly identifier: string
   readonly run: string
+  /** The page that was commented on. */
+  readonly page: "diff" | "work"
   readonly purpose: keyof typeof AGAIN
   /** All comments as one text. */
   readonly text: string
@@ -106,9 +108,10 @@ export const RefusedReviewPage = ({
 }) => {
   const path = issuePath(refused.identifier)
   return (
-    <RefusedPage board={board} heading="The review was not taken" back={`${path}/diff`}>
+    <RefusedPage board={board} heading="The review was not taken" back={`${path}/${refused.page}`}>
       <form method="post" action={`${path}/review`} class="stack">
         <input type="hidden" name="run" value={refused.run} />
+        <input type="hidden" name="page" value={refused.page} />
         <label for="review-again">Your comments, as one message</label>
         <textarea
           id="review-again"

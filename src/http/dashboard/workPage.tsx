@@ -83,7 +83,7 @@ export const WorkPage = ({
         {purpose === null ? (
           <p class="dim">Comments are taken when its agent asks, or when its run has ended.</p>
         ) : (
-          <Review issue={issue} about="work so far" purpose={purpose} />
+          <Review issue={issue} page="work" about="work so far" purpose={purpose} />
         )}
       </main>
     </Document>
