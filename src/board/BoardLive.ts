@@ -124,10 +124,13 @@ const since = (issue: BoardIssue): number =>
     ? -(issue.changedAt ?? 0)
     : (issue.question?.askedAt ?? issue.run?.startedAt ?? issue.hold?.at ?? Number.MAX_SAFE_INTEGER)
 
+/** As people count: `WEB-2` before `WEB-10`. */
+const byIdentifier = new Intl.Collator("en", { numeric: true })
+
 const byUrgency = (left: BoardIssue, right: BoardIssue): number =>
   urgency(left.status) - urgency(right.status) ||
   since(left) - since(right) ||
-  (left.identifier < right.identifier ? -1 : left.identifier > right.identifier ? 1 : 0)
+  byIdentifier.compare(left.identifier, right.identifier)
 
 const badgeOf = (state: SchedulerState, issues: ReadonlyArray<BoardIssue>): BoardSnapshot["badge"] => {
   const isWanted = ({ retry, status }: BoardIssue): boolean =>

@@ -15,6 +15,13 @@ export const unmarked = (text: string): string => text.replaceAll(MARK, "<!- sym
 
 const markerOf = (key: string): string => `${MARK}${encodeURIComponent(key).replaceAll("--", "-%2D")} -->`
 
+/** An issue's text for people: without the marks that its notes are told apart by. */
+export const withoutMarks = (text: string): string =>
+  text
+    .split(/\r?\n/)
+    .filter((line) => !(line.startsWith(MARK) && line.endsWith(" -->")))
+    .join("\n")
+
 /** Agent text is quoted line by line, so that nothing in it can begin a block, a heading or front matter. */
 const quote = (text: string): string =>
   printable(text.length > LONGEST_NOTE ? `${text.slice(0, LONGEST_NOTE)}\n[cut]` : text)

@@ -17,7 +17,7 @@ import {
 } from "../http/boards.ts"
 import { Asked, server } from "../http/support.ts"
 import { hasChromium } from "../support/capabilities.ts"
-import { Chromium, DESKTOP, openWindow, PHONE, quickest, run, until, visit } from "./browser.ts"
+import { Chromium, DESKTOP, openWindow, PHONE, quickest, run, until, violations, visit } from "./browser.ts"
 import { LOGIN, loginDiff, loginWork, talk } from "./scenes.ts"
 
 /** The seed's regions and what the operator does in them. */
@@ -95,6 +95,47 @@ describe.skipIf(!hasChromium("the dashboard in a browser"))("the dashboard", () 
           "same node"
         )
       }).pipe(Effect.provide(server({ board: calm })))
+    )
+
+    it.effect("a long question and many problems scroll within their place, by keyboard, too", () =>
+      Effect.gen(function* () {
+        const { page } = yield* visit("/", PHONE)
+        assert.deepStrictEqual(yield* violations(page), [])
+        for (const place of [".question", ".problems .listing"]) {
+          yield* run(async () => {
+            await page.focus(place)
+            await page.keyboard.press("End")
+          })
+          yield* until(page, `document.querySelector(${JSON.stringify(place)}).scrollTop > 0`)
+        }
+      }).pipe(
+        Effect.provide(
+          server({
+            board: board(
+              [
+                askingIssue("DEMO-1", 1, {
+                  question: {
+                    id: makeQuestionId(makeRunId(1, 1), 1),
+                    text: "A long question, in many words. ".repeat(20),
+                    context: null,
+                    askedAt: NOON,
+                    reply: null
+                  }
+                })
+              ],
+              {
+                problems: Array.from({ length: 12 }, (_, n) => ({
+                  source: "tracker" as const,
+                  severity: "error" as const,
+                  where: `issues/Todo/BAD-${n}.md:3:1`,
+                  message: "front matter is not YAML",
+                  hint: null
+                }))
+              }
+            )
+          })
+        )
+      )
     )
 
     it.effect("the attention region is there only while somebody is needed", () =>

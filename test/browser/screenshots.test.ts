@@ -12,6 +12,7 @@ const folder = process.env["SYMPHONY_SCREENSHOTS"]
 const pages = [
   ["home", "/"],
   ["issues", "/issues"],
+  ["keys", "/keys"],
   ["issue", "/issues/WEB-7"],
   ["transcript", "/issues/WEB-7/runs/r1-7"],
   ["diff", "/issues/WEB-7/diff"],

@@ -54,7 +54,7 @@ const page = (path: string) =>
 describe("pages", () => {
   for (const [path, status, text] of [
     ["/", 200, "Which colour?"],
-    ["/", 200, "5.0k tokens · cost ≥ $1.25 + 3.00 credits"],
+    ["/", 200, "5.0k tokens, cost ≥ $1.25 + 3.00 credits"],
     ["/issues?q=demo-2", 200, "Title of DEMO-2"],
     ["/issues/DEMO-1", 200, "Which colour?"],
     ["/issues/NO-1", 404, "There is no issue NO-1"],
@@ -123,6 +123,35 @@ describe("pages", () => {
           boardIssue("DOWN-1", { why: { code: "AdapterBlocked", text: "cannot sign in" }, retryable: true })
         ])
       }
+    )
+  )
+
+  it.live("what people read of an issue is its text, without the marks of its notes", () =>
+    run(
+      Effect.gen(function* () {
+        const { text } = yield* page("/issues/BAD-1")
+        assert.include(text, "Parked by symphony")
+        assert.notInclude(text, "symphony:parked")
+      }),
+      {
+        board: board([
+          heldIssue("BAD-1", {
+            description: "Mend it.\n\n<!-- symphony:parked-1 -->\n## Parked by symphony\n\n> 2 runs failed.\n"
+          })
+        ])
+      }
+    )
+  )
+
+  it.live("a short result stands beside its call in a transcript", () =>
+    run(
+      Effect.gen(function* () {
+        yield* talk(9)
+        assert.match(
+          (yield* page("/issues/WEB-7/runs/r1-7")).text,
+          /read src\/login.ts<span class="dim"> → ok</
+        )
+      })
     )
   )
 

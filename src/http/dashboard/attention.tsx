@@ -2,6 +2,7 @@ import { HttpServerResponse } from "effect/http"
 import type { BoardIssue, BoardSnapshot } from "../../board/Board.ts"
 import type { Problem } from "../../domain/Problem.ts"
 import { printableLine } from "../../domain/printable.ts"
+import { withoutMarks } from "../../tracker/notes.ts"
 import { isAsking } from "../api/view.ts"
 import {
   Ago,
@@ -43,11 +44,13 @@ const Problems = ({ problems }: { readonly problems: ReadonlyArray<Problem> }) =
       <h2>
         Problems <span class="count">{problems.length}</span>
       </h2>
-      <ul>
-        {problems.map((problem) => (
-          <ProblemLine problem={problem} />
-        ))}
-      </ul>
+      <div class="listing" tabindex={0} role="region" aria-label="All problems">
+        <ul>
+          {problems.map((problem) => (
+            <ProblemLine problem={problem} />
+          ))}
+        </ul>
+      </div>
     </section>
   )
 
@@ -64,6 +67,18 @@ export const isOpenFor = (refused: RefusedAnswer, issue: BoardIssue): boolean =>
   issue.identifier === refused.identifier &&
   isAsking(issue) &&
   (refused.question === null || refused.question === issue.question?.id)
+
+/** Longer than what is in sight on a phone at once: it scrolls, and so has to be reached by keyboard. */
+const scrolls = (text: string): boolean => text.length > 120 || text.split("\n").length > 3
+
+const QuestionText = ({ issue, text }: { readonly issue: BoardIssue; readonly text: string }) =>
+  scrolls(text) ? (
+    <div class="question" tabindex={0} role="region" aria-label={`Question of ${issue.identifier}`}>
+      <Untrusted text={text} />
+    </div>
+  ) : (
+    <Untrusted text={text} />
+  )
 
 /**
  * A question with its answer box; posts with htmx, and as a plain form without script. On the home page the
@@ -86,13 +101,19 @@ export const Ask = ({
   return (
     <article class="ask" id={`ask-${question.id}`}>
       <h3>
-        <IssueLink issue={issue} /> <span class="title">{printableLine(issue.title, 120)}</span>{" "}
+        {inQueue ? (
+          <>
+            <IssueLink issue={issue} /> <span class="title">{printableLine(issue.title, 120)}</span>
+          </>
+        ) : (
+          "Question"
+        )}{" "}
         <span class="dim">
           {issue.run === null ? "" : `turn ${issue.run.turn}, `}
           asked <Ago at={question.askedAt} now={board.generatedAt} /> ago
         </span>
       </h3>
-      <Untrusted text={question.text} />
+      <QuestionText issue={issue} text={question.text} />
       {question.reply === null ? (
         <form
           method="post"
@@ -140,7 +161,11 @@ export const Ask = ({
           </>
         )}
         <h4>The issue</h4>
-        <Untrusted text={excerpt(issue.description ?? "The issue has no text.")} />
+        <Untrusted
+          text={
+            issue.description === null ? "The issue has no text." : excerpt(withoutMarks(issue.description))
+          }
+        />
       </details>
     </article>
   )
@@ -166,7 +191,7 @@ const Decide = ({ board, issue }: RegionProps & { readonly issue: BoardIssue }) 
     {issue.description === null ? null : (
       <details id={`text-${issue.id}`}>
         <summary>The issue</summary>
-        <Untrusted text={excerpt(issue.description)} />
+        <Untrusted text={excerpt(withoutMarks(issue.description))} />
       </details>
     )}
   </article>

@@ -18,8 +18,10 @@ export const Bar = ({ board, children }: RegionProps & { readonly children?: Com
         <Badge board={board} />
       </span>
       <a href="/issues">issues</a>
-      <a href="/keys">keys</a>
       {children}
+      <a class="help" href="/keys" aria-label="keys">
+        <kbd>?</kbd>
+      </a>
     </nav>
   </header>
 )

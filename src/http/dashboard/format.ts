@@ -35,5 +35,14 @@ export const tokenText = (tokens: Tokens): string => {
 /** `—` where nobody said. */
 export const spentText = ({ cost }: Tokens): string => (cost === undefined ? "—" : costText(cost))
 
+/** `120k tokens, cost $0.42`; a price that nobody said is not mentioned. */
+export const usageText = (tokens: Tokens): string => {
+  const count = tokenText(tokens)
+  return [
+    count === "—" ? "tokens not known" : `${count} tokens`,
+    ...(tokens.cost === undefined ? [] : [`cost ${spentText(tokens)}`])
+  ].join(", ")
+}
+
 /** `1 commit`, `2 commits`. */
 export const plural = (count: number, noun: string): string => `${count} ${noun}${count === 1 ? "" : "s"}`

@@ -1,4 +1,5 @@
 import type { BoardIssue, BoardSnapshot } from "../../board/Board.ts"
+import { isAsking } from "../api/view.ts"
 import { Act, issuePath } from "./pieces.tsx"
 
 export interface IssueProps {
@@ -15,9 +16,9 @@ const discardState = (board: BoardSnapshot): string | undefined => {
   return terminal.find((name) => /^cancell?ed$/i.test(name)) ?? terminal.at(-1)
 }
 
-/** Nothing where it would be refused. */
+/** Nothing where it would be refused, nor where it would throw away a question that somebody may be answering. */
 export const RetryNow = ({ issue }: { readonly issue: BoardIssue }) =>
-  !issue.retryable ? null : issue.hold?.reason === "handoff" ? (
+  !issue.retryable || isAsking(issue) ? null : issue.hold?.reason === "handoff" ? (
     <Act
       action={`${issuePath(issue.identifier)}/handoff`}
       label="Hand over again"

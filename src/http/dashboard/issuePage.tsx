@@ -1,8 +1,9 @@
 import type { BoardIssue } from "../../board/Board.ts"
 import { printableLine } from "../../domain/printable.ts"
-import { outcomeDetail } from "../api/view.ts"
+import { withoutMarks } from "../../tracker/notes.ts"
+import { isAsking, outcomeDetail } from "../api/view.ts"
 import { Bar } from "./bar.tsx"
-import { clockTime, duration, plural, spentText, tokenText } from "./format.ts"
+import { clockTime, duration, plural, spentText, tokenText, usageText } from "./format.ts"
 import { Document } from "./layout.tsx"
 import { Ask } from "./attention.tsx"
 import { Actions, type IssueProps } from "./issueActions.tsx"
@@ -101,7 +102,7 @@ const Handoff = ({ issue }: { readonly issue: BoardIssue }) => {
         </span>
         {last === undefined ? null : (
           <span class="dim">
-            {tokenText(last.tokens)} tokens, {duration((last.endedAt - last.startedAt) / 1000)}
+            {usageText(last.tokens)}, {duration((last.endedAt - last.startedAt) / 1000)}
           </span>
         )}
       </div>
@@ -147,12 +148,12 @@ const Attempts = ({ board, issue }: IssueProps) => (
             <tr>
               <th scope="col">#</th>
               <th scope="col">run</th>
-              <th scope="col">started</th>
+              <th scope="col">ended</th>
               <th scope="col">took</th>
               <th scope="col">turns</th>
               <th scope="col">tokens</th>
               <th scope="col">cost</th>
-              <th scope="col">ended</th>
+              <th scope="col">started</th>
             </tr>
           </thead>
           <tbody>
@@ -164,16 +165,16 @@ const Attempts = ({ board, issue }: IssueProps) => (
                     {issue.run.run}
                   </a>
                 </td>
-                <td>{clockTime(issue.run.startedAt)}</td>
+                <td class="outcome">
+                  <StatusMark status={issue.status} /> {issue.run.stage}
+                </td>
                 <td>
                   <Ago at={issue.run.startedAt} now={board.generatedAt} />
                 </td>
                 <td>{issue.run.turn}</td>
                 <td>{tokenText(issue.run.tokens)}</td>
                 <td>{spentText(issue.run.tokens)}</td>
-                <td>
-                  <StatusMark status={issue.status} /> {issue.run.stage}
-                </td>
+                <td>{clockTime(issue.run.startedAt)}</td>
               </tr>
             )}
             {issue.history.toReversed().map((ended) => (
@@ -184,14 +185,14 @@ const Attempts = ({ board, issue }: IssueProps) => (
                     {ended.run}
                   </a>
                 </td>
-                <td>{clockTime(ended.startedAt)}</td>
+                <td class={ended.outcome._tag === "Failed" ? "outcome error" : "outcome"}>
+                  {ended.outcome._tag.toLowerCase()}: {printableLine(outcomeDetail(ended.outcome) ?? "", 300)}
+                </td>
                 <td>{duration((ended.endedAt - ended.startedAt) / 1000)}</td>
                 <td>{ended.turns}</td>
                 <td>{tokenText(ended.tokens)}</td>
                 <td>{spentText(ended.tokens)}</td>
-                <td class={ended.outcome._tag === "Failed" ? "error" : ""}>
-                  {ended.outcome._tag.toLowerCase()}: {printableLine(outcomeDetail(ended.outcome) ?? "", 300)}
-                </td>
+                <td>{clockTime(ended.startedAt)}</td>
               </tr>
             ))}
           </tbody>
@@ -222,7 +223,7 @@ export const IssuePage = ({ board, issue }: IssueProps) => {
           <p class="bar">
             <StatusMark status={issue.status} />
             <span>{printableLine(issue.state, 60)}</span>
-            <span>{printableLine(issue.why.text)}</span>
+            {isAsking(issue) ? null : <span>{printableLine(issue.why.text)}</span>}
             {issue.run === null ? null : (
               <span class="dim">
                 last sign of life <Ago at={issue.run.lastEventAt} now={board.generatedAt} /> ago
@@ -231,7 +232,7 @@ export const IssuePage = ({ board, issue }: IssueProps) => {
             <span class="dim">
               {issue.attempts === 0
                 ? "not tried yet"
-                : `${tokenText(issue.tokens)} tokens, cost ${spentText(issue.tokens)}, ${duration(issue.seconds)} of agent time`}
+                : `${usageText(issue.tokens)}, ${duration(issue.seconds)} of agent time`}
             </span>
           </p>
           <Actions board={board} issue={issue} />
@@ -240,7 +241,9 @@ export const IssuePage = ({ board, issue }: IssueProps) => {
           <Work issue={issue} />
           <section aria-label="Text">
             <h2>Text</h2>
-            <Untrusted text={issue.description ?? "The issue has no text."} />
+            <Untrusted
+              text={issue.description === null ? "The issue has no text." : withoutMarks(issue.description)}
+            />
           </section>
           <Blockers issue={issue} />
           <Attempts board={board} issue={issue} />

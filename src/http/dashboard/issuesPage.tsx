@@ -61,7 +61,16 @@ export const IssuesPage = ({
           <h2>
             Issues <span class="count">{found.length}</span>
           </h2>
-          {found.length === 0 ? <p class="dim">None.</p> : null}
+          {found.length > 0 ? null : board.issues.length === 0 ? (
+            <p class="dim">
+              There is no issue yet. <a href="/#new-title">File one</a>, or put a file into{" "}
+              {printableLine(board.trackerRoot)}.
+            </p>
+          ) : (
+            <p class="dim">
+              No issue is like that. <a href="/issues">Show all {board.issues.length}</a>
+            </p>
+          )}
           <ul class="rows">
             {found.slice(0, SHOWN).map((issue) => (
               <li class="idle" id={`row-${issue.id}`}>

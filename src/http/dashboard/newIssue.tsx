@@ -87,12 +87,13 @@ export const NewIssueForm = ({
         <Labelled name="labels" label="Labels, by comma" problem={problemOf("labels")}>
           <input {...field("labels")} autocomplete="off" data-type="list" value={typed("labels")} />
         </Labelled>
-        <Labelled
-          name="identifier"
-          label="Identifier (numbered when empty)"
-          problem={problemOf("identifier")}
-        >
-          <input {...field("identifier")} autocomplete="off" value={typed("identifier")} />
+        <Labelled name="identifier" label="Identifier" problem={problemOf("identifier")}>
+          <input
+            {...field("identifier")}
+            autocomplete="off"
+            placeholder="the next number"
+            value={typed("identifier")}
+          />
         </Labelled>
       </div>
       <button type="submit" class="primary">

@@ -2,7 +2,7 @@ import type { BoardIssue, BoardSnapshot } from "../../board/Board.ts"
 import { printableLine } from "../../domain/printable.ts"
 import { isAsking } from "../api/view.ts"
 import { Attention } from "./attention.tsx"
-import { duration, plural, spentText, tokenText } from "./format.ts"
+import { duration, plural, tokenText, usageText } from "./format.ts"
 import { Act, Age, Badge, Ago, IssueLink, runPath, type RegionProps, StatusMark } from "./pieces.tsx"
 
 const LONGEST_MESSAGE = 140
@@ -192,8 +192,8 @@ export const Disk = ({ board }: RegionProps) => {
 export const Totals = ({ board: { totals } }: RegionProps) =>
   totals.runs === 0 && totals.tokens.total === 0 ? null : (
     <p>
-      {plural(totals.runs, "run")} · {totals.completed} completed · {tokenText(totals.tokens)} tokens · cost{" "}
-      {spentText(totals.tokens)} · {duration(totals.seconds)} of agent time
+      {plural(totals.runs, "run")} · {totals.completed} completed · {usageText(totals.tokens)} ·{" "}
+      {duration(totals.seconds)} of agent time
     </p>
   )
 

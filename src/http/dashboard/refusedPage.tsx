@@ -1,5 +1,6 @@
 import type { BoardIssue, BoardSnapshot } from "../../board/Board.ts"
 import type { ComponentChildren } from "preact"
+import { printableLine } from "../../domain/printable.ts"
 import { Ask, isOpenFor, type RefusedAnswer } from "./attention.tsx"
 import { Bar } from "./bar.tsx"
 import { Document } from "./layout.tsx"
@@ -65,7 +66,7 @@ export const RefusedAnswerPage = ({
 }) => (
   <RefusedPage
     board={board}
-    heading="The answer was not taken"
+    heading={`The answer to ${printableLine(refused.identifier, 80)} was not taken`}
     back={issue === undefined ? "/" : issuePath(issue.identifier)}
   >
     {issue !== undefined && isOpenFor(refused, issue) ? (

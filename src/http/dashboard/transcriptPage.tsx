@@ -2,7 +2,7 @@ import type { BoardIssue, BoardSnapshot } from "../../board/Board.ts"
 import { printable, printableLine } from "../../domain/printable.ts"
 import type { TranscriptEntry } from "../../journal/Transcripts.ts"
 import { Bar } from "./bar.tsx"
-import { clockTime, duration } from "./format.ts"
+import { clockTime, duration, plural } from "./format.ts"
 import { Document } from "./layout.tsx"
 import { issuePath, runPath } from "./pieces.tsx"
 import { isFailure, type Step, stepsOf, turnsOf } from "./steps.ts"
@@ -57,12 +57,20 @@ const shortened = (text: string): string =>
     ? text
     : `${text.slice(0, LONGEST_DETAIL)}…\n(${text.length - LONGEST_DETAIL} more characters at the depth "raw")`
 
+/** What a call gave back, where it fits beside the call. */
+const isResult = ({ detail, kind }: Step): boolean =>
+  (kind === "ToolCall" || kind === "ToolUpdate") && detail.trim() !== ""
+
 const StepLine = ({ step }: { readonly step: Step }) => {
+  const unfolds = step.detail.length > 160 || step.detail.trim().includes("\n")
   const line = (
     <>
       <span class="dim">{time(step.startedAt)}</span>
       <span class={`kind ${KINDS[step.kind]}`}>{KINDS[step.kind]}</span>
-      <span class="title">{printableLine(step.title, 200)}</span>
+      <span class="title">
+        {printableLine(step.title, 200)}
+        {!unfolds && isResult(step) ? <span class="dim"> → {printableLine(step.detail.trim())}</span> : null}
+      </span>
       <span class={step.failed ? "error" : "dim"}>
         {step.failed ? <span aria-hidden="true">■ </span> : null}
         {printableLine(step.outcome ?? "", 40)}
@@ -70,7 +78,6 @@ const StepLine = ({ step }: { readonly step: Step }) => {
       <span class="num dim">{took(step.startedAt, step.endedAt)}</span>
     </>
   )
-  const unfolds = step.detail.length > 160 || step.detail.trim().includes("\n")
   return (
     <li
       id={`e-${step.seq}`}
@@ -111,7 +118,8 @@ const Lines = ({ entries, issue, run, total }: ViewProps) => (
             {printableLine(turn.last, 200)}
           </a>
           <span class={turn.failures > 0 ? "error" : "dim"}>
-            {turn.calls} calls{turn.failures > 0 ? `, ${turn.failures} failed` : ""}
+            {plural(turn.calls, "call")}
+            {turn.failures > 0 ? `, ${turn.failures} failed` : ""}
           </span>
           <span class="num dim">{took(turn.startedAt, turn.endedAt)}</span>
         </div>
