@@ -1,7 +1,7 @@
 import type { AgentError } from "../agent/AgentSessions.ts"
 import type { CredentialMissing } from "../agent/Credentials.ts"
 import { RunFailure, type FailureClass } from "../domain/Outcome.ts"
-import { MACHINE_EXHAUSTED } from "../scheduler/failures.ts"
+import { MACHINE_EXHAUSTED, TRACKER_UNREADABLE } from "../scheduler/failures.ts"
 import type { HandoffError } from "../handoff/Handoff.ts"
 import type { SandboxError } from "../sandbox/Sandboxes.ts"
 import type { IssueUnreadable, TrackerError } from "../tracker/Tracker.ts"
@@ -73,6 +73,6 @@ export const failureOf = (error: Raised): RunFailure => {
       return make(error.reason === "io" ? "infrastructure" : "configuration", `workspace_${error.reason}`)
     case "IssueUnreadable":
     case "TrackerError":
-      return make("infrastructure", "tracker_unreadable")
+      return make("infrastructure", TRACKER_UNREADABLE)
   }
 }

@@ -62,7 +62,6 @@ const make = Effect.fnUntraced(function* ({ compactAfter }: SchedulerOptions) {
 
   let state = yield* remember
   let problems: ReadonlyArray<Problem> = []
-  let trackerDown: string | null = null
   let stopping = false
   let wakePending = false
   const missingSince = new Map<IssueId, number>()
@@ -81,17 +80,18 @@ const make = Effect.fnUntraced(function* ({ compactAfter }: SchedulerOptions) {
 
   const observe = Effect.fnUntraced(function* ({ config }: WorkflowDefinition) {
     const now = yield* Clock.currentTimeMillis
+    const seen = yield* tracker.snapshot
     const observation: Observation = {
-      tracker: yield* tracker.snapshot,
+      tracker: seen,
       policy: policyFrom(config),
       memorySlots: yield* memory.slots(config, Object.values(state.runs).filter(holdsSlot).length),
       busy: new Set(busy),
       kept: kept.at(now),
       obstacle: stopping
         ? "symphony is stopping"
-        : trackerDown === null
+        : seen.outage === null
           ? null
-          : `the tracker cannot be read: ${trackerDown}`
+          : `the tracker cannot be read: ${seen.outage}`
     }
     return observation
   })
@@ -228,11 +228,8 @@ const make = Effect.fnUntraced(function* ({ compactAfter }: SchedulerOptions) {
   // Registered after the loop, so that it runs before the loop is interrupted.
   yield* Effect.addFinalizer(() => shutdown)
 
-  const refresh = Effect.gen(function* () {
-    const scanned = yield* Effect.result(tracker.refresh)
-    trackerDown = scanned._tag === "Failure" ? scanned.failure.message : null
-    return yield* wake
-  })
+  // That it failed is in the snapshot.
+  const refresh = Effect.andThen(Effect.ignore(tracker.refresh), wake)
   /** At once, then once an interval; another interval counts from when it is set. */
   const poll = workflow.changes.pipe(
     Stream.map(({ config }) => config.polling.intervalMs),
@@ -252,10 +249,7 @@ const make = Effect.fnUntraced(function* ({ compactAfter }: SchedulerOptions) {
   yield* FiberSet.run(
     vital,
     tracker.changes.pipe(
-      Stream.runForEach(() => {
-        trackerDown = null
-        return wake
-      }),
+      Stream.runForEach(() => wake),
       Effect.andThen(Effect.never)
     )
   )

@@ -2,6 +2,8 @@ import type { FailedOutcome, RunOutcome } from "../domain/Outcome.ts"
 
 /** The reason of a run that met a machine with no space, memory, processes or open files left. */
 export const MACHINE_EXHAUSTED = "machine_exhausted"
+/** The reason of a run whose issue could not be read when it was to begin. */
+export const TRACKER_UNREADABLE = "tracker_unreadable"
 /** The reason of a run whose process ended under it. */
 export const INTERRUPTED = "interrupted"
 
@@ -34,6 +36,10 @@ export const rateLimitsInARow = (history: History, stated: boolean): number => {
 export const countsAsSession = (outcome: FailedOutcome, hadSession: boolean): boolean =>
   outcome.reason === INTERRUPTED && hadSession
 
+/** Before an agent has begun, and of any issue: it is put off. */
+const saysNothingOfTheIssue = ({ reason }: FailedOutcome): boolean =>
+  reason === MACHINE_EXHAUSTED || reason === TRACKER_UNREADABLE
+
 /** Whether a failed run counts towards the breaker. */
 export const countsAsFailure = (
   history: History,
@@ -41,7 +47,7 @@ export const countsAsFailure = (
   hadSession: boolean,
   now: number
 ): boolean => {
-  if (outcome.reason === MACHINE_EXHAUSTED || countsAsSession(outcome, hadSession)) return false
+  if (saysNothingOfTheIssue(outcome) || countsAsSession(outcome, hadSession)) return false
   switch (outcome.class) {
     case "configuration":
       return false

@@ -2,16 +2,15 @@ import { Clock, DateTime, Effect, Layer, Ref, Semaphore, Stream, SubscriptionRef
 import { Identifier, type IssueId } from "../domain/ids.ts"
 import type { Issue } from "../domain/Issue.ts"
 import { stateNameFault } from "../domain/names.ts"
-import { printableLine } from "../domain/printable.ts"
 import { type Problem, renderProblem } from "../domain/Problem.ts"
 import { policyOf, sameState } from "../domain/State.ts"
 import { type FileError, type Place, SafeFiles } from "../files/SafeFiles.ts"
 import { Workflow } from "../workflow/Workflow.ts"
-import { baseNameOf, trackerProblem } from "./decodeIssue.ts"
+import { baseNameOf } from "./decodeIssue.ts"
 import { moveFile } from "./moveFile.ts"
 import { checkNewIssue, fileNameOf, nextIdentifier, renderNewIssue } from "./newIssue.ts"
 import { noteToAppend } from "./notes.ts"
-import { makeSnapshot, sameSnapshot } from "./snapshot.ts"
+import { inOutage, makeSnapshot, sameSnapshot } from "./snapshot.ts"
 import {
   IssueNameTaken,
   IssueNotFound,
@@ -80,25 +79,13 @@ const make = Effect.gen(function* () {
   )
   const snapshot = Effect.map(SubscriptionRef.get(seen), (now) => now.snapshot)
 
-  const isUnreadable = (problem: Problem | undefined) =>
-    problem?.where === printableLine(place.root) && problem.severity === "error"
-  const isStale = ({ problems }: TrackerSnapshot) => isUnreadable(problems[0])
-
-  /** The last snapshot stays in force; only its problems tell that it may be out of date. */
   const showFailure = Effect.fnUntraced(function* (error: FileError) {
-    const problem = trackerProblem(
-      place.root,
-      `the tracker cannot be read: ${error.detail}`,
-      "restore the folder; what was read last stays in force"
-    )
     const last = yield* SubscriptionRef.get(seen)
-    const [first, ...others] = last.snapshot.problems
-    if (first?.where === problem.where && first.message === problem.message) return
+    if (last.snapshot.outage === error.detail) return
     yield* Effect.logError("tracker cannot be read", error)
-    const stale = isUnreadable(first) ? others : last.snapshot.problems
     yield* SubscriptionRef.set(seen, {
       ...last,
-      snapshot: { ...last.snapshot, problems: [problem, ...stale] }
+      snapshot: inOutage(last.snapshot, place.root, error.detail)
     })
   })
 
@@ -106,7 +93,7 @@ const make = Effect.gen(function* () {
     const last = yield* SubscriptionRef.get(seen)
     const next = yield* look(last.index, extent)
     yield* SubscriptionRef.set(seen, next)
-    if (isStale(last.snapshot)) yield* Effect.logInfo("tracker can be read again")
+    if (last.snapshot.outage !== null) yield* Effect.logInfo("tracker can be read again")
     yield* logNew(last.snapshot.problems, next.snapshot.problems)
     return next.snapshot
   }, Effect.tapError(showFailure))

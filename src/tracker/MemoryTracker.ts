@@ -4,7 +4,7 @@ import { policyOf, sameState } from "../domain/State.ts"
 import { baseNameOf } from "./decodeIssue.ts"
 import { checkNewIssue, fileNameOf, nextIdentifier } from "./newIssue.ts"
 import { noteToAppend, unmarked } from "./notes.ts"
-import { sameSnapshot } from "./snapshot.ts"
+import { inOutage, sameSnapshot } from "./snapshot.ts"
 import {
   IssueNameTaken,
   IssueNotFound,
@@ -28,11 +28,28 @@ export interface MemoryTrackerOptions {
   }) => Effect.Effect<void, TrackerError>
 }
 
-/** Issues that live in a `TrackerWorld`, which may outlive this layer. */
-export const layer = (
+const ROOT = "tracker"
+
+const make = (
   world: TrackerWorld,
-  { before = () => Effect.void }: MemoryTrackerOptions = {}
-): Layer.Layer<Tracker> => {
+  { before = () => Effect.void }: MemoryTrackerOptions
+): Tracker["Service"] => {
+  /** While the tracker cannot be read: what was seen last. What people do to the world is not seen. */
+  let blind: TrackerSnapshot | null = null
+  const watchers = new Set<() => void>()
+  const snapshot = (): TrackerSnapshot => blind ?? world.snapshot()
+  const setBlind = (to: TrackerSnapshot | null): void => {
+    blind = to
+    for (const watcher of watchers) watcher()
+  }
+
+  /** The step that begins with a look at the tracker: whether it can be read is known after it. */
+  const look = (operation: "scan" | "read" | "create" | "append", path: string) =>
+    Effect.suspend(() => before({ operation, path })).pipe(
+      Effect.tapError(({ detail }) => Effect.sync(() => setBlind(inOutage(snapshot(), ROOT, detail)))),
+      Effect.andThen(Effect.sync(() => (blind === null ? undefined : setBlind(null))))
+    )
+
   const folderOf = (state: string): string => {
     const folders = world.paths().map((path) => splitPath(path).state)
     return folders.includes(state) ? state : (folders.find((name) => sameState(name, state)) ?? state)
@@ -56,32 +73,36 @@ export const layer = (
     state: world.snapshot().byId.get(id)?.state ?? null
   })
 
-  return Layer.succeed(Tracker, {
-    snapshot: Effect.sync(world.snapshot),
+  return Tracker.of({
+    snapshot: Effect.sync(snapshot),
     lastScan: Effect.sync(world.looks),
 
     changes: Stream.callback<TrackerSnapshot>((queue) =>
       Effect.acquireRelease(
         Effect.sync(() => {
-          Queue.offerUnsafe(queue, world.snapshot())
-          return world.subscribe(() => Queue.offerUnsafe(queue, world.snapshot()))
+          const tell = (): void => void Queue.offerUnsafe(queue, snapshot())
+          tell()
+          watchers.add(tell)
+          return { tell, stop: world.subscribe(tell) }
         }),
-        (stop) => Effect.sync(stop)
+        ({ stop, tell }) =>
+          Effect.sync(() => {
+            watchers.delete(tell)
+            stop()
+          })
       )
     ).pipe(Stream.changesWith(sameSnapshot)),
 
-    refresh: Effect.andThen(
-      Effect.suspend(() => before({ operation: "scan", path: "" })),
-      Effect.sync(world.rescan)
-    ),
+    refresh: Effect.andThen(look("scan", ROOT), Effect.sync(world.rescan)),
 
     read: Effect.fn("Tracker.read")(function* (id) {
-      yield* before({ operation: "read", path: id })
+      yield* look("read", id)
       return yield* find(id)
     }),
 
     create: Effect.fn("Tracker.create")(function* (issue: NewIssue) {
       const state = folderOf(yield* Effect.fromResult(checkNewIssue(issue, world.states())))
+      yield* look("create", state)
       const { issues } = world.snapshot()
       const identifier =
         issue.identifier ??
@@ -98,7 +119,6 @@ export const layer = (
         (claims === undefined ? undefined : `${claims.state}/${claims.fileName}`)
       if (taken !== undefined) return yield* new IssueNameTaken({ path: taken })
       const createdAt = DateTime.formatIso(yield* DateTime.now)
-      yield* before({ operation: "create", path })
       world.put(path, {
         id: identifier,
         identifier,
@@ -147,7 +167,7 @@ export const layer = (
     }),
 
     append: Effect.fn("Tracker.append")(function* (id, block) {
-      yield* before({ operation: "append", path: id })
+      yield* look("append", id)
       const { fileName, state } = yield* find(id)
       const path = `${state}/${fileName}`
       const written = world.file(path)?.written ?? {}
@@ -158,3 +178,7 @@ export const layer = (
     })
   })
 }
+
+/** Issues that live in a `TrackerWorld`, which may outlive this layer. */
+export const layer = (world: TrackerWorld, options: MemoryTrackerOptions = {}): Layer.Layer<Tracker> =>
+  Layer.sync(Tracker, () => make(world, options))

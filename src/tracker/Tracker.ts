@@ -14,6 +14,8 @@ export interface TrackerSnapshot {
   readonly unreadable: ReadonlySet<string>
   /** Number of the scan, counted from 1 as they begin: what happened after it began may not be in it. */
   readonly scan: number
+  /** Why the tracker as a whole cannot be read just now: the rest is what was read last. Null when it can. */
+  readonly outage: string | null
 }
 
 /** The tracker as a whole could not be read or written. Says nothing about any issue in it. */
@@ -109,7 +111,7 @@ export class Tracker extends Context.Service<
     readonly lastScan: Effect.Effect<number>
     /** The present snapshot, then each that differs from it. */
     readonly changes: Stream.Stream<TrackerSnapshot>
-    /** Scans now. A failure leaves the last snapshot in force. */
+    /** Scans now. A failure leaves the last snapshot in force, with the outage in it. */
     readonly refresh: Effect.Effect<TrackerSnapshot, TrackerError>
     /** Reads one issue's file anew, wherever it lies. */
     readonly read: (id: IssueId) => Effect.Effect<Issue, IssueNotFound | IssueUnreadable | TrackerError>

@@ -129,15 +129,31 @@ export const makeSnapshot = (findings: Findings, policies: StatePolicies): Track
     byId: new Map(issues.map((issue) => [issue.id, issue])),
     problems,
     unreadable: findings.unreadable,
-    scan: findings.scan
+    scan: findings.scan,
+    outage: null
   }
 }
+
+/** What was read last stays in force, as what it is. */
+export const inOutage = (last: TrackerSnapshot, root: string, detail: string): TrackerSnapshot => ({
+  ...last,
+  problems: [
+    trackerProblem(
+      root,
+      `the tracker cannot be read: ${detail}`,
+      "restore the folder; what was read last stays in force"
+    ),
+    ...(last.outage === null ? last.problems : last.problems.slice(1))
+  ],
+  outage: detail
+})
 
 const sameProblem = (left: Problem, right: Problem | undefined): boolean =>
   left.where === right?.where && left.message === right.message && left.severity === right.severity
 
 /** Whether nobody could tell one from the other, but for the number of the scan. */
 export const sameSnapshot = (left: TrackerSnapshot, right: TrackerSnapshot): boolean =>
+  left.outage === right.outage &&
   left.issues.length === right.issues.length &&
   left.problems.length === right.problems.length &&
   left.unreadable.size === right.unreadable.size &&

@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
-import { makeHousehold } from "../support/household.ts"
+import { TrackerError } from "../../src/tracker/Tracker.ts"
+import { type Household, makeHousehold } from "../support/household.ts"
 import { busy, inTurn, only, passing, silent } from "../support/scripts.ts"
 import { testState } from "../support/workflow.ts"
 
@@ -276,6 +277,56 @@ describe("dispatch", () => {
       house.world.prompts.map(({ text }) => text.split("\n")[0]),
       ["attempt  of A.", "attempt 1 of A."]
     )
+  })
+
+  describe("reads its issue again before anything else", () => {
+    /** What people or the disk do between the decision to start the issue and the first look at it. */
+    const startedWhile = (happening: (house: Household) => TrackerError | undefined) => {
+      let reads = 0
+      const house = makeHousehold({
+        config: { states: board, agent: { circuitBreakerThreshold: 1 } },
+        issues: { "Todo/A.md": {} },
+        started: false
+      })
+      house.world.behaviour.tracker = ({ operation }) =>
+        Effect.suspend(() => {
+          const failure = operation === "read" && reads++ === 0 ? happening(house) : undefined
+          return failure === undefined ? Effect.void : Effect.fail(failure)
+        })
+      house.start()
+      house.advance("1 second")
+      return house
+    }
+
+    it("releases an issue that was moved or removed meanwhile, and blames nobody", () => {
+      for (const [reason, happening] of [
+        ["moved_to_inactive", ({ folder }: Household) => void folder.move("Todo/A.md", "Triage/A.md")],
+        ["moved_to_terminal", ({ folder }: Household) => void folder.move("Todo/A.md", "Done/A.md")],
+        ["issue_missing", ({ folder }: Household) => void folder.remove("Todo/A.md")]
+      ] as const) {
+        const house = startedWhile(happening)
+        house.advance("1 minute")
+        assert.deepStrictEqual(house.world.prompts, [])
+        assert.deepInclude(house.record("A"), { attempts: 1, failures: 0, retry: null, hold: null })
+        assert.deepStrictEqual(house.record("A").history[0]?.outcome, { _tag: "Cancelled", reason })
+      }
+    })
+
+    it("puts off an issue that cannot be read just then, and counts no failure", () => {
+      const detail = "input/output error"
+      for (const happening of [
+        () => new TrackerError({ operation: "read", path: "Todo/A.md", detail }),
+        ({ folder }: Household) => void folder.spoil("Todo/A.md")
+      ]) {
+        const house = startedWhile(happening)
+        assert.deepInclude(house.record("A"), { attempts: 1, failures: 0, hold: null })
+        assert.isNotNull(house.record("A").retry)
+        house.folder.mend("Todo/A.md")
+        house.advance("1 minute")
+        assert.deepStrictEqual(house.files(), ["Done/A.md"])
+        assert.lengthOf(house.world.prompts, 1)
+      }
+    })
   })
 
   it("keeps on starting issues while one file cannot be read, and shows that file", () => {

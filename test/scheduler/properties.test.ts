@@ -63,7 +63,8 @@ const observationOf = (issues: ReadonlyArray<Issue>, cap: number): Observation =
     byId: new Map(issues.map((issue) => [issue.id, issue])),
     problems: [],
     unreadable: new Set(),
-    scan: 1
+    scan: 1,
+    outage: null
   },
   policy: {
     states: STATES,

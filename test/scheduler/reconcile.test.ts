@@ -3,6 +3,7 @@ import { Deferred, Effect, Ref } from "effect"
 import { Identifier } from "../../src/domain/ids.ts"
 import { setWork } from "../../src/handoff/MemoryHandoff.ts"
 import { isQuiet } from "../../src/scheduler/decide.ts"
+import { Scheduler } from "../../src/scheduler/Scheduler.ts"
 import { TrackerError } from "../../src/tracker/Tracker.ts"
 import { WorkspaceError } from "../../src/workspace/Workspaces.ts"
 import { type Household, makeHousehold } from "../support/household.ts"
@@ -67,20 +68,50 @@ describe("what people do to a running issue", () => {
     assert.isDefined(house.runOf("A"))
   })
 
-  it("goes on while the tracker as a whole cannot be read, and starts nothing", () => {
-    const house = running()
-    house.world.behaviour.tracker = ({ path }) =>
-      Effect.fail(new TrackerError({ operation: "scan", path, detail: "gone" }))
-    house.advance("1 minute")
-    house.put("Todo/B.md")
-    house.advance("1 minute")
-    assert.isDefined(house.runOf("A"))
-    assert.strictEqual(house.why("B")._tag, "Obstacle")
-    house.world.behaviour.tracker = () => Effect.void
-    house.world.behaviour.prompt = diligent
-    house.advance("1 minute")
-    assert.include(house.files(), "Done/B.md")
-  })
+  for (const onDisk of [false, true]) {
+    const outage = (house: Household) => {
+      const root = "/project/issues"
+      if (onDisk) {
+        house.world.disk.rename(root, `${root}.away`)
+        return () => house.world.disk.rename(`${root}.away`, root)
+      }
+      house.world.behaviour.tracker = ({ operation, path }) =>
+        Effect.fail(
+          new TrackerError({
+            operation: operation === "link" || operation === "unlink" ? "move" : operation,
+            path,
+            detail: "it does not exist"
+          })
+        )
+      house.run(Effect.flatMap(Scheduler, ({ refresh }) => refresh))
+      return () => (house.world.behaviour.tracker = () => Effect.void)
+    }
+
+    describe(onDisk ? "in a folder of files" : "in memory", () => {
+      it("goes on while the tracker as a whole cannot be read, and starts nothing", () => {
+        const house = makeHousehold({
+          onDisk,
+          config: { agent: { circuitBreakerThreshold: 2 } },
+          issues: { "Todo/A.md": {}, "Todo/B.md": {} },
+          behaviour: { prompt: (turn) => (turn.identifier === "A" ? busy : inTurn(failing("exit")))(turn) }
+        })
+        house.advance("5 seconds")
+        const end = outage(house)
+        house.advance("4 minutes")
+        assert.isDefined(house.runOf("A"))
+        assert.deepStrictEqual(house.why("B"), {
+          _tag: "Obstacle",
+          message: "the tracker cannot be read: it does not exist"
+        })
+        assert.deepInclude(house.record("B"), { attempts: 1, failures: 1, hold: null })
+
+        house.world.behaviour.prompt = diligent
+        end()
+        house.advance("1 minute")
+        assert.include(house.files(), "Done/B.md")
+      })
+    })
+  }
 
   for (const [what, hide] of Object.entries<(house: Household) => void>({
     "an editor has put its file aside": ({ world }) => world.tracker.remove("Todo/A.md"),

@@ -226,6 +226,9 @@ export const makeLedger = (facts: Facts) => {
           // Those that were started together have met one trouble.
           const since = exhaustedAt ?? -Infinity
           if (event.at < since || event.at - since >= 30_000) exhaustedAt = event.at
+        } else if (outcome.reason === "tracker_unreadable") {
+          require(run.resumed === null, "the breaker trips and stays", () =>
+            `${event.run} had begun and is put off`)
         } else if (outcome.reason === "interrupted" && run.resumed !== null) {
           // The end of the process is nobody's failure, but a session that did not end it.
           issue.sessions += 1

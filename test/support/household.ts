@@ -1,6 +1,7 @@
 import { type Context, Duration, Effect, Exit, Layer, Ref } from "effect"
 import { IssueId } from "../../src/domain/ids.ts"
 import type { Issue } from "../../src/domain/Issue.ts"
+import * as MemorySafeFiles from "../../src/files/MemorySafeFiles.ts"
 import * as MemoryJournal from "../../src/journal/MemoryJournal.ts"
 import { type Explanation, explain, observed } from "../../src/scheduler/eligibility.ts"
 import {
@@ -10,10 +11,12 @@ import {
   type SchedulerView
 } from "../../src/scheduler/Scheduler.ts"
 import { type IssueRecord, liveRunOf, type RunRecord } from "../../src/scheduler/state.ts"
+import * as MarkdownTracker from "../../src/tracker/MarkdownTracker.ts"
 import type { WrittenIssue } from "../../src/tracker/TrackerWorld.ts"
-import { WorkflowEditor } from "../../src/workflow/MemoryWorkflow.ts"
+import * as MemoryWorkflow from "../../src/workflow/MemoryWorkflow.ts"
 import type { Operator } from "../../src/workflow/Operator.ts"
-import { type Behaviour, houseLayer, type HouseWorld, makeHouseWorld } from "./house.ts"
+import { diskFolder, type IssueFolder, recordFolder } from "../simulation/folder.ts"
+import { type Behaviour, houseLayer, type HouseOptions, type HouseWorld, makeHouseWorld } from "./house.ts"
 import { type Life, type Machine, makeMachine, tellExit } from "./Machine.ts"
 import { type ConfigOverrides, testWorkflow } from "./workflow.ts"
 
@@ -23,6 +26,8 @@ type Services = Layer.Success<ReturnType<typeof houseLayer>>
 export interface Household {
   readonly machine: Machine
   readonly world: HouseWorld
+  /** The issues, as people have them before them. */
+  readonly folder: IssueFolder
   /** A person writes a file `<State>/<name>.md`. */
   readonly put: (path: string, written?: WrittenIssue) => void
   readonly advance: (duration: Duration.Input) => void
@@ -60,6 +65,8 @@ export interface HouseholdOptions {
   readonly prompt?: string
   readonly behaviour?: Partial<Behaviour>
   readonly issues?: Readonly<Record<string, WrittenIssue>>
+  /** The issues are files of the world's disk, below `tracker.root`, and not only in memory. */
+  readonly onDisk?: boolean
   readonly operator?: Partial<Operator["Service"]>
   readonly machine?: Machine
   /** Whether the program is started at once; it is, unless this says otherwise. */
@@ -79,7 +86,22 @@ export const makeHousehold = (options: HouseholdOptions = {}): Household => {
     testWorkflow({ config, ...(options.prompt === undefined ? {} : { prompt: options.prompt }) })
   let workflow = definition(options.config ?? {})
   const world = makeHouseWorld({ workflow, now: machine.wall, behaviour: options.behaviour ?? {} })
-  for (const [path, written] of Object.entries(options.issues ?? {})) world.tracker.put(path, written)
+  const trackerRoot = workflow.config.tracker.root
+  if (options.onDisk === true) world.disk.put(`${trackerRoot}/.keep`, "")
+  const folder =
+    options.onDisk === true ? diskFolder(world.disk, trackerRoot, () => 0) : recordFolder(world.tracker)
+  const put: Household["put"] = (path, written = {}) =>
+    folder.write(path, options.onDisk === true ? { title: path, ...written } : written)
+  for (const [path, written] of Object.entries(options.issues ?? {})) put(path, written)
+  const leaves = (): NonNullable<HouseOptions["leaves"]> =>
+    options.onDisk === true
+      ? {
+          tracker: MarkdownTracker.layer.pipe(
+            Layer.provide([MemorySafeFiles.layer(world.disk), MemoryWorkflow.layer(workflow)]),
+            Layer.orDie
+          )
+        }
+      : {}
   let life: Life<Context.Context<Services>> | undefined
 
   const living = (): Context.Context<Services> => {
@@ -92,7 +114,10 @@ export const makeHousehold = (options: HouseholdOptions = {}): Household => {
   const start = (): void => {
     life = machine.start(
       Effect.flatMap(Effect.scope, (scope) =>
-        Layer.buildWithScope(houseLayer({ workflow, world, operator: options.operator ?? {} }), scope)
+        Layer.buildWithScope(
+          houseLayer({ workflow, world, operator: options.operator ?? {}, leaves: leaves() }),
+          scope
+        )
       )
     )
     machine.settle()
@@ -136,7 +161,8 @@ export const makeHousehold = (options: HouseholdOptions = {}): Household => {
   const household: Household = {
     machine,
     world,
-    put: (path, written = {}) => world.tracker.put(path, written),
+    folder,
+    put,
     advance: (duration) => machine.advance(Duration.toMillis(duration)),
     settle: machine.settle,
     run,
@@ -162,7 +188,7 @@ export const makeHousehold = (options: HouseholdOptions = {}): Household => {
       workflow = definition(config)
       world.tracker.setStates(workflow.config.states)
       run(
-        Effect.flatMap(WorkflowEditor, (editor) => editor.set(workflow)),
+        Effect.flatMap(MemoryWorkflow.WorkflowEditor, (editor) => editor.set(workflow)),
         "1 second"
       )
     },
@@ -179,7 +205,7 @@ export const makeHousehold = (options: HouseholdOptions = {}): Household => {
       if (ending?.ended() === undefined) throw new Error("the program has not ended in time")
     },
     issue,
-    files: world.tracker.paths,
+    files: () => folder.files().map(({ path }) => path),
     journal: () => Ref.getUnsafe(world.journal.durable).entries.map(asEntry)
   }
   if (options.started !== false) start()

@@ -10,7 +10,20 @@ trackerContract(
   "a tracker in memory",
   Effect.sync(() => {
     const world = makeTrackerWorld({ states })
-    return { ...world, layer: MemoryTracker.layer(world) }
+    let hidden = false
+    return {
+      ...world,
+      hide: () => void (hidden = true),
+      unhide: () => void (hidden = false),
+      layer: MemoryTracker.layer(world, {
+        before: ({ path }) =>
+          Effect.suspend(() =>
+            hidden
+              ? Effect.fail(new TrackerError({ operation: "scan", path, detail: "it does not exist" }))
+              : Effect.void
+          )
+      })
+    }
   })
 )
 

@@ -21,6 +21,9 @@ export interface Bench {
   readonly link: (from: string, to: string) => void
   readonly remove: (path: string) => void
   readonly spoil: (path: string) => void
+  /** Takes the whole folder away, and gives it back. */
+  readonly hide: () => void
+  readonly unhide: () => void
   readonly paths: () => ReadonlyArray<string>
 }
 
@@ -131,6 +134,40 @@ export const trackerContract = (name: string, bench: Effect.Effect<Bench, never,
         bench.remove("Todo/A.md")
         assert.strictEqual((yield* Effect.flip(tracker.read(id("A"))))._tag, "IssueNotFound")
         assert.isEmpty((yield* tracker.refresh).problems)
+      }))
+
+    test("keeps what it has read last while the whole of it cannot be read, and says so", (bench, start) =>
+      Effect.gen(function* () {
+        bench.put("Todo/A.md", {})
+        bench.put("Todo/spoiled.md", {})
+        bench.spoil("Todo/spoiled.md")
+        const tracker = yield* start
+        const { outage, problems } = yield* tracker.snapshot
+        assert.deepStrictEqual([outage, problems.length], [null, 1])
+        bench.hide()
+        const asked: ReadonlyArray<Effect.Effect<unknown, { readonly _tag: string }>> = [
+          tracker.refresh,
+          tracker.read(id("A")),
+          tracker.create(plain)
+        ]
+        for (const ask of asked) {
+          assert.strictEqual((yield* Effect.flip(ask))._tag, "TrackerError")
+          const last = yield* tracker.snapshot
+          assert.strictEqual(last.outage, "it does not exist")
+          assert.deepStrictEqual([...last.byId.keys()], ["A"])
+          assert.lengthOf(last.problems, 2)
+          assert.include(last.problems[0]?.message, "the tracker cannot be read: it does not exist")
+        }
+        bench.unhide()
+        bench.put("Todo/B.md", {})
+        const seen = yield* tracker.changes.pipe(
+          Stream.takeUntil(({ byId }) => byId.has(id("B"))),
+          Stream.runLast,
+          Effect.forkChild
+        )
+        yield* tracker.refresh
+        const now = yield* Effect.flatMap(Fiber.join(seen), Effect.fromOption)
+        assert.deepStrictEqual([now.outage, now.problems.length], [null, 1])
       }))
 
     test("reads an issue wherever a person moved it", (bench, start) =>

@@ -48,6 +48,8 @@ export const onMachine = Effect.map(temporaryFolder, (root): Bench & { readonly 
     link: (from, to) => fs.linkSync(at(from), at(to)),
     remove: (name) => fs.rmSync(at(name)),
     spoil: (name) => fs.writeFileSync(at(name), SPOILED),
+    hide: () => fs.renameSync(root, `${root}.away`),
+    unhide: () => fs.renameSync(`${root}.away`, root),
     paths: () =>
       fs
         .readdirSync(root)
@@ -74,6 +76,8 @@ export const onMemoryDisk = Effect.sync((): Bench => {
     link: (from, to) => disk.link(at(from), ensure(to)),
     remove: (name) => disk.unlink(at(name)),
     spoil: (name) => disk.write(at(name), Buffer.from(SPOILED)),
+    hide: () => disk.rename(MEMORY_ROOT, `${MEMORY_ROOT}.away`),
+    unhide: () => disk.rename(`${MEMORY_ROOT}.away`, MEMORY_ROOT),
     paths: () =>
       disk
         .list(MEMORY_ROOT)
