@@ -208,7 +208,7 @@ const make = Effect.fnUntraced(function* ({ compactAfter }: SchedulerOptions) {
     epoch: state.epoch + 1
   }
   state = evolve(state, booted)
-  const asked = failedHandoffs(state, booted.at)
+  const asked = failedHandoffs(state, first.observation, booted.at)
   yield* journal.append([booted, ...asked].map(entryOf))
 
   /** The loop and what feeds it: when one of them dies, the program must not go on without it. */

@@ -1,5 +1,6 @@
 import type { IssueId, RunId } from "../domain/ids.ts"
 import type { Decision } from "./decide.ts"
+import { isMovedOn, type Observation, observed } from "./eligibility.ts"
 import type { SchedulerEvent } from "./events.ts"
 import { relocation } from "./reactToCommand.ts"
 import type { RunMessage } from "./Runs.ts"
@@ -129,12 +130,19 @@ export const recoveryActs = (state: SchedulerState): ReadonlyArray<Act> => [
 
 /**
  * Handoffs that failed are asked for again at each start: `symphony handoff` may have been there meanwhile, or what was
- * wrong is mended. `state` is the one after the boot.
+ * wrong is mended. Where a person has moved the issue on, it does not wait for that any more. `state` is the one after
+ * the boot.
  */
-export const failedHandoffs = (state: SchedulerState, at: number): ReadonlyArray<SchedulerEvent> =>
+export const failedHandoffs = (
+  state: SchedulerState,
+  observation: Observation,
+  at: number
+): ReadonlyArray<SchedulerEvent> =>
   Object.values(state.issues)
-    .filter(
-      ({ hold, id, relocation }) =>
-        hold?.reason === "handoff" && relocation === null && liveRunOf(state, id) === undefined
-    )
+    .filter(({ hold, id, relocation }) => {
+      if (hold?.reason !== "handoff" || relocation !== null || liveRunOf(state, id) !== undefined)
+        return false
+      const issue = observed(state, observation, id)
+      return issue === undefined || !isMovedOn(hold, issue)
+    })
     .map(({ id }) => ({ _tag: "HandoffAsked", at, issue: id }))

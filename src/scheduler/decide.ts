@@ -10,6 +10,7 @@ import {
   claimability,
   dispatchOrder,
   explain,
+  isMovedOn,
   isPaused,
   keepsSlot,
   type Observation,
@@ -123,7 +124,7 @@ const reconcileHold = (
         }
       : isMoved
   }
-  if (hold.parkedIn !== null && !sameState(issue.state, hold.parkedIn)) return isMoved
+  if (isMovedOn(hold, issue)) return isMoved
   return hold.contentHash !== null && hold.contentHash !== issue.contentHash
     ? { _tag: "LiftHold", issue: record.id, reason: "its text was changed" }
     : undefined

@@ -7,6 +7,7 @@ import { exhaustionObstacle } from "./exhaustion.ts"
 import { adapterFor, type Policy, workingState } from "./policy.ts"
 import { isAhead } from "./isAhead.ts"
 import {
+  type Hold,
   holdsSlot,
   type IssueRecord,
   issueOf,
@@ -65,6 +66,10 @@ export const observed = (state: SchedulerState, observation: Observation, id: Is
     ? issue
     : new Issue({ ...issue, state: move.state })
 }
+
+/** Whether a person has moved a held issue on from where it was left, which ends the hold. */
+export const isMovedOn = (hold: Hold, issue: Issue): boolean =>
+  hold.parkedIn !== null && !sameState(issue.state, hold.parkedIn)
 
 const isOpen = (observation: Observation, blocker: Issue["blockedBy"][number]): boolean =>
   blocker.state === null || roleOf(observation.policy.states, blocker.state) !== "terminal"

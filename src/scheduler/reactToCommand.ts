@@ -1,7 +1,7 @@
 import type { Identifier, IssueId } from "../domain/ids.ts"
 import type { Issue } from "../domain/Issue.ts"
 import { policyOf, roleOf, sameState, statesWithRole } from "../domain/State.ts"
-import { awaitingReview, type Observation, observed } from "./eligibility.ts"
+import { awaitingReview, isMovedOn, type Observation, observed } from "./eligibility.ts"
 import type { SchedulerEvent } from "./events.ts"
 import { type Redelivery } from "./Runs.ts"
 import { CommandRefused, type OperatorCommand } from "./Scheduler.ts"
@@ -220,7 +220,10 @@ const handOverAgain = (
   // Under way already: it will say what comes of it.
   accepted(observation.busy.has(record.id) ? [] : [{ _tag: "HandoffAsked", at, issue: record.id }], undefined)
 
-/** What comes of a handoff that was tried again: told, and the issue moved where its agent meant it to go. */
+/**
+ * What comes of a handoff that was tried again: told, and the issue moved where its agent meant it to go, unless a
+ * person has moved it on meanwhile.
+ */
 export const reactToHandoff = (
   state: SchedulerState,
   observation: Observation,
@@ -230,15 +233,18 @@ export const reactToHandoff = (
 ): ReadonlyArray<SchedulerEvent> => {
   if (result._tag === "Failed") return [{ _tag: "HandoffFailed", at, issue: id, message: result.message }]
   const issue = observed(state, observation, id)
-  const target = issueOf(state, id)?.claim?.target
-  const isThere =
+  const record = issueOf(state, id)
+  const hold = record?.hold ?? null
+  const target = record?.claim?.target
+  const isWhereItBelongs =
     issue === undefined ||
     target === undefined ||
     sameState(issue.state, target) ||
+    (hold !== null && isMovedOn(hold, issue)) ||
     roleOf(observation.policy.states, issue.state) !== "active"
   return [
     { _tag: "HandedOver", at, issue: id, handoff: result.handoff, url: result.url },
-    isThere
+    isWhereItBelongs
       ? { _tag: "HoldLifted", at, issue: id, why: "it is handed over" }
       : // A move lifts the hold; a name that is taken leaves it.
         relocation(issue, "operator", target, at)

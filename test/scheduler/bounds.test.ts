@@ -3,7 +3,7 @@ import { Effect, Ref } from "effect"
 import { IssueId } from "../../src/domain/ids.ts"
 import { HandoffError } from "../../src/handoff/Handoff.ts"
 import { diligent } from "../support/house.ts"
-import { makeHousehold } from "../support/household.ts"
+import { type Household, makeHousehold } from "../support/household.ts"
 import { asking, busy, failing, inTurn, only, passing, type Script } from "../support/scripts.ts"
 import { TrackerError } from "../../src/tracker/Tracker.ts"
 import { testState } from "../support/workflow.ts"
@@ -164,8 +164,52 @@ describe("work that is done and cannot be handed over", () => {
   }
 })
 
+const states = [testState("Todo", "active"), testState("Review", "active"), testState("Done", "terminal")]
+
+describe("an issue that a person moves on although its work could not be handed over", () => {
+  /** An issue in Todo/ whose export has failed; it works again now. */
+  const refused = (onDisk: boolean) => {
+    const house = makeHousehold({ config: { states }, onDisk, issues: { "Todo/A.md": {} }, started: false })
+    const error = new HandoffError({ reason: "io", code: "io", detail: "the disk is full", hint: null })
+    const { fault } = house.world.handoff
+    Effect.runSync(Ref.set(fault, (operation) => (operation === "exportRun" ? error : null)))
+    house.start()
+    house.advance("1 minute")
+    assert.deepInclude(house.why("A"), { _tag: "Held", reason: "handoff" })
+    Effect.runSync(Ref.set(fault, () => null))
+    house.world.behaviour.prompt = busy
+    return house
+  }
+  const isWorkedOn = (house: Household) => {
+    assert.deepStrictEqual(house.files(), ["Review/A.md"])
+    assert.deepInclude(house.runOf("A"), { state: "Review", attempt: 2 })
+    assert.isNull(house.record("A").hold)
+  }
+
+  it("while symphony is stopped is worked on there", () => {
+    const house = refused(true)
+    house.stop()
+    house.folder.move("Todo/A.md", "Review/A.md")
+    house.start()
+    house.advance("1 minute")
+    isWorkedOn(house)
+  })
+
+  it("while it is handed over again is worked on there, and what came of it counts", () => {
+    const house = refused(false)
+    const moving = (operation: string) => {
+      if (operation === "exportRun") house.folder.move("Todo/A.md", "Review/A.md")
+      return null
+    }
+    Effect.runSync(Ref.set(house.world.handoff.fault, moving))
+    house.command({ _tag: "HandOver", issue: A })
+    house.advance("1 minute")
+    isWorkedOn(house)
+    assert.deepStrictEqual(house.record("A").history[0]?.outcome, { _tag: "Completed", state: "Done" })
+  })
+})
+
 describe("work that is done and whose issue cannot be moved", () => {
-  const states = [testState("Todo", "active"), testState("Review", "active"), testState("Done", "terminal")]
   const trouble = {
     read: new TrackerError({ operation: "read", path: "Todo/A.md", detail: "input/output error" }),
     append: new TrackerError({ operation: "append", path: "Todo/A.md", detail: "input/output error" })
