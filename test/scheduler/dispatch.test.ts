@@ -98,6 +98,29 @@ describe("dispatch", () => {
     assert.strictEqual(house.why("B")._tag, "StateCap")
   })
 
+  it("counts a running issue in the state that it is moved to, and no more in the one that it left", () => {
+    const one = { maxConcurrent: 1 }
+    const house = makeHousehold({
+      config: {
+        states: [
+          testState("Todo", "active", one),
+          testState("Review", "active", one),
+          testState("Done", "terminal")
+        ]
+      },
+      issues: { "Todo/A.md": {} },
+      behaviour: { prompt: busy }
+    })
+    house.advance("1 second")
+    house.world.tracker.move("Todo/A.md", "Review/A.md")
+    house.advance("1 second")
+    house.put("Review/B.md")
+    house.put("Todo/C.md")
+    house.advance("1 second")
+    assert.deepStrictEqual(house.why("B"), { _tag: "StateCap", state: "Review", cap: 1 })
+    assert.deepStrictEqual(identifiers(house), ["A", "C"])
+  })
+
   it("does not start an issue whose blockers are open, and starts it when they are finished", () => {
     const house = makeHousehold({
       config: { agent: { maxConcurrentAgents: 5 } },

@@ -2,7 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { IssueId } from "../../src/domain/ids.ts"
 import { Scheduler } from "../../src/scheduler/Scheduler.ts"
-import { diligent } from "../support/house.ts"
+import { diligent, endOfTurn } from "../support/house.ts"
 import { type Household, makeHousehold } from "../support/household.ts"
 import { asking, busy, failing, inTurn, only, passing, type Script, silent } from "../support/scripts.ts"
 import { testState } from "../support/workflow.ts"
@@ -294,23 +294,20 @@ describe("the operator", () => {
   })
 
   it("changes the settings of later runs, not of those that run", () => {
-    const seen: Array<number> = []
     const house = makeHousehold({
-      config: {
-        states: [testState("Todo", "active"), testState("Done", "terminal")],
-        agent: { maxTurns: 1 }
-      },
+      config: { agent: { maxTurns: 4 } },
       issues: { "Todo/A.md": {} },
-      behaviour: {
-        prompt: (turn) =>
-          Effect.sync(() => void seen.push(turn.options.acp.promptTimeoutMs)).pipe(Effect.andThen(busy(turn)))
-      }
+      behaviour: { prompt: () => Effect.as(Effect.sleep("10 seconds"), endOfTurn) }
     })
-    house.advance("1 second")
-    house.configure({ acp: { promptTimeoutMs: 99_000 } })
+    house.advance("5 seconds")
+    house.configure({ agent: { maxTurns: 2 } })
     house.put("Todo/B.md")
-    house.advance("1 second")
-    assert.strictEqual(seen[1], 99_000)
-    assert.notStrictEqual(seen[0], 99_000)
+    house.advance("45 seconds")
+    const turns = (run: string) => house.world.prompts.filter((prompt) => prompt.run === run).length
+    assert.deepStrictEqual(
+      house.record("A").history.map(({ run, turns }) => [run, turns]),
+      [["r1-1", 4]]
+    )
+    assert.deepStrictEqual(["r1-1", "r1-2"].map(turns), [4, 2])
   })
 })

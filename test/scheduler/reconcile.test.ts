@@ -233,6 +233,31 @@ describe("what people do to a running issue", () => {
     assert.isUndefined(house.runOf("A"))
   })
 
+  it("goes by an edit of the settings at once: what they do not let run any more is ended", () => {
+    const house = makeHousehold({
+      config: { states },
+      issues: {
+        "Todo/A.md": { labels: ["agent"] },
+        "Todo/UNLABELLED.md": {},
+        "Review/HELD.md": { labels: ["agent"] }
+      },
+      behaviour: { prompt: busy }
+    })
+    house.advance("1 second")
+    assert.lengthOf(Object.keys(house.view().state.runs), 3)
+    house.configure({
+      tracker: { requiredLabels: ["agent"] },
+      states: states.map((state) => (state.name === "Review" ? testState("Review", "holding") : state))
+    })
+    house.advance("5 seconds")
+    assert.isDefined(house.runOf("A"))
+    for (const issue of ["UNLABELLED", "HELD"])
+      assert.deepStrictEqual(house.record(issue).history[0]?.outcome, {
+        _tag: "Cancelled",
+        reason: "moved_to_inactive"
+      })
+  })
+
   it("ends an agent that does not listen, and confirms that its sandbox is dead before the slot is free", () => {
     const answers = ["unknown", "unknown", "dead"] as const
     let asked = 0

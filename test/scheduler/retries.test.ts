@@ -3,7 +3,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { SandboxError } from "../../src/sandbox/Sandboxes.ts"
 import { makeHousehold } from "../support/household.ts"
-import { deaf, failing, inTurn, only, silent } from "../support/scripts.ts"
+import { busy, deaf, failing, inTurn, only, silent } from "../support/scripts.ts"
 
 const startsOf = (house: ReturnType<typeof makeHousehold>) =>
   house.journal().flatMap((entry) => (entry._tag === "RunStarted" ? [Number(entry["at"])] : []))
@@ -30,6 +30,37 @@ describe("retries", () => {
     house.advance("5 seconds")
     assert.deepInclude(house.why("A"), { _tag: "Backoff" })
     assert.include(house.files(), "Done/B.md")
+  })
+
+  it("waits on, as it is, when it is due and has no slot: that is its reason, and no attempt", () => {
+    const failsOnce = inTurn(failing("exit"))
+    const house = makeHousehold({
+      config: { agent: { maxConcurrentAgents: 1 } },
+      issues: { "Todo/A.md": { priority: 1 }, "Todo/B.md": { priority: 2 } },
+      behaviour: { prompt: (turn) => (turn.identifier === "A" ? failsOnce : busy)(turn) }
+    })
+    house.advance("5 seconds")
+    const { retry } = house.record("A")
+    assert.deepInclude(retry, { kind: "retry", attempt: 1 })
+    house.advance("1 minute")
+    assert.deepStrictEqual(house.why("A"), { _tag: "GlobalCap", cap: 1 })
+    assert.deepInclude(house.record("A"), { retry, attempts: 1, failures: 1 })
+    house.command({ _tag: "Stop", issue: IssueId.make("B") })
+    house.advance("5 seconds")
+    assert.deepInclude(house.record("A").history[1], { kind: "retry", attempt: 2 })
+    assert.include(house.files(), "Done/A.md")
+  })
+
+  it("takes the place of the one before it when it is made by hand", () => {
+    const house = makeHousehold({
+      config: { agent: { circuitBreakerThreshold: 0 } },
+      issues: { "Todo/A.md": {} },
+      behaviour: { prompt: failing("exit") }
+    })
+    house.advance("5 seconds")
+    house.command({ _tag: "RetryNow", issue: IssueId.make("A") })
+    house.advance("35 seconds")
+    assert.deepStrictEqual(gaps(startsOf(house)), [5_000, 10_000, 20_000])
   })
 
   it("tells the next prompt why the run before failed", () => {
