@@ -12,7 +12,7 @@ import { agentFailure } from "./failures.ts"
 import { shakeHands } from "./handshake.ts"
 import { launchOf } from "./launch.ts"
 import { makeObserver } from "./observer.ts"
-import { isProgress, makeProgress } from "./progress.ts"
+import { makeProgress } from "./progress.ts"
 import { makeTurns } from "./turns.ts"
 
 /** Events kept for a slow reader. */
@@ -25,7 +25,7 @@ const open = Effect.fn("AgentSessions.open")(function* (options: AgentSessionOpt
   const costMeter = makeCostMeter()
   const progress = yield* makeProgress
   const emit = (event: AgentEvent): void => {
-    if (isProgress(event)) progress.note()
+    progress.saw(event)
     buffer.offer(event)
   }
   const observer = makeObserver(emit, costMeter.saw)

@@ -12,7 +12,7 @@ import { makeCostMeter } from "./costMeter.ts"
 import { makeEventBuffer } from "./EventBuffer.ts"
 import { timedOut } from "./failures.ts"
 import { launchOf } from "./launch.ts"
-import { isProgress, makeProgress } from "./progress.ts"
+import { makeProgress } from "./progress.ts"
 import { withTurnLimits } from "./turn.ts"
 
 const EVENT_CAPACITY = 1024
@@ -84,7 +84,7 @@ export const layer = (agents: ScriptedAgents): Layer.Layer<AgentSessions> =>
             text,
             emit: (event) =>
               Effect.sync(() => {
-                if (isProgress(event)) progress.note()
+                progress.saw(event)
                 buffer.offer(event)
               }),
             costs: (running) => Effect.sync(() => costMeter.saw(running)),

@@ -474,6 +474,12 @@ describe("a turn", () => {
       peer.update({ sessionUpdate: "agent_message_chunk", content: { type: "text", text: "" } }),
     "an update of a tool that says nothing": (peer: Peer) =>
       peer.update({ sessionUpdate: "tool_call_update", toolCallId: "1" }),
+    "the same about a tool again": (peer: Peer) =>
+      peer.update({ sessionUpdate: "tool_call_update", toolCallId: "1", status: "in_progress" }),
+    "the same plan again": (peer: Peer) =>
+      peer.update({ sessionUpdate: "plan", entries: [{ content: "c", status: "pending", priority: "low" }] }),
+    "the same occupancy again": (peer: Peer) =>
+      peer.update({ sessionUpdate: "usage_update", used: 10, size: 100 }),
     "an answer to nothing": (peer: Peer) => peer.send({ id: 999, result: {} }),
     stderr: (peer: Peer) => peer.stderr("waiting...\n")
   }
@@ -484,6 +490,7 @@ describe("a turn", () => {
         const peer = yield* makePeer
         const session = yield* openWith(peer, "demo", { stallTimeoutMs: 4000 })
         const { turn } = yield* prompting(session, peer)
+        yield* beat(peer)
         for (let second = 0; second < 4; second++) {
           assert.isUndefined(turn.pollUnsafe())
           yield* beat(peer)
