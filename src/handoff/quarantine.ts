@@ -304,7 +304,9 @@ export class Quarantines extends Context.Service<
             .pipe(Effect.catch(() => Effect.succeed("unreadable")))
           if (count === "0") continue
           found.push(
-            `${name} has ${count === "1" ? "1 commit" : `${count} commits`} that are not handed over`
+            count === "1"
+              ? `${name} has 1 commit that is not handed over`
+              : `${name} has ${count} commits that are not handed over`
           )
         }
         return found

@@ -158,7 +158,7 @@ export const loginWork: WorkPreview = {
   ],
   uncommitted: ["src/session.ts", "notes/todo.md"],
   leftOut: ["fixtures/sessions.sqlite"],
-  elsewhere: ["branch try-cookies has 1 commit that are not handed over"],
+  elsewhere: ["branch try-cookies has 1 commit that is not handed over"],
   refusal: "handoff: changed and not committed: src/session.ts - commit these files or restore them",
   patch: loginDiff.patch
 }

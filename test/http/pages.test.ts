@@ -347,7 +347,7 @@ describe("what would be lost", () => {
     "2 commits that are not handed over: 9e8d7c6b5a49 Check in CI, too; 4f1c2d3e4b5a Post the login to /session.",
     "2 uncommitted files: src/session.ts; notes/todo.md.",
     "1 uncommitted file too large or too many to be kept: fixtures/sessions.sqlite.",
-    "Work beside its branch: branch try-cookies has 1 commit that are not handed over."
+    "Work beside its branch: branch try-cookies has 1 commit that is not handed over."
   ]
   const BOARD = board([
     workingIssue("RUNS"),

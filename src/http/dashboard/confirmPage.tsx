@@ -105,7 +105,7 @@ export const StopPage = ({ board, issue, unsaved }: ConfirmProps) => (
         ...(issue.run === null ? ["It does not run now."] : lossOfRun(board, issue)),
         ...unsavedWork(unsaved),
         ...workspaceStays(issue),
-        "It is not started again until you retry it or its text changes."
+        "It is not started again until you retry it, move it or change its text."
       ],
       action: `${issuePath(issue.identifier)}/stop`,
       fields: {},
