@@ -55,6 +55,7 @@ import { removeFinished } from "./removeFinished.ts"
 import { handoffRequest, noteStage, type RunContext, type RunServices, workspaceOf } from "./RunContext.ts"
 import { handsOver } from "./exportWork.ts"
 import { noMeters, takeUsed } from "./usage.ts"
+import { whereMade } from "./whereMade.ts"
 import { WorkLocks } from "./WorkLocks.ts"
 
 /** What is logged names the session, where there has been one. */
@@ -196,7 +197,7 @@ const make = Effect.gen(function* () {
     })
     const session = yield* Ref.make(record.session)
     const run: RunContext = {
-      order,
+      order: { ...order, workflow: whereMade(record.workspace, order.workflow) },
       record,
       mail: yield* makeMail,
       report: (what) =>

@@ -8,6 +8,7 @@ import type { WorkflowDefinition } from "../workflow/WorkflowConfig.ts"
 import { nothing, recordOf } from "./exportWork.ts"
 import { publishes } from "./publish.ts"
 import type { RunServices } from "./RunContext.ts"
+import { whereMade } from "./whereMade.ts"
 
 const failed = (record: IssueRecord, why: string): Redelivery => ({
   _tag: "Failed",
@@ -21,9 +22,10 @@ const failed = (record: IssueRecord, why: string): Redelivery => ({
 export const redeliver = (
   { handoff, hookVariables, locks, workspaces }: RunServices,
   record: IssueRecord,
-  workflow: WorkflowDefinition
+  settings: WorkflowDefinition
 ): Effect.Effect<Redelivery> =>
   Effect.gen(function* () {
+    const workflow = whereMade(record.workspace, settings)
     const last = record.history.at(-1)
     const { claim } = record
     if (last === undefined || claim === null) return failed(record, "there is no run to hand over")
@@ -35,7 +37,7 @@ export const redeliver = (
       identifier: record.identifier,
       branch: agentBranch(record.identifier),
       workflow,
-      workspace: record.workspace ?? workspaces.locate(record.identifier, workflow).path,
+      workspace: workspaces.locate(record.identifier, workflow).path,
       title: claim.title,
       summary: claim.summary,
       tokens: last.tokens,

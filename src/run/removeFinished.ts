@@ -1,4 +1,3 @@
-import { dirname } from "node:path"
 import { Effect } from "effect"
 import { makeRunId } from "../domain/ids.ts"
 import { agentBranch } from "../domain/workspaceKey.ts"
@@ -8,12 +7,7 @@ import type { WorkflowDefinition } from "../workflow/WorkflowConfig.ts"
 import { hookEnvironment } from "../workspace/hookEnvironment.ts"
 import type { WorkspaceError } from "../workspace/Workspaces.ts"
 import type { RunServices } from "./RunContext.ts"
-
-/** With the root that the workspace was made in: a person may have changed it since. */
-const whereMade = ({ workspace }: IssueRecord, workflow: WorkflowDefinition): WorkflowDefinition =>
-  workspace === null
-    ? workflow
-    : { ...workflow, config: { ...workflow.config, workspace: { root: dirname(workspace) } } }
+import { whereMade } from "./whereMade.ts"
 
 /**
  * Removes the workspace of an issue that is finished and that no run is working on. What its agents have left
@@ -25,7 +19,7 @@ export const removeFinished = (
   settings: WorkflowDefinition
 ): Effect.Effect<void, HandoffError | WorkspaceError> =>
   Effect.gen(function* () {
-    const workflow = whereMade(record, settings)
+    const workflow = whereMade(record.workspace, settings)
     const workspace = workspaces.locate(record.identifier, workflow)
     const alone = locks.exclusively(workspace.path)
     const last = record.history.at(-1)
