@@ -274,23 +274,66 @@ describe("a hook", () => {
       assert.strictEqual(error._tag === "HookError" && error.reason, "signal")
     }))
 
+  /** What is logged meanwhile, a line each. */
+  const logged = Effect.fnUntraced(function* <E>(
+    body: (project: Project) => Effect.Effect<void, E, Scope.Scope>
+  ) {
+    const lines: Array<string> = []
+    const logger = Logger.make(({ fiber, message }) => {
+      const annotations = fiber.getRef(References.CurrentLogAnnotations)
+      lines.push(`${String(message)} ${JSON.stringify(annotations)}`)
+    })
+    yield* inProject(body).pipe(Effect.provide(Logger.layer([logger])))
+    return lines
+  })
+
   it.live("is logged when it starts, ends and fails, with its output made harmless", () =>
     Effect.gen(function* () {
-      const lines = yield* Ref.make<ReadonlyArray<string>>([])
-      const logger = Logger.make(({ fiber, message }) => {
-        const annotations = fiber.getRef(References.CurrentLogAnnotations)
-        Effect.runSync(
-          Ref.update(lines, (all) => [...all, `${String(message)} ${JSON.stringify(annotations)}`])
-        )
-      })
-      yield* inProject((project) => Effect.ignore(run(project, "printf '\\033[2Jwiped\\n'; exit 1"))).pipe(
-        Effect.provide(Logger.layer([logger]))
+      const script = (code: number) => `printf '\\033[2Jwiped\\n'; exit ${code}`
+      const lines = yield* logged((project) =>
+        Effect.andThen(run(project, script(0)), Effect.ignore(run(project, script(1))))
       )
-      const text = (yield* Ref.get(lines)).join("\n")
-      assert.include(text, "hook started")
-      assert.include(text, "hook failed")
-      assert.include(text, "␛[2Jwiped")
-      assert.notInclude(text, "\u001b")
+      assert.deepStrictEqual(
+        lines.map((line) => line.split(" {")[0]),
+        ["hook started", "hook ended", "hook started", "hook failed"]
+      )
+      for (const line of [lines[1], lines[3]]) assert.include(line, "␛[2Jwiped")
+      assert.notInclude(lines.join(), "\u001b")
+    })
+  )
+
+  it.live("is logged as timed out when its time is up", () =>
+    Effect.gen(function* () {
+      const lines = yield* logged((project) => Effect.ignore(run(project, "sleep 1000", {}, 500)))
+      assert.lengthOf(lines, 2)
+      assert.match(lines[1] ?? "", /^hook timed out \{.*did not end within 500 ms/)
+    })
+  )
+
+  it.live("has no more than the end of what it printed in the log", () =>
+    Effect.gen(function* () {
+      const script = (code: number) => `head -c 300000 /dev/zero | tr '\\0' x; echo; echo last; exit ${code}`
+      const lines = yield* logged((project) =>
+        Effect.andThen(run(project, script(0)), Effect.ignore(run(project, script(1))))
+      )
+      for (const line of [lines[1], lines[3]]) {
+        assert.include(line, "last")
+        assert.isAtMost(line?.length ?? 0, 2500)
+      }
+    })
+  )
+
+  it.live("that fails before a removal is logged, and the folder goes all the same", () =>
+    Effect.gen(function* () {
+      const lines = yield* logged(({ fs, workflow, workspaces }) =>
+        Effect.gen(function* () {
+          const hooked = workflow({ before_remove: "echo no; exit 3" })
+          const workspace = yield* workspaces.ensure(A1, hooked, order)
+          yield* workspaces.remove({ workspace, workflow: hooked, ...order })
+          assert.isFalse(yield* fs.exists(workspace.path))
+        })
+      )
+      assert.match(lines.at(-1) ?? "", /^hook failed \{.*"before_remove".*ended with exit code 3/)
     })
   )
 })
