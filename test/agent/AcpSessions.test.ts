@@ -201,22 +201,21 @@ describe("opening a session", () => {
     }).pipe(Effect.provide(layer))
   )
 
-  for (const silent of ["initialize", "session/new"])
-    it.effect(`waits for ${silent} no longer than the read timeout`, () =>
-      Effect.gen(function* () {
-        const peer = yield* makePeer
-        const sessions = yield* AgentSessions
-        const opening = yield* Effect.forkScoped(
-          sessions.open(optionsFor(peer.sandbox, { acp: { readTimeoutMs: 5000 } }))
-        )
-        if (silent === "session/new") yield* peer.answer("initialize", capable)
-        yield* peer.next
-        yield* TestClock.adjust("5 seconds")
-        const error = yield* failureOf(opening)
-        assert.strictEqual(error.reason, "read_timeout")
-        assert.include(error.message, silent)
-      }).pipe(Effect.provide(layer))
-    )
+  it.effect.each(["initialize", "session/new"])("waits for %s no longer than the read timeout", (silent) =>
+    Effect.gen(function* () {
+      const peer = yield* makePeer
+      const sessions = yield* AgentSessions
+      const opening = yield* Effect.forkScoped(
+        sessions.open(optionsFor(peer.sandbox, { acp: { readTimeoutMs: 5000 } }))
+      )
+      if (silent === "session/new") yield* peer.answer("initialize", capable)
+      yield* peer.next
+      yield* TestClock.adjust("5 seconds")
+      const error = yield* failureOf(opening)
+      assert.strictEqual(error.reason, "read_timeout")
+      assert.include(error.message, silent)
+    }).pipe(Effect.provide(layer))
+  )
 
   it.effect("signs in with a forwarded key where the agent wants to be asked to", () =>
     Effect.gen(function* () {

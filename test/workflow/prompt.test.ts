@@ -38,17 +38,61 @@ const render = (prompt: string, scope: Partial<PromptScope> = {}) =>
   renderPrompt(testWorkflow({ prompt }), { issue: issue(), attempt: null, retryKind: null, ...scope })
 
 describe("the prompt", () => {
+  /** Each field on a line of its own. */
+  const everyField =
+    [
+      "id",
+      "identifier",
+      "title",
+      "description",
+      "priority",
+      "state",
+      "branch_name",
+      "url",
+      "created_at",
+      "updated_at",
+      "assignee_id",
+      "native_ref"
+    ]
+      .map((field) => `${field}={{ issue.${field} }}`)
+      .join("\n") +
+    "\nlabels={% for label in issue.labels %}[{{ label }}]{% endfor %}" +
+    "\nblocked_by={% for b in issue.blocked_by %}{{ b.identifier }}={{ b.state }}/{{ b.id }};{% endfor %}"
+
   it.effect("knows every field of the issue under the names of 0.1.0", () =>
     Effect.gen(function* () {
-      const text = yield* render(
-        "{{issue.id}} {{issue.identifier}} {{issue.title}} {{issue.priority}} {{issue.state}} {{issue.branch_name}}{{issue.url}}{{issue.description}}{{issue.updated_at}}{{issue.assignee_id}}{{issue.native_ref}}" +
-          "{% for label in issue.labels %}[{{label}}]{% endfor %} {{issue.created_at}} " +
-          "{% for b in issue.blocked_by %}{{b.identifier}}={{b.state}}/{{b.id}};{% endfor %}"
-      )
-      assert.strictEqual(
-        text,
-        "id-1 ABC-1 Mend it 2 Todo [bug][auth] 2026-01-01T00:00:00Z ABC-5=Done/id-5;ABC-6=/;"
-      )
+      const full = issue({
+        description: "It is broken.",
+        branchName: "mend-it",
+        url: "https://tracker.test/ABC-1",
+        updatedAt: "2026-01-02T00:00:00Z",
+        assigneeId: "ada",
+        nativeRef: "GH-17"
+      })
+      assert.deepStrictEqual((yield* render(everyField, { issue: full })).split("\n"), [
+        "id=id-1",
+        "identifier=ABC-1",
+        "title=Mend it",
+        "description=It is broken.",
+        "priority=2",
+        "state=Todo",
+        "branch_name=mend-it",
+        "url=https://tracker.test/ABC-1",
+        "created_at=2026-01-01T00:00:00Z",
+        "updated_at=2026-01-02T00:00:00Z",
+        "assignee_id=ada",
+        "native_ref=GH-17",
+        "labels=[bug][auth]",
+        "blocked_by=ABC-5=Done/id-5;ABC-6=/;"
+      ])
+    })
+  )
+
+  it.effect("has null where the issue does not say", () =>
+    Effect.gen(function* () {
+      const unsaid = ["description", "branch_name", "url", "updated_at", "assignee_id", "native_ref"]
+      const template = unsaid.map((field) => `{% if issue.${field} == nil %}null{% endif %}`).join(" ")
+      assert.strictEqual(yield* render(template), unsaid.map(() => "null").join(" "))
     })
   )
 
