@@ -38,6 +38,11 @@ const littleShell: GuestProgram = Effect.fnUntraced(function* ({ command, reques
       }
       return 0
     }
+    case "pwd;": {
+      const said = /'(.*)'/.exec(command.line)?.[1] ?? ""
+      yield* stdout(bytes(`${request.workspace}\n${said.toUpperCase()}\n`))
+      return 0
+    }
     case "sleep":
       return yield* Effect.never
     default:

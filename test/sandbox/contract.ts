@@ -108,6 +108,15 @@ export const sandboxesContract = (
     )
 
     test(
+      "runs its line by the shell as it stands, in the workspace",
+      Effect.gen(function* () {
+        const { process, world } = yield* started(`pwd; echo 'a  "quoted"  $word' | tr a-z A-Z`)
+        assert.strictEqual(yield* allOf(process.stdout), `${world.workspace}\nA  "QUOTED"  $WORD\n`)
+        assert.strictEqual((yield* process.exit).code, 0)
+      })
+    )
+
+    test(
       "fails with a typed error when the shell is not there",
       Effect.gen(function* () {
         const sandboxes = yield* Sandboxes
