@@ -6,6 +6,7 @@ import { fileURLToPath } from "node:url"
 import { command, withDefaultCommand } from "./cli/command.ts"
 import { CommandFailed } from "./cli/failures.ts"
 import * as logging from "./cli/logging.ts"
+import { tellLostOutput } from "./cli/lostOutput.ts"
 import * as usage from "./cli/usage.ts"
 import { machine } from "./layers.ts"
 import { version } from "./package.ts"
@@ -35,6 +36,8 @@ const teardown: Runtime.Teardown = (exit, onExit) =>
   Exit.isFailure(exit) && Cause.hasInterruptsOnly(exit.cause)
     ? onExit(0)
     : Runtime.defaultTeardown(exit, onExit)
+
+tellLostOutput(process.stdout, process.stderr)
 
 /** A terminal that closes asks for what SIGTERM asks for; that it may say so twice is no second signal. */
 process.once("SIGHUP", () => {

@@ -363,4 +363,23 @@ describe("the log", { timeout: BUSY_MACHINE }, () => {
       /level=warn msg="SYMPHONY_LOG_LEVEL is \\"loud\\", which is none of debug, info, warn, error; /
     )
   })
+
+  it("that cannot be written ends nothing, and is missed once, where it can be told", async ({
+    workshop
+  }) => {
+    const project = workshop.project()
+    for (const name of ["A-1", "A-2", "A-3"]) project.file("Todo", name, ["done A | A."])
+    const full = fs.openSync("/dev/full", "w")
+    try {
+      const ended = await workshop.run(project, ["--once"], { stderr: full })
+      assert.strictEqual(ended.code, 0, ended.stdout)
+      const told = lines(ended.stdout).filter((line) => line.startsWith("warning:"))
+      assert.deepStrictEqual(told, [
+        "warning: stderr cannot be written, and what is told there is lost: ENOSPC: no space left on device, write"
+      ])
+    } finally {
+      fs.closeSync(full)
+    }
+    for (const name of ["A-1", "A-2", "A-3"]) assert.deepStrictEqual(project.whereIs(name), ["Done"])
+  })
 })

@@ -33,6 +33,8 @@ export interface StartOptions {
   /** The file to run, and as whom. */
   readonly main?: string
   readonly uid?: number
+  /** Where stderr goes instead of to us: a file descriptor. */
+  readonly stderr?: number
 }
 
 /** Longer than anything here takes on a busy machine; what is waited for in vain ends by it, with a reason. */
@@ -41,7 +43,7 @@ const PATIENCE = 60_000
 export const startProgram = (args: ReadonlyArray<string>, options: StartOptions): Program => {
   const child = spawn(process.execPath, [...(options.nodeArgs ?? []), options.main ?? MAIN, ...args], {
     cwd: options.cwd,
-    stdio: ["ignore", "pipe", "pipe"],
+    stdio: ["ignore", "pipe", options.stderr ?? "pipe"],
     env: { PATH: process.env["PATH"], LC_ALL: "C", HOME: options.home, ...options.env },
     ...(options.uid === undefined ? {} : { uid: options.uid, gid: options.uid })
   })
@@ -51,11 +53,11 @@ export const startProgram = (args: ReadonlyArray<string>, options: StartOptions)
   const tell = (): void => {
     for (const listener of listeners) listener()
   }
-  child.stdout.setEncoding("utf8").on("data", (text: string) => {
+  child.stdout?.setEncoding("utf8").on("data", (text: string) => {
     stdout += text
     tell()
   })
-  child.stderr.setEncoding("utf8").on("data", (text: string) => {
+  child.stderr?.setEncoding("utf8").on("data", (text: string) => {
     stderr += text
     tell()
   })
