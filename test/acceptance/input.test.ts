@@ -328,6 +328,20 @@ describe("what is wrong while it runs harms nothing else", { timeout: BUSY_MACHI
     })
   })
 
+  it("what is left of earlier workspaces cannot be read: a start says so, and goes on", async ({
+    workshop
+  }) => {
+    const project = workshop.project()
+    project.file("Todo", "A-1", ["done A | A."])
+    assert.strictEqual((await workshop.run(project, ["--once"])).code, 0)
+    fs.writeFileSync(path.join(project.state, "workspaces/OLD.json"), "{")
+    project.file("Todo", "A-2", ["done A | A."])
+    const ended = await workshop.run(project, ["--once"])
+    assert.strictEqual(ended.code, 0, ended.stderr)
+    assert.match(ended.stderr, /level=warn msg="workspaces cannot be looked through" error=.*OLD\.json/)
+    assert.deepStrictEqual(project.whereIs("A-2"), ["Done"])
+  })
+
   it("--once with issues left ends with 1 and names them", async ({ workshop }) => {
     const project = workshop.project({ settings: ["agent: { steering_hold_ms: 100 }"] })
     project.file("Todo", "DONE", ["done A | A."])
