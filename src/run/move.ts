@@ -1,10 +1,11 @@
-import { Duration, Effect, Schedule } from "effect"
+import { Effect, Schedule } from "effect"
 import { RunFailure } from "../domain/Outcome.ts"
 import { roleOf, sameState } from "../domain/State.ts"
-import { MISSING_GRACE } from "../scheduler/decide.ts"
 import type { DoneClaim } from "../scheduler/events.ts"
 import type { RunFenced } from "../scheduler/Runs.ts"
+import { passingNote } from "../scheduler/notes.ts"
 import type { Move } from "../scheduler/state.ts"
+import { whenBack } from "../scheduler/whenBack.ts"
 import { type IssueNameTaken, type MoveResult, TrackerError } from "../tracker/Tracker.ts"
 import { failureOf } from "./failures.ts"
 import { noteStage, type RunContext } from "./RunContext.ts"
@@ -33,17 +34,6 @@ const untilAnswered = <A, E>(
       schedule: Schedule.min([Schedule.exponential("500 millis"), Schedule.spaced("30 seconds")])
     })
   )
-
-/** Between two looks for a file that is not there. */
-const LOOK_AGAIN = Duration.millis(250)
-
-/** Some editors move a file aside and write a new one: it is not gone before its grace is over. */
-const whenBack = <A, E extends { readonly _tag: string }>(ask: Effect.Effect<A, E>): Effect.Effect<A, E> =>
-  Effect.retry(ask, {
-    while: (error) => error._tag === "IssueNotFound",
-    schedule: Schedule.spaced(LOOK_AGAIN),
-    times: Duration.toMillis(MISSING_GRACE) / Duration.toMillis(LOOK_AGAIN)
-  })
 
 /**
  * Asks for a move that is on record until it is known what became of it: one that was given up half way would
@@ -114,11 +104,10 @@ const appendNotes = (run: RunContext, claim: DoneClaim, from: string): Effect.Ef
   whenBack(
     untilAnswered(
       run,
-      run.services.tracker.append(run.record.issue, {
-        key: `notes-${run.record.run}`,
-        heading: `${run.record.adapter}, run ${run.record.run}: ${from} to ${claim.target}`,
-        text: claim.summary
-      })
+      run.services.tracker.append(
+        run.record.issue,
+        passingNote(run.record.run, `${run.record.adapter}, run ${run.record.run}`, from, claim)
+      )
     )
   ).pipe(
     Effect.catchTag("IssueNotFound", () => Effect.void),

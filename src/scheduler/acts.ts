@@ -1,7 +1,8 @@
-import type { IssueId, RunId } from "../domain/ids.ts"
+import type { Identifier, IssueId, RunId } from "../domain/ids.ts"
 import type { Decision } from "./decide.ts"
 import { isMovedOn, type Observation, observed } from "./eligibility.ts"
 import type { SchedulerEvent } from "./events.ts"
+import { type IssueNote, parkingNote, passingNote } from "./notes.ts"
 import { relocation } from "./reactToCommand.ts"
 import type { RunMessage } from "./Runs.ts"
 import {
@@ -21,8 +22,10 @@ export type Act =
   | {
       readonly _tag: "Relocate"
       readonly issue: IssueId
+      readonly identifier: Identifier
       readonly relocation: Relocation
-      readonly note: string | null
+      /** To be written into the issue first. */
+      readonly note: IssueNote | null
     }
   | { readonly _tag: "CleanUp"; readonly record: IssueRecord }
   | { readonly _tag: "Redeliver"; readonly record: IssueRecord }
@@ -111,15 +114,23 @@ export const actsOf = (event: SchedulerEvent, state: SchedulerState): ReadonlyAr
 const relocate = (state: SchedulerState, issue: IssueId): ReadonlyArray<Act> => {
   const record = issueOf(state, issue)
   if (record === undefined || record.relocation === null) return []
-  const parking = record.relocation.why === "park" && record.hold !== null
-  return [
-    {
-      _tag: "Relocate",
-      issue,
-      relocation: record.relocation,
-      note: parking ? (record.hold?.message ?? null) : null
+  const { identifier, relocation } = record
+  return [{ _tag: "Relocate", issue, identifier, relocation, note: noteFor(record, relocation) }]
+}
+
+const noteFor = ({ claim, history, hold }: IssueRecord, relocation: Relocation): IssueNote | null => {
+  switch (relocation.why) {
+    case "park":
+      return hold === null ? null : parkingNote(hold, relocation)
+    case "handoff": {
+      const last = history.at(-1)
+      return claim?.signal !== "transition" || last === undefined
+        ? null
+        : passingNote(last.run, `run ${last.run}`, relocation.from, claim)
     }
-  ]
+    case "operator":
+      return null
+  }
 }
 
 /** What an earlier process left undone: every claim goes on at its last stage, every move is finished. */

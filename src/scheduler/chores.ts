@@ -4,6 +4,7 @@ import { sameState } from "../domain/State.ts"
 import type { Tracker } from "../tracker/Tracker.ts"
 import { isAhead } from "./isAhead.ts"
 import type { Act } from "./acts.ts"
+import { whenBack } from "./whenBack.ts"
 
 /** A person who edits the file at the very moment of its move is waited for, so often. */
 const MOST_TRIES = 5
@@ -12,17 +13,14 @@ type Relocate = Extract<Act, { readonly _tag: "Relocate" }>
 
 const relocate = Effect.fnUntraced(function* (tracker: Tracker["Service"], act: Relocate) {
   const { issue, relocation, note } = act
+  const asItIs = whenBack(tracker.read(issue))
   let { inode } = relocation
   if (note !== null) {
-    yield* tracker.append(issue, {
-      key: `parked-${relocation.inode}-${relocation.from}`,
-      heading: "Parked by symphony",
-      text: `${note}\n\nMove this file back to ${relocation.from} to have it tried again.`
-    })
+    yield* whenBack(tracker.append(issue, note))
     // The note has replaced the file that was meant when the move was put on record.
-    inode = (yield* tracker.read(issue)).inode
+    inode = (yield* asItIs).inode
   }
-  for (let tries = 1; ; tries++) {
+  for (let tries = 1; tries <= MOST_TRIES; tries++) {
     const result = yield* tracker
       .move({ id: issue, ...relocation, inode })
       .pipe(
@@ -33,21 +31,22 @@ const relocate = Effect.fnUntraced(function* (tracker: Tracker["Service"], act: 
         )
       )
     const isEdited =
-      result._tag === "elsewhere" && result.state !== null && sameState(result.state, relocation.from)
-    if (!isEdited || tries === MOST_TRIES) return result.state
-    // An editor has replaced the file that was meant.
-    inode = (yield* tracker.read(issue)).inode
+      result._tag === "elsewhere" && (result.state === null || sameState(result.state, relocation.from))
+    if (!isEdited) return result.state
+    // An editor has replaced the file that was meant, or has put it aside to do so.
+    inode = (yield* asItIs).inode
   }
+  return null
 })
 
-/** Moves an issue that no run is working on, until it is known what became of it: answers where it lies. */
+/** Moves an issue that no run is working on, until it is known what became of it: where it lies, null when nobody knows. */
 export const relocateUntilKnown = (
   tracker: Tracker["Service"],
   act: Relocate
 ): Effect.Effect<string | null> =>
   relocate(tracker, act).pipe(
     Effect.catchTag(["IssueNotFound", "IssueUnreadable"], (error) =>
-      Effect.logWarning("issue cannot be moved", error).pipe(Effect.as(act.relocation.from))
+      Effect.as(Effect.logWarning("issue cannot be moved", error), null)
     ),
     Effect.tapError((error) => Effect.logWarning("issue is not moved yet", error)),
     Effect.retry(Schedule.min([Schedule.exponential("500 millis"), Schedule.spaced("30 seconds")])),

@@ -70,6 +70,10 @@ export const HandoffRecord = Schema.Struct({
 })
 export type HandoffRecord = typeof HandoffRecord.Type
 
+/** Why we move an issue: to park it, because the operator asked, or because it is handed over after all. */
+export const RelocationReason = Schema.Literals(["park", "operator", "handoff"])
+export type RelocationReason = typeof RelocationReason.Type
+
 /** What was used, and the running cost that the session has told by then. */
 const used = { tokens: Tokens, running: Schema.optionalKey(RunningCost) }
 
@@ -149,19 +153,19 @@ export const SchedulerEvent = Schema.TaggedUnion({
   RunEnded: { at, run, outcome: RunOutcome, next: NextStep },
   /** The issue's own text or the settings changed, or a person asked: what held it back no longer does. */
   HoldLifted: { at, issue: IssueId, why: Schema.String },
-  /** A move of an issue that no run is working on: to park it, or because the operator asked. */
+  /** A move of an issue that no run is working on. */
   RelocationIntended: {
     at,
     issue: IssueId,
     identifier: Identifier,
     title: Schema.String,
-    why: Schema.Literals(["park", "operator"]),
+    why: RelocationReason,
     from: Schema.String,
     to: Schema.String,
     fileName: Schema.String,
     inode: Schema.String
   },
-  /** As `Moved`. */
+  /** As `Moved`, but null also when its file cannot be read. */
   Relocated: { at, issue: IssueId, state: Schema.NullOr(Schema.String), scan: zeroUnlessWritten },
   RetryDropped: { at, issue: IssueId, why: Schema.String },
   RetryNow: { at, issue: IssueId },

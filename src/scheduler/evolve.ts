@@ -221,7 +221,8 @@ const runEnded = (before: SchedulerState, event: EventOf<"RunEnded">): Scheduler
           message: event.next.message,
           at: event.at,
           contentHash: liftedByText(event.next.reason, run) ? run.contentHash : null,
-          parkedIn: event.next.reason === "handoff" ? (run.move?.from ?? run.state) : null
+          parkedIn: event.next.reason === "handoff" ? (run.move?.from ?? run.state) : null,
+          parkedFrom: null
         }
       : issue.hold
   return {
@@ -477,12 +478,16 @@ const changed = (state: SchedulerState, event: SchedulerEvent): SchedulerState =
       const issue = issueOf(state, event.issue)
       if (issue === undefined || issue.relocation === null) return state
       const { from, to, why } = issue.relocation
-      // Where it lies in neither, a person has moved it: as from where it was to be parked.
-      const parkedIn = event.state !== null && sameState(event.state, from) ? from : to
+      const parked = {
+        // Where nobody knows, it is parked once it is seen again. Where it lies in neither, a person has moved it: as
+        // from where it was to be parked.
+        parkedIn: event.state === null ? null : sameState(event.state, from) ? from : to,
+        parkedFrom: from
+      }
       return patchIssue(state, event.issue, {
         relocation: null,
         lastMove: event.state === null ? issue.lastMove : { state: event.state, scan: event.scan },
-        hold: why === "park" && issue.hold !== null ? { ...issue.hold, parkedIn } : issue.hold
+        hold: why === "park" && issue.hold !== null ? { ...issue.hold, ...parked } : issue.hold
       })
     }
     case "RetryDropped":
@@ -502,7 +507,8 @@ const changed = (state: SchedulerState, event: SchedulerEvent): SchedulerState =
         message: "stopped by the operator",
         at: event.at,
         contentHash: event.contentHash,
-        parkedIn: event.state
+        parkedIn: event.state,
+        parkedFrom: null
       }
       const issue =
         issueOf(state, event.issue) ??

@@ -2,7 +2,7 @@ import type { Identifier, IssueId } from "../domain/ids.ts"
 import type { Issue } from "../domain/Issue.ts"
 import { policyOf, roleOf, sameState, statesWithRole } from "../domain/State.ts"
 import { awaitingReview, isMovedOn, type Observation, observed } from "./eligibility.ts"
-import type { SchedulerEvent } from "./events.ts"
+import type { RelocationReason, SchedulerEvent } from "./events.ts"
 import { type Redelivery } from "./Runs.ts"
 import { CommandRefused, type OperatorCommand } from "./Scheduler.ts"
 import { type IssueRecord, issueOf, liveRunOf, nextRunId, parks, type SchedulerState } from "./state.ts"
@@ -63,11 +63,11 @@ const reactToMove = (
   }
   if (sameState(issue.state, target.name)) return accepted([], undefined)
   const record = issueOf(state, command.issue)
-  const finishing = liveRunOf(state, command.issue)
+  const live = liveRunOf(state, command.issue)
   if (
     (record?.relocation ?? null) !== null ||
     observation.busy.has(command.issue) ||
-    (finishing !== undefined && finishing.done !== null)
+    (live !== undefined && (live.done !== null || live.move !== null))
   ) {
     return refused(isMoving)
   }
@@ -236,22 +236,30 @@ export const reactToHandoff = (
   const record = issueOf(state, id)
   const hold = record?.hold ?? null
   const target = record?.claim?.target
+  const handedOver: SchedulerEvent = {
+    _tag: "HandedOver",
+    at,
+    issue: id,
+    handoff: result.handoff,
+    url: result.url
+  }
+  // Where it lies will show once it can be read: until then it is not to be worked on again.
+  if (issue === undefined) return [handedOver]
   const isWhereItBelongs =
-    issue === undefined ||
     target === undefined ||
     sameState(issue.state, target) ||
     (hold !== null && isMovedOn(hold, issue)) ||
     roleOf(observation.policy.states, issue.state) !== "active"
   return [
-    { _tag: "HandedOver", at, issue: id, handoff: result.handoff, url: result.url },
+    handedOver,
     isWhereItBelongs
       ? { _tag: "HoldLifted", at, issue: id, why: "it is handed over" }
       : // A move lifts the hold; a name that is taken leaves it.
-        relocation(issue, "operator", target, at)
+        relocation(issue, "handoff", target, at)
   ]
 }
 
-/** A parked issue that is to be retried goes back to where issues are dispatched from. */
+/** A parked issue that is to be retried goes back to where it came from, else to where issues are dispatched from. */
 const backFromParking = (
   state: SchedulerState,
   observation: Observation,
@@ -259,7 +267,9 @@ const backFromParking = (
   at: number
 ): ReadonlyArray<SchedulerEvent> => {
   const issue = observed(state, observation, record.id)
-  const target = statesWithRole(observation.policy.states, "active")[0]
+  const active = statesWithRole(observation.policy.states, "active")
+  const from = record.hold?.parkedFrom ?? null
+  const target = active.find((name) => from !== null && sameState(name, from)) ?? active[0]
   return issue === undefined ||
     target === undefined ||
     record.relocation !== null ||
@@ -274,7 +284,7 @@ const backFromParking = (
 /** The intent to move an issue that no run is working on. */
 export const relocation = (
   issue: Issue,
-  why: "park" | "operator",
+  why: RelocationReason,
   to: string,
   at: number
 ): Extract<SchedulerEvent, { readonly _tag: "RelocationIntended" }> => ({

@@ -9,6 +9,7 @@ import {
   HandoffRecord,
   HoldReason,
   nullUnlessWritten,
+  RelocationReason,
   RunKind,
   zeroUnlessWritten
 } from "./events.ts"
@@ -76,7 +77,7 @@ export const RunRecord = Schema.Struct({
 export type RunRecord = typeof RunRecord.Type
 
 export const Relocation = Schema.Struct({
-  why: Schema.Literals(["park", "operator"]),
+  why: RelocationReason,
   ...Move.fields
 })
 export type Relocation = typeof Relocation.Type
@@ -114,7 +115,9 @@ export const Hold = Schema.Struct({
    * The holding state that the issue was parked in, or where it lay when its work could not be handed over or it was
    * stopped: moving it elsewhere lifts the hold.
    */
-  parkedIn: Schema.NullOr(Schema.String)
+  parkedIn: Schema.NullOr(Schema.String),
+  /** Where it lay before we parked it, and goes back to when it is retried. */
+  parkedFrom: nullUnlessWritten(Schema.String)
 })
 export type Hold = typeof Hold.Type
 

@@ -39,6 +39,35 @@ describe("what would go on for ever", () => {
   })
 })
 
+describe("an issue that is to be parked", () => {
+  for (const [what, hide, millis] of [
+    ["an editor has just put its file aside", ({ folder }: Household) => folder.remove("Todo/A.md"), 500],
+    ["its file is saved in parts", ({ folder }: Household) => folder.spoil("Todo/A.md"), 500],
+    ["its file cannot be read for a while", ({ folder }: Household) => folder.spoil("Todo/A.md"), 60_000]
+  ] as const) {
+    it(`is parked although ${what}`, () => {
+      const house = makeHousehold({
+        config: { agent: { circuitBreakerThreshold: 1 } },
+        issues: { "Todo/A.md": {} },
+        behaviour: { prompt: failing("exit") },
+        started: false
+      })
+      let notes = 0
+      house.world.behaviour.tracker = ({ operation }) =>
+        Effect.sync(() => {
+          if (operation !== "append" || notes++ > 0) return
+          hide(house)
+          house.machine.after(millis, () => house.put("Todo/A.md", { title: "Saved" }))
+        })
+      house.start()
+      house.advance("2 minutes")
+      assert.deepStrictEqual(house.files(), ["Parked/A.md"])
+      assert.deepInclude(house.record("A").hold, { reason: "breaker", parkedIn: "Parked" })
+      assert.strictEqual(starts(house), 1)
+    })
+  }
+})
+
 describe("an issue whose id is a word of JavaScript", () => {
   it("is an issue like any other, over a restart too", () => {
     const house = makeHousehold({
@@ -273,16 +302,57 @@ describe("work that is done and whose issue cannot be moved", () => {
     assert.strictEqual(starts(house), 1)
   })
 
-  it("needs a person where its file cannot be read any more", () => {
-    const house = makeHousehold({ issues: { "Todo/A.md": {} }, started: false })
-    house.world.behaviour.prompt = (turn) =>
-      Effect.tap(diligent(turn), () => Effect.sync(() => house.world.tracker.spoil("Todo/A.md")))
+  /** A file that cannot be read from the moment on at which its agent has signalled. */
+  const spoilt = (signal: Script) => {
+    const house = makeHousehold({
+      config: { states },
+      onDisk: true,
+      issues: { "Todo/A.md": {} },
+      started: false
+    })
+    house.world.behaviour.prompt = only(
+      "A",
+      inTurn(
+        (turn) => Effect.tap(signal(turn), () => Effect.sync(() => house.folder.spoil("Todo/A.md"))),
+        busy
+      )
+    )
     house.start()
+    return house
+  }
+  const NOTES = "Half is done."
+
+  it("waits for a file that is saved half, and loses no notes", () => {
+    const house = spoilt(passing("Review", NOTES))
+    house.advance("1 second")
+    house.folder.mend("Todo/A.md")
+    house.advance("10 seconds")
+    assert.deepStrictEqual(house.files(), ["Review/A.md"])
+    assert.include(house.issue("A")?.description, NOTES)
+    assert.isDefined(house.runOf("A"))
+  })
+
+  it("needs a person where its file cannot be read any more", () => {
+    const house = spoilt(diligent)
     house.advance("10 minutes")
-    house.put("Todo/A.md")
+    assert.deepInclude(house.record("A").hold, { reason: "handoff" })
+    house.command({ _tag: "HandOver", issue: A })
+    house.advance("10 minutes")
+    house.folder.mend("Todo/A.md")
     house.advance("10 minutes")
     assert.strictEqual(starts(house), 1)
     assert.deepInclude(house.why("A"), { _tag: "Held", reason: "handoff" })
+  })
+
+  it("takes what its agent has said along when it is moved later, once", () => {
+    const house = spoilt(passing("Review", NOTES))
+    house.advance("10 minutes")
+    house.folder.mend("Todo/A.md")
+    house.advance("1 second")
+    house.command({ _tag: "HandOver", issue: A })
+    house.advance("10 seconds")
+    assert.deepStrictEqual(house.files(), ["Review/A.md"])
+    assert.lengthOf(house.issue("A")?.description?.match(/> Half is done\./g) ?? [], 1)
   })
 })
 

@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Effect } from "effect"
+import { Deferred, Effect } from "effect"
 import { IssueId } from "../../src/domain/ids.ts"
 import { Scheduler } from "../../src/scheduler/Scheduler.ts"
 import { diligent, endOfTurn } from "../support/house.ts"
@@ -168,6 +168,37 @@ describe("the operator", () => {
     assert.deepStrictEqual(house.files(), ["Done/A.md"])
   })
 
+  describe("retries a parked issue, which goes back", () => {
+    const parkedFrom = (from: string) => {
+      const house = makeHousehold({
+        config: { states: REVIEWED, agent: { circuitBreakerThreshold: 1 } },
+        issues: { [`${from}/A.md`]: {} },
+        behaviour: { prompt: inTurn(failing("exit"), busy) }
+      })
+      house.advance("1 minute")
+      assert.deepStrictEqual(house.files(), ["Triage/A.md"])
+      assert.include(house.issue("A")?.description, `Move this file back to ${from}`)
+      return house
+    }
+
+    it("to where it came from, over a restart too", () => {
+      const house = parkedFrom("Review")
+      house.restart("power")
+      house.command({ _tag: "RetryNow", issue: A })
+      house.advance("10 seconds")
+      assert.deepStrictEqual(house.files(), ["Review/A.md"])
+      assert.isDefined(house.runOf("A"))
+    })
+
+    it("to where issues are started from, where nothing is any more where it came from", () => {
+      const house = parkedFrom("Review")
+      house.configure({ states: REVIEWED.filter(({ name }) => name !== "Review") })
+      house.command({ _tag: "RetryNow", issue: A })
+      house.advance("10 seconds")
+      assert.deepStrictEqual(house.files(), ["Todo/A.md"])
+    })
+  })
+
   it("moves an issue; one that runs is ended as if a person had moved the file", () => {
     const house = makeHousehold({ issues: { "Todo/A.md": {} }, behaviour: { prompt: busy } })
     house.advance("1 second")
@@ -175,6 +206,40 @@ describe("the operator", () => {
     house.advance("10 seconds")
     assert.deepStrictEqual(house.files(), ["Done/A.md"])
     assert.deepInclude(house.record("A").history[0]?.outcome, { reason: "moved_to_terminal" })
+  })
+
+  it("moves an issue although an editor has just put its file aside", () => {
+    const house = makeHousehold({ config: { states: REVIEWED }, issues: { "Triage/A.md": {} } })
+    let moves = 0
+    house.world.behaviour.tracker = ({ operation }) =>
+      Effect.sync(() => {
+        if (operation !== "move" || moves++ > 0) return
+        house.folder.remove("Triage/A.md")
+        house.machine.after(500, () => house.put("Triage/A.md", { title: "Saved" }))
+      })
+    house.command({ _tag: "Move", issue: A, to: "Done" })
+    house.advance("5 seconds")
+    assert.deepStrictEqual(house.files(), ["Done/A.md"])
+  })
+
+  it("does not move an issue that its run is just moving where it is worked on", () => {
+    const disk = Deferred.makeUnsafe<void>()
+    const house = makeHousehold({
+      config: { states: [testState("Todo", "active", { onStart: "Review" }), ...REVIEWED.slice(1)] },
+      issues: { "Todo/A.md": {} },
+      behaviour: {
+        prompt: busy,
+        tracker: ({ operation }) => (operation === "link" ? Deferred.await(disk) : Effect.void)
+      }
+    })
+    house.advance("1 second")
+    assert.strictEqual(house.refused({ _tag: "Move", issue: A, to: "Triage" }), "run_active")
+    house.run(Deferred.succeed(disk, undefined))
+    house.advance("1 second")
+    assert.deepStrictEqual(house.files(), ["Review/A.md"])
+    house.command({ _tag: "Move", issue: A, to: "Triage" })
+    house.advance("10 seconds")
+    assert.deepStrictEqual(house.files(), ["Triage/A.md"])
   })
 
   it("says that work has been looked at, once for each time that it is handed over", () => {
