@@ -144,7 +144,7 @@ export class McpEndpoint extends Context.Service<
               onerror: (error) =>
                 log(
                   Effect.logDebug("an MCP request was refused", error).pipe(
-                    Effect.annotateLogs({ issue: grant.identifier, run: grant.runId })
+                    Effect.annotateLogs({ issue_identifier: grant.identifier, run: grant.runId })
                   )
                 )
             }
@@ -164,7 +164,7 @@ export class McpEndpoint extends Context.Service<
             if (late.has(runId)) return Effect.void
             late.add(runId)
             return Effect.logWarning("a token of a run that has ended was refused").pipe(
-              Effect.annotateLogs({ issue: identifier, run: runId })
+              Effect.annotateLogs({ issue_identifier: identifier, run: runId })
             )
           })
         const strangers = yield* makeCallQuota(STRANGERS)
@@ -173,7 +173,7 @@ export class McpEndpoint extends Context.Service<
             wait > 0
               ? Effect.void
               : Effect.logWarning("a call to an agent's tools without a token of ours was refused").pipe(
-                  Effect.annotateLogs({ issue: identifierOf(request).slice(0, 200) })
+                  Effect.annotateLogs({ issue_identifier: identifierOf(request).slice(0, 200) })
                 )
           )
 
@@ -200,7 +200,11 @@ export class McpEndpoint extends Context.Service<
             if (!state.misused) {
               state.misused = true
               yield* Effect.logWarning("a run's token was used where it opens nothing").pipe(
-                Effect.annotateLogs({ issue: grant.identifier, run: grant.runId, purpose: grant.purpose })
+                Effect.annotateLogs({
+                  issue_identifier: grant.identifier,
+                  run: grant.runId,
+                  purpose: grant.purpose
+                })
               )
             }
             return yield* Refused.otherIssue

@@ -82,6 +82,16 @@ export class RunTools extends Context.Service<
           Effect.catchTag("SignalRefused", () => Effect.succeed<ReadonlyArray<string>>([]))
         )
 
+      /** What logs name beside the grant, while the run is there. */
+      const whoseOf = (grant: Grant): Effect.Effect<Readonly<Record<string, string>>> =>
+        signals.view(grant.runId).pipe(
+          Effect.map(({ issueId, session }) => ({
+            issue_id: issueId,
+            ...(session === null ? {} : { session_id: session })
+          })),
+          Effect.catchTag("SignalRefused", () => Effect.succeed({}))
+        )
+
       const list = Effect.fn("RunTools.list")(function* (grant: Grant) {
         const states = yield* transitionsOf(grant)
         return [
@@ -153,11 +163,14 @@ export class RunTools extends Context.Service<
           )
         },
         (effect, grant, name) =>
-          Effect.annotateLogs(effect, {
-            issue: grant.identifier,
-            run: grant.runId,
-            tool: Object.hasOwn(TOOL_TEXTS, name) ? name : "unknown"
-          })
+          Effect.flatMap(whoseOf(grant), (whose) =>
+            Effect.annotateLogs(effect, {
+              ...whose,
+              issue_identifier: grant.identifier,
+              run: grant.runId,
+              tool: Object.hasOwn(TOOL_TEXTS, name) ? name : "unknown"
+            })
+          )
       )
 
       return RunTools.of({ list, call })

@@ -296,11 +296,7 @@ const make = Effect.gen(function* () {
   const cleanUp = Effect.fn("Runs.cleanUp")(function* (record: IssueRecord, workflow: WorkflowDefinition) {
     const place = { root: workflow.config.state.root }
     const last = record.history.at(-1)?.run
-    const kept = (why: string, cause: unknown) =>
-      Effect.logWarning(why, cause).pipe(
-        Effect.annotateLogs({ issue_id: record.id, issue_identifier: record.identifier }),
-        Effect.as(false)
-      )
+    const kept = (why: string, cause: unknown) => Effect.as(Effect.logWarning(why, cause), false)
     // An earlier process may have died in the hook that goes before.
     const left = last === undefined ? [] : yield* services.sandboxes.reap(workflow, [last])
     if (left.some(({ status }) => status !== "dead"))

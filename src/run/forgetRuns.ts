@@ -21,6 +21,5 @@ export const forgetRuns = (
   }).pipe(
     Effect.catchTag("FileError", (error) =>
       Effect.logWarning("what was kept of a forgotten issue is not removed", error)
-    ),
-    Effect.annotateLogs({ issue_id: record.id, issue_identifier: record.identifier })
+    )
   )

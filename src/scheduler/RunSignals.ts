@@ -28,6 +28,8 @@ export interface RunView {
   readonly issueId: IssueId
   readonly identifier: Identifier
   readonly state: string
+  /** Null until there is one. */
+  readonly session: string | null
   /** States that a `transition` may name. */
   readonly transitions: ReadonlyArray<string>
 }

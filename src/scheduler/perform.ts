@@ -1,5 +1,5 @@
 import { Deferred, Effect, FiberMap, Queue } from "effect"
-import type { IssueId, RunId } from "../domain/ids.ts"
+import type { Identifier, IssueId, RunId } from "../domain/ids.ts"
 import type { Tracker } from "../tracker/Tracker.ts"
 import type { WorkflowDefinition } from "../workflow/WorkflowConfig.ts"
 import type { Act } from "./acts.ts"
@@ -97,6 +97,13 @@ export const makePerformer = Effect.fnUntraced(function* ({ inputs, remembered, 
       yield* Queue.offer(inputs, { _tag: "Swept", issue: act.record.id })
     })
 
+  /** What is done for an issue that no run is working on: one at a time, and logged as the issue's. */
+  const chore = (issue: IssueId, identifier: Identifier, effect: Effect.Effect<void>) => {
+    busy.add(issue)
+    const annotated = Effect.annotateLogs(effect, { issue_id: issue, issue_identifier: identifier })
+    return Effect.asVoid(FiberMap.run(chores, issue, annotated))
+  }
+
   /** By the settings that it was decided by. */
   const perform = (act: Act, definition: WorkflowDefinition): Effect.Effect<void> => {
     switch (act._tag) {
@@ -105,17 +112,13 @@ export const makePerformer = Effect.fnUntraced(function* ({ inputs, remembered, 
       case "Tell":
         return runs.tell(act.run, act.message)
       case "Relocate":
-        busy.add(act.issue)
-        return Effect.asVoid(FiberMap.run(chores, act.issue, relocateAndTell(act)))
+        return chore(act.issue, act.identifier, relocateAndTell(act))
       case "CleanUp":
-        busy.add(act.record.id)
-        return Effect.asVoid(FiberMap.run(chores, act.record.id, cleanUp(act, definition)))
+        return chore(act.record.id, act.record.identifier, cleanUp(act, definition))
       case "Redeliver":
-        busy.add(act.record.id)
-        return Effect.asVoid(FiberMap.run(chores, act.record.id, redeliver(act, definition)))
+        return chore(act.record.id, act.record.identifier, redeliver(act, definition))
       case "Forget":
-        busy.add(act.record.id)
-        return Effect.asVoid(FiberMap.run(chores, act.record.id, forget(act, definition)))
+        return chore(act.record.id, act.record.identifier, forget(act, definition))
     }
   }
 

@@ -41,6 +41,7 @@ export const makeRunSignals = ({
       issueId: found.issue,
       identifier: found.identifier,
       state: found.state,
+      session: found.session,
       transitions: transitionsOf(found, policy)
     }
   })

@@ -157,8 +157,8 @@ describe("the door of the MCP endpoint", () => {
     Effect.gen(function* () {
       const told: Array<readonly [unknown, unknown, unknown]> = []
       const logger = Logger.make(({ fiber, logLevel, message }) => {
-        const { issue, run } = fiber.getRef(References.CurrentLogAnnotations)
-        if (logLevel === "Warn") told.push([String(message), issue, run])
+        const of = fiber.getRef(References.CurrentLogAnnotations)
+        if (logLevel === "Warn") told.push([String(message), of["issue_identifier"], of["run"]])
       })
       yield* Effect.gen(function* () {
         const over = yield* tokenFor(grant)

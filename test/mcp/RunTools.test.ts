@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Layer, Ref } from "effect"
+import { Effect, Layer, Logger, Ref, References } from "effect"
 import { TestClock } from "effect/testing"
 import { PROPOSALS_PER_RUN } from "../../src/mcp/Proposals.ts"
 import { RunTools } from "../../src/mcp/RunTools.ts"
@@ -147,6 +147,25 @@ describe("the tools of a run", () => {
       }).pipe(Effect.provide(Tools))
     )
   })
+
+  it.effect("log whose call it was", () =>
+    Effect.gen(function* () {
+      const told: Array<Readonly<Record<string, unknown>>> = []
+      const logger = Logger.make(
+        ({ fiber }) => void told.push(fiber.getRef(References.CurrentLogAnnotations))
+      )
+      yield* accepted("propose_issue", { title: "Look into it", description: "It is slow." }).pipe(
+        Effect.provide(Logger.layer([logger]))
+      )
+      assert.deepInclude(told[0], {
+        issue_id: "id-1",
+        issue_identifier: "DEMO-1",
+        session_id: "session-1",
+        run: "r1-1",
+        tool: "propose_issue"
+      })
+    }).pipe(Effect.provide(Tools))
+  )
 
   describe("propose_issue", () => {
     it.effect("files the proposal in the first holding state, naming who proposed it and when", () =>

@@ -61,6 +61,7 @@ const memorySignals = Layer.effect(
           issueId: IssueId.make("id-1"),
           identifier: Identifier.make("DEMO-1"),
           state: "Todo",
+          session: "session-1",
           transitions: yield* Ref.get(world.transitions)
         }
       }),

@@ -5,6 +5,7 @@ import { endOfTurn } from "../support/house.ts"
 import { type Household, makeHousehold } from "../support/household.ts"
 import { makeMachine } from "../support/Machine.ts"
 import { asking, busy, failing, inTurn, type Script, silent } from "../support/scripts.ts"
+import { TrackerError } from "../../src/tracker/Tracker.ts"
 import { testState } from "../support/workflow.ts"
 
 interface Line {
@@ -74,6 +75,20 @@ describe("the log of a run's end says whose it was, how it ended and why", () =>
       outcome: "Waiting",
       reason: "q-r1-1-1"
     })
+  })
+})
+
+describe("what is logged of an issue that no run is working on", () => {
+  it("says whose it is", () => {
+    const lines = logged(failing("exit"), (house) => {
+      house.world.behaviour.tracker = ({ operation, path }) =>
+        operation === "move"
+          ? Effect.fail(new TrackerError({ operation, path, detail: "input/output error" }))
+          : Effect.void
+      house.command({ _tag: "Move", issue: IssueId.make("A"), to: "Triage" })
+    })
+    const { of } = lines.find(({ text }) => text.startsWith("issue is not moved yet")) ?? {}
+    assert.deepInclude(of, { issue_id: "A", issue_identifier: "A" })
   })
 })
 
