@@ -22,6 +22,8 @@ export const makePeople = (world: World) => {
   /** How many files of each name people have made and not deleted. */
   const copies = new Map<string, number>()
   const deleted = new Set<string>()
+  /** Names that more than one file has had at some time. */
+  const namesakes = new Set<string>()
   /** Saved in the midst of a move, and two files until it is taken up again. */
   const halfSaved = new Set<string>()
   const answers: Array<Answer> = []
@@ -73,6 +75,7 @@ export const makePeople = (world: World) => {
 
   const countCopy = (name: string): void => {
     copies.set(name, (copies.get(name) ?? 0) + 1)
+    namesakes.add(name)
     halfSaved.delete(name)
   }
 
@@ -86,7 +89,10 @@ export const makePeople = (world: World) => {
     if (file === undefined) return
     const isHalf = folder.files().some((each) => each.inode === file.inode && each.path !== path)
     if ((isHalf || halfSaved.has(file.name)) && isGoingTo(file)) countCopy(file.name)
-    else if (isHalf) halfSaved.add(file.name)
+    else if (isHalf) {
+      halfSaved.add(file.name)
+      namesakes.add(file.name)
+    }
   }
 
   const free = (path: string): boolean => !folder.files().some((file) => file.path === path)
@@ -110,6 +116,7 @@ export const makePeople = (world: World) => {
       if (!free(to)) return
       world.hit("person duplicates", `${file.path} to ${to}`)
       copies.set(file.name, (copies.get(file.name) ?? 0) + 1)
+      namesakes.add(file.name)
       folder.copy(file.path, to)
     } else if (roll < 78) {
       world.hit("person deletes", file.path)
@@ -285,6 +292,8 @@ export const makePeople = (world: World) => {
         copies.set(name, 1)
       }
     },
+    /** Whether its name may have been taken where its file was to go. */
+    hadNamesake: (name: string): boolean => namesakes.has(name),
     /** At rest a file has one name. */
     checkNames: (files: ReadonlyArray<FolderFile>): void => {
       for (const name of halfSaved) throw new Violation("no issue is doubled", `${name} stays two files`)

@@ -10,6 +10,7 @@ import { RunGrants } from "../../src/mcp/RunGrants.ts"
 import { SandboxError } from "../../src/sandbox/Sandboxes.ts"
 import { explain, observed } from "../../src/scheduler/eligibility.ts"
 import { Scheduler, type SchedulerView } from "../../src/scheduler/Scheduler.ts"
+import { parks } from "../../src/scheduler/state.ts"
 import * as MarkdownTracker from "../../src/tracker/MarkdownTracker.ts"
 import * as MemoryTracker from "../../src/tracker/MemoryTracker.ts"
 import { TrackerError } from "../../src/tracker/Tracker.ts"
@@ -48,6 +49,8 @@ export interface Outcome {
 }
 
 const FINISHED = /^(Done|Cancelled)$/
+/** Where issues are started from. */
+const ACTIVE = /^(Todo|In Progress|Review)$/
 const TRACKER_ROOT = "/project/issues"
 
 /** Operations at which a death may be planned. */
@@ -773,6 +776,10 @@ export const simulate = (plan: Plan): Outcome => {
       // What blocks has to come to rest itself.
       const rests = ["Finished", "ForReview", "NotActive", "Proposed", "Held", "Blocked"].includes(why._tag)
       if (!rests) found.push(`${id} in ${issue.state}: ${why._tag} ${JSON.stringify(why).slice(0, 200)}`)
+      const hold = now.state.issues[id]?.hold ?? null
+      const isParked = !ACTIVE.test(issue.state) || people.hadNamesake(issue.identifier)
+      if (hold !== null && parks(hold.reason) && !isParked)
+        found.push(`${id} in ${issue.state}: held (${hold.reason}) and not parked`)
     }
     for (const record of Object.values(now.state.issues)) {
       if (record.relocation !== null) found.push(`${record.id} is being moved`)
