@@ -12,7 +12,7 @@ import { noteStage, type RunContext } from "./RunContext.ts"
 
 type MoveOnRecord = typeof Move.Type
 
-const taken = (message: string, to: string): RunFailure =>
+const targetTaken = (message: string, to: string): RunFailure =>
   new RunFailure({
     class: "configuration",
     reason: "target_taken",
@@ -59,45 +59,68 @@ export const reportMoved = (
 /** A person who edits the file at the very moment of its move is waited for, so often. */
 const MOST_TRIES = 5
 
+/** How to move the issue's file as it is now; null when it is gone. */
+const asItIs = (run: RunContext, to: string): Effect.Effect<MoveOnRecord | null, RunFailure> =>
+  whenBack(untilAnswered(run, run.services.tracker.read(run.record.issue))).pipe(
+    Effect.map(({ fileName, inode, state }) => ({ from: state, to, fileName, inode })),
+    Effect.catchTag("IssueNotFound", () => Effect.succeed(null)),
+    Effect.mapError(failureOf)
+  )
+
+export interface Journey {
+  readonly to: string
+  /** One that is on record, or of the file as it was just seen; null: as it is now. */
+  readonly first: MoveOnRecord | null
+  /** Whether an issue that lies there is to be moved: elsewhere, people have put it. */
+  readonly leaves: (state: string) => boolean
+  readonly taken: (message: string) => RunFailure
+}
+
 /**
- * Moves the issue to where the agent's signal says: intent, effect, result. Where a person has put it
- * elsewhere in the meantime, theirs wins. Answers the state the issue is in, null when its file is gone.
+ * Moves the issue: intent, effect, result. Where a person has put it elsewhere in the meantime, theirs wins; one who
+ * only saves it is waited for. Answers the state the issue is in, null when its file is gone.
  */
+export const moveTo = (
+  run: RunContext,
+  { first, leaves, taken, to }: Journey
+): Effect.Effect<string | null, RunFailure | RunFenced> =>
+  Effect.gen(function* () {
+    const settled = (state: string | null, byUs: boolean) => Effect.as(reportMoved(run, state, byUs), state)
+    let move = first
+    for (let tries = 1; ; tries++) {
+      move ??= yield* asItIs(run, to)
+      if (move === null) return yield* settled(null, false)
+      const { from } = move
+      if (!leaves(from) || sameState(from, move.to)) return yield* settled(from, false)
+      yield* run.report({ _tag: "MoveIntended", ...move })
+      const result = yield* moveUntilKnown(run, move).pipe(Effect.mapError(({ message }) => taken(message)))
+      const isEdited = result._tag === "elsewhere" && (result.state === null || sameState(result.state, from))
+      if (!isEdited || tries === MOST_TRIES) return yield* settled(result.state, result._tag !== "elsewhere")
+      move = null
+    }
+  })
+
+/** Moves the issue to where the agent's signal says, with its notes where it has some. */
 export const moveIssue = (
   run: RunContext,
   claim: DoneClaim
 ): Effect.Effect<string | null, RunFailure | RunFenced> =>
   Effect.gen(function* () {
-    const { record, order, services } = run
+    const { record, order } = run
     if (record.moved) return record.state
     yield* noteStage(run, "moving", claim.target)
-    const settled = (state: string | null, byUs: boolean) => Effect.as(reportMoved(run, state, byUs), state)
-    const asItIs = whenBack(untilAnswered(run, services.tracker.read(record.issue))).pipe(
-      Effect.map(({ fileName, inode, state }) => ({ from: state, to: claim.target, fileName, inode })),
-      Effect.catchTag("IssueNotFound", () => Effect.succeed(null)),
-      Effect.mapError(failureOf)
-    )
     const isActive = (state: string) => roleOf(order.workflow.config.states, state) === "active"
-
     // An intent that is on record has its notes already.
-    let move = record.move
-    if (move === null && claim.signal === "transition") {
-      const before = yield* asItIs
+    if (record.move === null && claim.signal === "transition") {
+      const before = yield* asItIs(run, claim.target)
       if (before !== null && isActive(before.from)) yield* appendNotes(run, claim, before.from)
     }
-    for (let tries = 1; ; tries++) {
-      move ??= yield* asItIs
-      if (move === null) return yield* settled(null, false)
-      const { from, to } = move
-      if (!isActive(from) || sameState(from, to)) return yield* settled(from, false)
-      yield* run.report({ _tag: "MoveIntended", ...move })
-      const result = yield* moveUntilKnown(run, move).pipe(
-        Effect.mapError(({ message }) => taken(message, to))
-      )
-      const isEdited = result._tag === "elsewhere" && (result.state === null || sameState(result.state, from))
-      if (!isEdited || tries === MOST_TRIES) return yield* settled(result.state, result._tag !== "elsewhere")
-      move = null
-    }
+    return yield* moveTo(run, {
+      to: claim.target,
+      first: record.move,
+      leaves: isActive,
+      taken: (message) => targetTaken(message, record.move?.to ?? claim.target)
+    })
   })
 
 const appendNotes = (run: RunContext, claim: DoneClaim, from: string): Effect.Effect<void, RunFailure> =>

@@ -9,7 +9,7 @@ import { modelPath } from "../proxy/routes.ts"
 import type { RunFenced } from "../scheduler/Runs.ts"
 import { renderPrompt } from "../workflow/prompt.ts"
 import { failureOf } from "./failures.ts"
-import { moveUntilKnown, reportMoved } from "./move.ts"
+import { moveTo } from "./move.ts"
 import { hookContext, noteStage, type RunContext } from "./RunContext.ts"
 
 /** The issue is no longer there to be worked on. */
@@ -41,16 +41,15 @@ const enterStartState = (run: RunContext, issue: Issue): Effect.Effect<Issue, Ru
     const { states } = run.order.workflow.config
     const target = policyOf(states, issue.state)?.onStart ?? null
     if (target === null || sameState(target, issue.state)) return issue
-    const move = { from: issue.state, to: target, fileName: issue.fileName, inode: issue.inode }
-    yield* run.report({ _tag: "MoveIntended", ...move })
-    const result = yield* moveUntilKnown(run, move).pipe(
-      Effect.mapError(
-        ({ message }) =>
-          new RunFailure({ class: "configuration", reason: "start_state_taken", message, resetAt: null })
-      )
-    )
-    yield* reportMoved(run, result.state, result._tag !== "elsewhere")
-    return new Issue({ ...issue, state: result.state ?? issue.state })
+    const { fileName, inode } = issue
+    const state = yield* moveTo(run, {
+      to: target,
+      first: { from: issue.state, to: target, fileName, inode },
+      leaves: (state) => sameState(state, issue.state),
+      taken: (message) =>
+        new RunFailure({ class: "configuration", reason: "start_state_taken", message, resetAt: null })
+    })
+    return new Issue({ ...issue, state: state ?? issue.state })
   })
 
 /**
