@@ -15,6 +15,8 @@ export class Violation extends Error {
 /** A move that is on record; what became of it is not. */
 interface IntendedMove {
   readonly to: string
+  /** By a clock that nobody sets. */
+  readonly since: number
 }
 
 export interface LedgerRun {
@@ -65,6 +67,10 @@ export interface Facts {
   readonly recentBackoffCaps: () => ReadonlyArray<number>
   /** Whether the issue lies in a terminal state, and has for longer than anybody needs to see it. */
   readonly isFinished: (id: string) => boolean
+  /** By a clock that nobody sets. */
+  readonly now: () => number
+  /** Whether people have taken the issue elsewhere since, or have made it unreadable. */
+  readonly wasTakenAway: (id: string, since: number) => boolean
   /** Whether the sandbox of a run lives, as the world knows. */
   readonly lives: (run: RunId) => boolean
   readonly holdsToken: (run: RunId) => boolean
@@ -140,6 +146,12 @@ export const makeLedger = (facts: Facts) => {
     issue.answered = issue.question?.reply ?? issue.answered
     issue.question = null
   }
+
+  const moved = (issue: IssueId, state: string | null, move: IntendedMove | null): void =>
+    require(move === null ||
+      move.to === state ||
+      facts.wasTakenAway(issue, move.since), "a move is made", () =>
+      `${issue} is in ${state} and was to go to ${move?.to}`)
 
   let mode = "running"
 
@@ -378,12 +390,13 @@ export const makeLedger = (facts: Facts) => {
       case "MoveIntended": {
         const run = liveRun(event)
         require(run.slot || run.exported, "nothing is moved before its export", () => event.run)
-        run.move = event
+        run.move = { to: event.to, since: facts.now() }
         run.stage = "move intended"
         return
       }
       case "Moved": {
         const run = liveRun(event)
+        moved(run.issue, event.state, run.move)
         run.move = null
         run.stage = run.slot ? "preparing" : "moved"
         run.state = event.state ?? run.state
@@ -410,11 +423,14 @@ export const makeLedger = (facts: Facts) => {
       case "RunEnded":
         return ended(event)
       case "RelocationIntended":
-        issueOf(event.issue).relocation = event
+        issueOf(event.issue).relocation = { to: event.to, since: facts.now() }
         return
-      case "Relocated":
-        issueOf(event.issue).relocation = null
+      case "Relocated": {
+        const issue = issueOf(event.issue)
+        moved(event.issue, event.state, issue.relocation)
+        issue.relocation = null
         return
+      }
       case "HoldLifted":
       case "RetryNow": {
         const issue = issueOf(event.issue)

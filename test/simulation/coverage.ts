@@ -60,6 +60,7 @@ export const FAULTS = [
   "person duplicates",
   "person edits",
   "person moves",
+  "person puts aside",
   "person spoils",
   "stop",
   "stop hurried",

@@ -21,6 +21,8 @@ export interface IssueFolder {
   readonly move: (from: string, to: string) => void
   readonly copy: (from: string, to: string) => void
   readonly remove: (path: string) => void
+  /** As editors do that write a new file: the old one is gone until what is returned is called. */
+  readonly putAside: (path: string) => () => void
   readonly spoil: (path: string) => void
   /** Makes a spoiled file readable again. */
   readonly mend: (path: string) => void
@@ -51,6 +53,11 @@ export const recordFolder = (tracker: TrackerWorld): IssueFolder => {
     move: tracker.move,
     copy: tracker.duplicate,
     remove: tracker.remove,
+    putAside: (path) => {
+      const kept = written(path)
+      tracker.remove(path)
+      return () => tracker.put(path, kept)
+    },
     spoil: tracker.spoil,
     mend: (path) => tracker.put(path, written(path)),
     version: () => version
@@ -107,6 +114,11 @@ export const diskFolder = (disk: MemoryDisk, root: string, changes: () => number
     remove: (path) => {
       disk.unlink(at(path))
       settled(path)
+    },
+    putAside: (path) => {
+      const kept = text(path)
+      disk.unlink(at(path))
+      return () => replace(path, kept)
     },
     spoil: (path) => {
       spoiled.set(path, text(path))

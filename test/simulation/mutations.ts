@@ -231,6 +231,13 @@ export const MUTATIONS: ReadonlyArray<Mutation> = [
     breaks: ["nothing is deleted before its export"]
   },
   {
+    name: "editor-not-waited-for",
+    file: "scheduler/whenBack.ts",
+    from: "times: Duration.toMillis(MISSING_GRACE) / Duration.toMillis(LOOK_AGAIN)",
+    to: "times: 0",
+    breaks: ["a move is made"]
+  },
+  {
     name: "move-without-intent",
     file: "run/move.ts",
     from: `      yield* run.report({ _tag: "MoveIntended", ...move })\n`,

@@ -24,6 +24,10 @@ export const makePeople = (world: World) => {
   const deleted = new Set<string>()
   /** Names that more than one file has had at some time. */
   const namesakes = new Set<string>()
+  /** When somebody last did more with an issue's file than save it. */
+  const takenAway = new Map<string, number>()
+  /** Put aside by an editor that is about to write them anew. */
+  const aside = new Set<string>()
   /** Saved in the midst of a move, and two files until it is taken up again. */
   const halfSaved = new Set<string>()
   const answers: Array<Answer> = []
@@ -101,6 +105,7 @@ export const makePeople = (world: World) => {
     const file = anyFile()
     if (file === undefined) return
     const roll = dice.between(0, 99)
+    if (roll >= 30 && roll < 88) takenAway.set(file.name, machine.now())
     if (roll < 30) {
       world.hit("person edits", file.path)
       saving(file.path)
@@ -143,11 +148,26 @@ export const makePeople = (world: World) => {
     }
   }
 
+  /** Some editors write a file anew under its name, and it is nowhere meanwhile. */
+  const saveAside = (name: string, ms: number): void => {
+    const [file, other] = folder.files().filter((each) => each.name === name)
+    if (file === undefined || other !== undefined || file.spoiled || !copies.has(name)) return
+    world.hit("person puts aside", file.path)
+    aside.add(name)
+    const putBack = folder.putAside(file.path)
+    machine.after(ms, () => {
+      aside.delete(name)
+      world.trace(`person writes ${file.path} anew`)
+      putBack()
+    })
+  }
+
   const mend = (path: string): void => {
     if (folder.files().some((file) => file.path === path && file.spoiled)) {
       world.trace(`person mends ${path}`)
       saving(path)
       folder.mend(path)
+      takenAway.set(path.replace(/^.*\//, "").replace(/\.md$/, ""), machine.now())
     }
   }
 
@@ -268,6 +288,10 @@ export const makePeople = (world: World) => {
       often(2 * HOUR, reconfigure)
       machine.after(world.plan.faultHours * HOUR, tidy)
     },
+    saveAside,
+    /** Of the simulated time; never: minus infinity. What is there twice is away for as long. */
+    takenAwayAt: (name: string): number =>
+      (copies.get(name) ?? 0) > 1 ? Infinity : (takenAway.get(name) ?? -Infinity),
     answerEarly: (identifier: string): void => answer(identifier),
     /** No issue is lost, none is there twice. */
     checkFiles: (files: ReadonlyArray<FolderFile>): void => {
@@ -279,7 +303,7 @@ export const makePeople = (world: World) => {
       }
       for (const [name, expected] of copies) {
         const found = inodes.get(name)?.size ?? 0
-        if (found === 0) throw new Violation("no issue is lost", name)
+        if (found === 0 && !aside.has(name)) throw new Violation("no issue is lost", name)
         if (found <= expected) halfSaved.delete(name)
         else if (found > expected + (halfSaved.has(name) ? 1 : 0))
           throw new Violation("no issue is doubled", `${name}: ${found} files, ${expected} made`)

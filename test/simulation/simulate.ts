@@ -183,6 +183,8 @@ export const simulate = (plan: Plan): Outcome => {
         machine.now() - place.since > (plan.deep ? 2 * MINUTE : RECENT)
       )
     },
+    now: machine.now,
+    wasTakenAway: (id, since) => people.takenAwayAt(id) >= since,
     lives: (run) => house.guests.has(run),
     holdsToken: (run) => {
       const value = life?.value()
@@ -320,12 +322,21 @@ export const simulate = (plan: Plan): Outcome => {
     flush: Effect.void
   })
 
+  /** Of their own dice, as jumps are. */
+  const asides = makeDice(plan.seed ^ 0xa51de)
+  /** People have the very file in their editor that symphony is about to read, write into or move. */
+  const meetEditor = (path: string): void => {
+    if (!isFaulty() || !asides.chance(0.02)) return
+    people.saveAside(path.replace(/^.*\//, "").replace(/\.md$/, ""), asides.between(10, 1_000))
+  }
+
   const trackerFault = (operation: TrackerError["operation"], path: string) =>
     new TrackerError({ operation, path, detail: "input/output error" })
 
   const recordTracker = MemoryTracker.layer(house.tracker, {
-    before: ({ operation, path }) =>
-      io(
+    before: ({ operation, path }) => {
+      if (operation === "read" || operation === "append" || operation === "move") meetEditor(path)
+      return io(
         `tracker ${operation}`,
         () =>
           inTrouble("tracker fails", 0.0005, 5 * MINUTE)
@@ -337,6 +348,7 @@ export const simulate = (plan: Plan): Outcome => {
               : Effect.void,
         quick
       ).pipe(Effect.asVoid)
+    }
   })
 
   /** Nothing of an issue's file is touched before it is written down that it will be. */
@@ -356,6 +368,7 @@ export const simulate = (plan: Plan): Outcome => {
         : io(
             action === "syncFile" && path.endsWith("/journal.jsonl") ? "journal sync" : `disk ${action}`,
             () => {
+              if (action === "link" && path.includes("/issues/")) meetEditor(path)
               touch(
                 path.includes("/issues/")
                   ? action === "link"
