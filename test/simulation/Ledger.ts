@@ -101,6 +101,8 @@ export const makeLedger = (facts: Facts) => {
   const totals = { tokens: 0, runs: 0, completed: 0, seconds: 0 }
   /** Seconds of runs that live: of earlier processes, and since when they are alive in this one. */
   const alive = new Map<string, { readonly seconds: number; readonly since: number }>()
+  /** Since when this process lives, by a clock that nobody sets. */
+  let bootedAt = 0
   /** When the newest event was. */
   let lastAt = 0
   /** A run has met a machine that has nothing left, and none has come further since. */
@@ -396,7 +398,8 @@ export const makeLedger = (facts: Facts) => {
       }
       case "Moved": {
         const run = liveRun(event)
-        moved(run.issue, event.state, run.move)
+        // One that a predecessor was about to start ends, and its issue is started anew from where it lies.
+        if (!run.slot || (run.move?.since ?? 0) >= bootedAt) moved(run.issue, event.state, run.move)
         run.move = null
         run.stage = run.slot ? "preparing" : "moved"
         run.state = event.state ?? run.state
@@ -454,6 +457,7 @@ export const makeLedger = (facts: Facts) => {
         issues.delete(event.issue)
         return
       case "Booted":
+        bootedAt = facts.now()
         for (const run of alive.keys()) alive.set(run, { seconds: aliveUntil(run, lastAt), since: event.at })
         return
       case "WorkspaceRemoved":
