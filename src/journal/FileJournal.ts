@@ -69,11 +69,12 @@ const make = Effect.fnUntraced(function* ({ stateRoot, trackerRoot }: FileJourna
   let lost: JournalError | null = null
   const lock = yield* Semaphore.make(1)
 
-  const giveUp = (error: JournalError) =>
-    Effect.logError("the journal can no longer be written", error).pipe(
-      Effect.annotateLogs({ path }),
-      Effect.andThen(Effect.sync(() => (lost = error)))
-    )
+  const giveUp = Effect.fnUntraced(function* ({ detail, hint, operation }: JournalError) {
+    const wayOn = hint === null ? "restart symphony" : `${hint}, then restart symphony`
+    lost = new JournalError({ operation, reason: "lost", path, detail, hint: wayOn })
+    yield* Effect.logError("the journal can no longer be written", lost).pipe(Effect.annotateLogs({ path }))
+    return yield* lost
+  })
 
   /** One at a time, and not given up half way: the disk would go on without us. */
   const exclusive = <A>(self: Effect.Effect<A, JournalError>): Effect.Effect<A, JournalError> =>

@@ -4,9 +4,10 @@ export class JournalError extends Schema.TaggedError<JournalError>()("JournalErr
   operation: Schema.Literals(["open", "append", "compact"]),
   /**
    * `corrupt`: a line in the middle does not match its checksum; `foreign`: written for another tracker;
-   * `version`: written by a newer program; `io`: the disk said no.
+   * `version`: written by a newer program; `io`: the disk said no; `lost`: it did, and nobody knows what is in the file
+   * now, so that nothing is written before the journal is opened anew.
    */
-  reason: Schema.Literals(["corrupt", "foreign", "version", "io"]),
+  reason: Schema.Literals(["corrupt", "foreign", "version", "io", "lost"]),
   path: Schema.String,
   detail: Schema.String,
   hint: Schema.NullOr(Schema.String)

@@ -152,7 +152,7 @@ const make = Effect.fnUntraced(function* ({ compactAfter }: SchedulerOptions) {
       }
     ]
     postponed = draft.postponed
-    yield* Effect.forEach(draft.setbacks, (setback) => setback, { discard: true })
+    yield* Effect.forEach(draft.setbacks, (setback) => setback(error), { discard: true })
     yield* FiberHandle.run(timer, Effect.sleep(JOURNAL_RETRY).pipe(Effect.andThen(wake), Effect.asVoid))
   })
 

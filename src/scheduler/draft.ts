@@ -4,6 +4,7 @@ import type { WorkflowDefinition } from "../workflow/WorkflowConfig.ts"
 import { type Act, actsOf, eventsOf } from "./acts.ts"
 import { decide, type MissingSince } from "./decide.ts"
 import type { Observation } from "./eligibility.ts"
+import type { JournalError } from "../journal/Journal.ts"
 import type { SchedulerEvent } from "./events.ts"
 import { policyFrom } from "./policy.ts"
 import type { Reaction } from "./reaction.ts"
@@ -59,7 +60,11 @@ export type Input =
 /** Rounds of deciding within one step; each round sees what the one before did. */
 const ROUNDS = 4
 
-const notDurable = "could not be written down; the disk may be full. Try again."
+/** What is said of a request that could not be journaled. */
+const notDurable = ({ reason }: JournalError): string =>
+  reason === "lost"
+    ? "could not be written down, and nothing can be: restart symphony."
+    : "could not be written down; the disk may be full. Try again."
 
 /** What a step has come to so far; nothing of it is true before it is journaled. */
 export interface Draft {
@@ -69,7 +74,7 @@ export interface Draft {
   /** Once durable. */
   readonly answers: Array<Effect.Effect<unknown>>
   /** When it cannot be made durable: refuse, … */
-  readonly setbacks: Array<Effect.Effect<unknown>>
+  readonly setbacks: Array<(error: JournalError) => Effect.Effect<unknown>>
   /** … or try again later. */
   readonly postponed: Array<Input>
 }
@@ -130,18 +135,18 @@ export const apply = (
       draft.postponed.push(input)
       return record(draft, reactToSettings(draft.state, at))
     case "Command":
-      draft.setbacks.push(
+      draft.setbacks.push((error) =>
         Deferred.fail(
           input.reply,
-          new CommandRefused({ reason: "not_durable", message: `this ${notDurable}` })
+          new CommandRefused({ reason: "not_durable", message: `this ${notDurable(error)}` })
         )
       )
       return take(draft, reactToCommand(draft.state, observation, input.command, at), input.reply)
     case "Signal": {
-      draft.setbacks.push(
+      draft.setbacks.push((error) =>
         Deferred.fail(
           input.reply,
-          new SignalRefused({ reason: "not_durable", message: `This ${notDurable}` })
+          new SignalRefused({ reason: "not_durable", message: `This ${notDurable(error)}` })
         )
       )
       const own = settingsOf(input.run)
@@ -175,7 +180,7 @@ export const apply = (
       return
     case "Stop":
       draft.answers.push(Deferred.succeed(input.done, undefined))
-      draft.setbacks.push(Deferred.succeed(input.done, undefined))
+      draft.setbacks.push(() => Deferred.succeed(input.done, undefined))
       return record(
         draft,
         Object.values(draft.state.runs)

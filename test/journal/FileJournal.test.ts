@@ -195,6 +195,7 @@ describe("a disk that fails", () => {
           disk.failing.add("append").add("truncate")
           disk.tornBytes = 9
           const first = yield* Effect.flip(journal.append([2]))
+          assert.deepInclude(first, { reason: "lost", hint: "restart symphony" })
           disk.failing.clear()
           assert.deepStrictEqual(yield* Effect.flip(journal.append([3])), first)
         })

@@ -1,7 +1,9 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Ref } from "effect"
+import { Effect, Layer, Ref } from "effect"
 import { Identifier, IssueId, makeRunId } from "../../src/domain/ids.ts"
+import * as MemorySafeFiles from "../../src/files/MemorySafeFiles.ts"
 import { setWork } from "../../src/handoff/MemoryHandoff.ts"
+import * as FileJournal from "../../src/journal/FileJournal.ts"
 import type { JournalEntry } from "../../src/journal/Journal.ts"
 import { KEPT_FINISHED } from "../../src/scheduler/decide.ts"
 import { snapshotOf } from "../../src/scheduler/memory.ts"
@@ -299,6 +301,36 @@ describe("a journal that cannot be written", () => {
     full(house, null)
     house.advance("5 seconds")
     assert.deepStrictEqual(house.files(), ["Done/A.md"])
+    assert.deepStrictEqual(house.view().problems, [])
+  })
+
+  it("says that symphony has to be restarted where nobody knows any more what is in it", () => {
+    let isBroken = false
+    const house = makeHousehold({
+      journal: ({ disk }) =>
+        FileJournal.layer({ stateRoot: "/project/.symphony", trackerRoot: "/project/issues" }).pipe(
+          Layer.provide(
+            MemorySafeFiles.layer(disk, {
+              before: ({ path }) =>
+                Effect.suspend(() =>
+                  isBroken && path.includes("journal") ? Effect.fail("io" as const) : Effect.void
+                )
+            })
+          ),
+          Layer.orDie
+        )
+    })
+    isBroken = true
+    const first = house.refusal({ _tag: "Pause" })
+    isBroken = false
+    const second = house.refusal({ _tag: "Pause" })
+    for (const refusal of [first, second]) {
+      assert.strictEqual(refusal?.reason, "not_durable")
+      assert.include(refusal?.message, "restart symphony")
+    }
+    assert.deepInclude(house.view().problems[0], { source: "journal", hint: "restart symphony" })
+    house.restart()
+    house.command({ _tag: "Pause" })
     assert.deepStrictEqual(house.view().problems, [])
   })
 

@@ -67,6 +67,8 @@ export interface HouseholdOptions {
   readonly issues?: Readonly<Record<string, WrittenIssue>>
   /** The issues are files of the world's disk, below `tracker.root`, and not only in memory. */
   readonly onDisk?: boolean
+  /** In the place of the one in memory. */
+  readonly journal?: (world: HouseWorld) => NonNullable<NonNullable<HouseOptions["leaves"]>["journal"]>
   readonly operator?: Partial<Operator["Service"]>
   readonly machine?: Machine
   /** Whether the program is started at once; it is, unless this says otherwise. */
@@ -93,15 +95,15 @@ export const makeHousehold = (options: HouseholdOptions = {}): Household => {
   const put: Household["put"] = (path, written = {}) =>
     folder.write(path, options.onDisk === true ? { title: path, ...written } : written)
   for (const [path, written] of Object.entries(options.issues ?? {})) put(path, written)
-  const leaves = (): NonNullable<HouseOptions["leaves"]> =>
-    options.onDisk === true
-      ? {
-          tracker: MarkdownTracker.layer.pipe(
-            Layer.provide([MemorySafeFiles.layer(world.disk), MemoryWorkflow.layer(workflow)]),
-            Layer.orDie
-          )
-        }
-      : {}
+  const markdownTracker = () =>
+    MarkdownTracker.layer.pipe(
+      Layer.provide([MemorySafeFiles.layer(world.disk), MemoryWorkflow.layer(workflow)]),
+      Layer.orDie
+    )
+  const leaves = (): NonNullable<HouseOptions["leaves"]> => ({
+    ...(options.onDisk === true ? { tracker: markdownTracker() } : {}),
+    ...(options.journal === undefined ? {} : { journal: options.journal(world) })
+  })
   let life: Life<Context.Context<Services>> | undefined
 
   const living = (): Context.Context<Services> => {
