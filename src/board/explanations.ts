@@ -65,7 +65,9 @@ export const textOf = (why: Explanation): string => {
 export const statusOf = (why: Explanation, record: IssueRecord | undefined): Status => {
   switch (why._tag) {
     case "Running":
-      return record?.steering != null && record.steering.reply === null ? "needs you" : "working"
+      return record?.steering != null && record.steering.reply === null && record.hold === null
+        ? "needs you"
+        : "working"
     case "WaitingForHuman":
       return "needs you"
     case "Held":

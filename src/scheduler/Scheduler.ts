@@ -14,7 +14,8 @@ export type OperatorCommand =
   /** Ends the issue's run, if it has one, and holds the issue until a person changes, moves or retries it. */
   | { readonly _tag: "Stop"; readonly issue: IssueId }
   /**
-   * Lifts a hold, forgets the failures in a row and ends a wait; a failed handoff is tried again as by `HandOver`.
+   * Lifts a hold, with which a question that it kept is asked again, forgets the failures in a row and ends a wait, that
+   * for an answer too; a failed handoff is tried again as by `HandOver`.
    * Refused where none of that would come of it.
    */
   | { readonly _tag: "RetryNow"; readonly issue: IssueId }

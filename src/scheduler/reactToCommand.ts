@@ -198,7 +198,9 @@ export const reactToCommand = (
       return accepted(
         [
           { _tag: "RetryNow", at, issue: command.issue },
-          ...(record.steering !== null &&
+          // What was held comes back to where it was, with its question still asked.
+          ...(record.hold === null &&
+          record.steering !== null &&
           record.steering.reply === null &&
           liveRunOf(state, record.id) === undefined
             ? [{ _tag: "SteeringWithdrawn", at, issue: record.id, why: "retried without an answer" } as const]

@@ -1,5 +1,6 @@
+import { assert, describe, it } from "@effect/vitest"
 import { Context, Effect, Exit, Layer } from "effect"
-import type { Board } from "../../src/board/Board.ts"
+import { Board } from "../../src/board/Board.ts"
 import * as MemoryBoard from "../../src/board/MemoryBoard.ts"
 import { IssueId } from "../../src/domain/ids.ts"
 import {
@@ -86,3 +87,26 @@ const memoryBench = (): Bench => {
 
 boardContract("the join of what is known", liveBench)
 boardContract("in memory", memoryBench)
+
+describe("an issue that is stopped while it asks", () => {
+  it("needs nobody from then on, while its run still ends as well", () => {
+    const house = makeHousehold({
+      issues: { "Todo/A.md": {} },
+      behaviour: { prompt: asking("Which colour?"), reap: () => Effect.succeed("unknown") }
+    })
+    const A = IssueId.make("A")
+    const looked = () => house.run(Effect.flatMap(Board, (board) => board.snapshot)).issues[0]
+    house.advance("1 second")
+    assert.strictEqual(looked()?.status, "needs you")
+    house.send({ _tag: "Stop", issue: A })
+    house.settle()
+    assert.deepInclude(looked(), { status: "working" })
+    assert.deepStrictEqual(looked()?.why, { code: "Running", text: "stopping: an operator asked for it" })
+    house.world.behaviour.reap = () => Effect.succeed("dead")
+    house.advance("1 minute")
+    assert.deepInclude(looked(), { status: "stopped", retryable: true })
+    assert.deepStrictEqual(looked()?.why, { code: "Held", text: "stopped by the operator" })
+    house.command({ _tag: "RetryNow", issue: A })
+    assert.deepInclude(looked(), { status: "needs you" })
+  })
+})

@@ -2,6 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Duration, Effect, Fiber, Latch, Ref, Stream, SubscriptionRef } from "effect"
 import { HttpClient, HttpClientRequest } from "effect/http"
 import { BoardEditor } from "../../src/board/MemoryBoard.ts"
+import { makeQuestionId, makeRunId } from "../../src/domain/ids.ts"
 import { loginDiff, loginWork, LOGIN, talk } from "../browser/scenes.ts"
 import { hostile, ioFailure } from "../../src/handoff/failures.ts"
 import {
@@ -33,6 +34,14 @@ import {
 const HOSTILE = `<img src=x onerror=alert(1)>"'><script>alert(1)</script>\u202Eevil\u001b[2J`
 
 const RETRY = { attempt: 2, dueAt: NOON + 60_000, kind: "retry", error: "stalled" } as const
+
+const QUESTION = {
+  id: makeQuestionId(makeRunId(1, 1), 1),
+  text: "Which colour?",
+  context: null,
+  askedAt: NOON - 60_000,
+  reply: null
+}
 
 const BOARD = board([
   askingIssue("DEMO-1"),
@@ -125,6 +134,57 @@ describe("pages", () => {
       }
     )
   )
+
+  it.live(
+    "an issue that was stopped while it asked says why it rests and offers a retry, not an answer box",
+    () =>
+      run(
+        Effect.gen(function* () {
+          const [open, answered] = [yield* page("/issues/HELD-1"), yield* page("/issues/HELD-2")]
+          for (const { text } of [open, answered]) {
+            assert.include(plain(text), "stopped Todo stopped by the operator")
+            assert.include(text, "Retry now")
+            assert.include(text, "Which colour?")
+            assert.notInclude(text, "Answer</")
+            assert.notInclude(text, "<textarea")
+          }
+          assert.include(open.text, "retried, it asks this again")
+          assert.include(open.text, 'data-done="HELD-1 asks its question again."')
+          assert.include(answered.text, "the agent gets it once the issue is retried")
+          assert.notInclude((yield* page("/issues/HELD-1/work")).text, "Answer with this")
+          assert.include(
+            plain((yield* page("/issues/DEMO-1/stop")).text),
+            "Its open question “Which colour?” waits for no answer then; a retry asks it again."
+          )
+        }),
+        {
+          board: board([
+            askingIssue("DEMO-1"),
+            heldIssue("HELD-1", { question: QUESTION, workspace: "/project/.symphony/workspaces/HELD-1" }),
+            heldIssue("HELD-2", { question: { ...QUESTION, reply: "Blue." } })
+          ])
+        }
+      )
+  )
+
+  for (const [mode, issue, words] of [
+    ["running", heldIssue("HELD-1"), "as soon as a slot is free."],
+    ["paused", heldIssue("HELD-1"), "once symphony is resumed: it is paused."],
+    ["draining", heldIssue("HELD-1"), "once symphony is resumed: it is draining."],
+    ["draining", boardIssue("HELD-1", { retry: RETRY, retryable: true }), "as soon as a slot is free."]
+  ] as const) {
+    it.live(
+      `a retry of what ${issue.retry === null ? "is held" : "waits"} says, ${mode}, when it comes`,
+      () =>
+        run(
+          Effect.gen(function* () {
+            const { text } = yield* page("/issues/HELD-1")
+            assert.include(text, `data-done="HELD-1 is tried again ${words}"`)
+          }),
+          { board: board([issue], { mode }) }
+        )
+    )
+  }
 
   it.live("what people read of an issue is its text, without the marks of its notes", () =>
     run(

@@ -144,6 +144,43 @@ describe("the operator", () => {
     assert.deepInclude(house.why("A"), { _tag: "Held", reason: "operator_stop" })
   })
 
+  describe("retries an issue that was stopped while it asked, which", () => {
+    const stoppedAsking = () => {
+      const house = makeHousehold({
+        issues: { "Todo/A.md": {} },
+        behaviour: { prompt: inTurn(asking("Which colour?")) }
+      })
+      house.advance("1 second")
+      house.command({ _tag: "Stop", issue: A })
+      house.advance("10 seconds")
+      assert.deepInclude(house.why("A"), { _tag: "Held", reason: "operator_stop" })
+      return house
+    }
+    const answer = { _tag: "Answer", issue: A, question: null, text: "Blue." } as const
+
+    it("asks its question still", () => {
+      const house = stoppedAsking()
+      house.restart("power")
+      house.command({ _tag: "RetryNow", issue: A })
+      house.advance("10 seconds")
+      assert.deepStrictEqual(house.why("A"), { _tag: "WaitingForHuman", question: "Which colour?" })
+      house.command(answer)
+      house.advance("10 seconds")
+      assert.deepStrictEqual(house.files(), ["Done/A.md"])
+    })
+
+    it("goes on with an answer that came meanwhile", () => {
+      const house = stoppedAsking()
+      house.command(answer)
+      house.advance("10 seconds")
+      assert.strictEqual(house.why("A")._tag, "Held")
+      house.command({ _tag: "RetryNow", issue: A })
+      house.advance("10 seconds")
+      assert.include(house.world.prompts.at(-1)?.text, "Blue.")
+      assert.deepStrictEqual(house.files(), ["Done/A.md"])
+    })
+  })
+
   it("retries at once what waits, and forgets its failures", () => {
     const house = makeHousehold({
       issues: { "Todo/A.md": {} },

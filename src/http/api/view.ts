@@ -25,9 +25,9 @@ const tokenCount = (tokens: Tokens): typeof TokenCount.Type => ({
   ...(tokens.cost === undefined ? {} : { cost: tokens.cost })
 })
 
-/** An issue that waits for a person's answer, as opposed to one whose answer is on its way. */
+/** An issue that waits for a person's answer, as opposed to one whose answer is on its way, or that is stopped. */
 export const isAsking = (issue: BoardIssue): boolean =>
-  issue.question !== null && issue.question.reply === null
+  issue.status === "needs you" && issue.question !== null && issue.question.reply === null
 
 const running = (issue: BoardIssue, run: BoardRun): typeof RunningIssue.Type => ({
   issue_id: issue.id,

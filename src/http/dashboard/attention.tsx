@@ -80,8 +80,16 @@ const QuestionText = ({ issue, text }: { readonly issue: BoardIssue; readonly te
     <Untrusted text={text} />
   )
 
+/** What becomes of a question that nobody is asked just now. */
+const settled = ({ hold }: BoardIssue, { reply }: NonNullable<BoardIssue["question"]>): string => {
+  if (reply === null) return "It is stopped, and waits for no answer: retried, it asks this again."
+  return hold === null
+    ? "Answered; the agent gets it with its next prompt."
+    : "Answered; the agent gets it once the issue is retried."
+}
+
 /**
- * A question with its answer box; posts with htmx, and as a plain form without script. On the home page the
+ * A question with its answer box where it is open; posts with htmx, and as a plain form without script. On the home page the
  * answer brings the queue as it is then. `refused`: again, with what was typed.
  */
 export const Ask = ({
@@ -114,7 +122,7 @@ export const Ask = ({
         </span>
       </h3>
       <QuestionText issue={issue} text={question.text} />
-      {question.reply === null ? (
+      {isAsking(issue) ? (
         <form
           method="post"
           action={action}
@@ -150,7 +158,7 @@ export const Ask = ({
           <FieldProblem of={id} problem={refused?.message ?? null} />
         </form>
       ) : (
-        <p class="dim">Answered; the agent gets it with its next prompt.</p>
+        <p class="dim">{settled(issue, question)}</p>
       )}
       <details id={`context-${question.id}`}>
         <summary>Context and issue</summary>
@@ -186,7 +194,11 @@ const Decide = ({ board, issue }: RegionProps & { readonly issue: BoardIssue }) 
     </h3>
     <p>{printableLine(issue.why.text)}</p>
     <div class="acts">
-      {issue.hold === null ? <Proposal board={board} issue={issue} /> : <RetryNow issue={issue} />}
+      {issue.hold === null ? (
+        <Proposal board={board} issue={issue} />
+      ) : (
+        <RetryNow board={board} issue={issue} />
+      )}
     </div>
     {issue.description === null ? null : (
       <details id={`text-${issue.id}`}>
@@ -215,7 +227,7 @@ const Retries = ({ board }: RegionProps) => {
               due <Until at={retry.dueAt} now={board.generatedAt} />
             </span>
             <span class="error">{retry.error === null ? "" : printableLine(retry.error, LONGEST_ERROR)}</span>
-            <RetryNow issue={issue} />
+            <RetryNow board={board} issue={issue} />
           </li>
         ))}
       </ul>

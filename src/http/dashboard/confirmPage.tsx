@@ -85,6 +85,17 @@ const lossOfRun = (board: BoardSnapshot, { run }: BoardIssue): ReadonlyArray<str
         `Its run ${run.run} ends: turn ${run.turn}, at work for ${duration((board.generatedAt - run.startedAt) / 1000)}, is cut off. What the agent has not written to a file yet is lost.`
       ]
 
+/** What becomes of what a stopped issue has asked. */
+const questionStays = ({ question }: BoardIssue): ReadonlyArray<string> => {
+  if (question === null) return []
+  const asked = `“${printableLine(question.text, 200)}”`
+  return [
+    question.reply === null
+      ? `Its open question ${asked} waits for no answer then; a retry asks it again.`
+      : `The answer to its question ${asked} is kept; a retry goes on with it.`
+  ]
+}
+
 const workspaceStays = ({ workspace }: BoardIssue): ReadonlyArray<string> =>
   workspace === null
     ? []
@@ -103,6 +114,7 @@ export const StopPage = ({ board, issue, unsaved }: ConfirmProps) => (
       heading: `Stop ${printableLine(issue.identifier, 80)}?`,
       consequences: [
         ...(issue.run === null ? ["It does not run now."] : lossOfRun(board, issue)),
+        ...questionStays(issue),
         ...unsavedWork(unsaved),
         ...workspaceStays(issue),
         "It is not started again until you retry it, move it or change its text."

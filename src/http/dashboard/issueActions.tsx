@@ -16,8 +16,17 @@ const discardState = (board: BoardSnapshot): string | undefined => {
   return terminal.find((name) => /^cancell?ed$/i.test(name)) ?? terminal.at(-1)
 }
 
+/** What a retry by hand comes to. */
+const retried = ({ mode }: BoardSnapshot, { identifier, question, retry }: BoardIssue): string => {
+  if (question?.reply === null) return `${identifier} asks its question again.`
+  const isBegun = retry !== null || question !== null
+  return mode === "running" || (mode === "draining" && isBegun)
+    ? `${identifier} is tried again as soon as a slot is free.`
+    : `${identifier} is tried again once symphony is resumed: it is ${mode}.`
+}
+
 /** Nothing where it would be refused, nor where it would throw away a question that somebody may be answering. */
-export const RetryNow = ({ issue }: { readonly issue: BoardIssue }) =>
+export const RetryNow = ({ board, issue }: IssueProps) =>
   !issue.retryable || isAsking(issue) ? null : issue.hold?.reason === "handoff" ? (
     <Act
       action={`${issuePath(issue.identifier)}/handoff`}
@@ -30,7 +39,7 @@ export const RetryNow = ({ issue }: { readonly issue: BoardIssue }) =>
     <Act
       action={`${issuePath(issue.identifier)}/retry`}
       label="Retry now"
-      done={`${issue.identifier} is tried again as soon as a slot is free.`}
+      done={retried(board, issue)}
       hotkey="t"
     />
   )
@@ -124,7 +133,7 @@ export const Actions = ({ board, issue }: IssueProps) => {
           hotkey="s"
         />
       ) : null}
-      <RetryNow issue={issue} />
+      <RetryNow board={board} issue={issue} />
       {issue.why.code === "Proposed" ? <Proposal board={board} issue={issue} /> : null}
       <MoveForm board={board} issue={issue} />
     </div>

@@ -1,6 +1,5 @@
 import type { BoardIssue, BoardSnapshot } from "../../board/Board.ts"
 import { printableLine } from "../../domain/printable.ts"
-import { isAsking } from "../api/view.ts"
 import { Attention } from "./attention.tsx"
 import { duration, plural, tokenText, usageText } from "./format.ts"
 import { Act, Age, Badge, Ago, IssueLink, runPath, type RegionProps, StatusMark } from "./pieces.tsx"
@@ -89,7 +88,7 @@ const Session = ({
   <li class="session" id={`session-${issue.id}`}>
     <IssueLink issue={issue} />
     <span class="title">{printableLine(issue.title, 120)}</span>
-    <StatusMark status={isAsking(issue) ? "needs you" : issue.status} />
+    <StatusMark status={issue.status} />
     <span class="num">{run.stopping === null ? run.stage : "stopping"}</span>
     <a class="num" href={runPath(issue.identifier, run.run)} title="the transcript of this run">
       turn {run.turn}
