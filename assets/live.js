@@ -64,12 +64,13 @@
     connect()
   }, POLL_MS)
 
-  // Symphony answers, and what the page shows is no more: that is no cut line.
-  const gone = (region) => {
+  // Symphony answers, and what the page shows is no more: that is no cut line. The answer says why.
+  const gone = (region, answer) => {
+    const why = new DOMParser().parseFromString(answer, "text/html").querySelector("main p")
     const said = document.createElement("p")
     said.className = "error banner"
     said.setAttribute("role", "alert")
-    said.textContent = "What this page showed is no longer there: its file was moved away or deleted."
+    said.textContent = `What this page showed is no longer there. ${why?.textContent ?? ""}`
     region.replaceWith(said)
     broken = false
     alive()
@@ -78,7 +79,7 @@
   document.body.addEventListener("htmx:afterRequest", ({ detail: { elt, successful, xhr } }) => {
     if (xhr.status === 401) location.reload()
     if (elt instanceof HTMLFormElement) return
-    if (xhr.status === 404) return gone(elt)
+    if (xhr.status === 404) return gone(elt, xhr.responseText)
     broken = !successful
     if (broken) lost()
     else alive()

@@ -50,7 +50,7 @@ export interface BoardIssue {
   readonly state: string
   readonly role: StateRole
   readonly status: Status
-  /** The one reason for the status: a stable code and a sentence. */
+  /** The one reason for the status: a stable code and a sentence. `Unreadable`: the rest is what was read of it last. */
   readonly why: { readonly code: string; readonly text: string }
   readonly priority: number | null
   readonly labels: ReadonlyArray<string>

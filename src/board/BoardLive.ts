@@ -19,6 +19,7 @@ import {
 import { Workflow } from "../workflow/Workflow.ts"
 import { Board, type BoardIssue, type BoardRun, type BoardSnapshot, Status } from "./Board.ts"
 import { statusOf, textOf, UNBLOCKING } from "./explanations.ts"
+import { type UnreadIssue, unreadIssues } from "./unread.ts"
 
 const boardRun = (run: RunRecord, progress: RunProgress | undefined): BoardRun => ({
   run: run.run,
@@ -62,7 +63,8 @@ const boardIssue = (
   observation: Observation,
   issue: Issue,
   progress: RunProgress | undefined,
-  now: number
+  now: number,
+  unread: UnreadIssue["why"] | null
 ): BoardIssue => {
   const record = issueOf(state, issue.id)
   const run = liveRunOf(state, issue.id)
@@ -77,7 +79,10 @@ const boardIssue = (
     state: issue.state,
     role: roleOf(observation.policy.states, issue.state),
     status,
-    why: { code: why._tag, text: status === "needs you" && steering !== null ? steering.text : textOf(why) },
+    why: unread ?? {
+      code: why._tag,
+      text: status === "needs you" && steering !== null ? steering.text : textOf(why)
+    },
     priority: issue.priority,
     labels: issue.labels,
     blockedBy: issue.blockedBy,
@@ -98,7 +103,9 @@ const boardIssue = (
           },
     retry: record?.retry ?? null,
     retryable:
-      (record?.relocation ?? null) === null && retryIsInVain(state, observation, issue, now) === null,
+      unread === null &&
+      (record?.relocation ?? null) === null &&
+      retryIsInVain(state, observation, issue, now) === null,
     hold:
       record?.hold == null
         ? null
@@ -150,12 +157,16 @@ const make = Effect.gen(function* () {
     now: number
   ): Omit<BoardSnapshot, "workflow" | "trackerRoot" | "problems"> => {
     const { state, observation } = view
-    const issues = [...observation.tracker.byId.keys()].flatMap((id) => {
+    const onBoard = (issue: Issue, unread: UnreadIssue["why"] | null): BoardIssue => {
+      const run = liveRunOf(state, issue.id)
+      return boardIssue(state, observation, issue, run && progress.get(run.run), now, unread)
+    }
+    const read = [...observation.tracker.byId.keys()].flatMap((id) => {
       const issue = observed(state, observation, id)
-      if (issue === undefined) return []
-      const run = liveRunOf(state, id)
-      return [boardIssue(state, observation, issue, run && progress.get(run.run), now)]
+      return issue === undefined ? [] : [onBoard(issue, null)]
     })
+    const unread = unreadIssues(state, observation).map(({ issue, why }) => onBoard(issue, why))
+    const issues = [...read, ...unread]
     const { inUse, kept } = capacityOf(state, observation)
     const live = Object.values(state.runs).reduce((sum, run) => sum + secondsOf(run, now), 0)
     return {

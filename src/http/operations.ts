@@ -6,8 +6,7 @@ import { type NewIssue, Tracker } from "../tracker/Tracker.ts"
 import { QuestionId } from "../domain/ids.ts"
 import { BadRequest, Conflict, NotFound, Unavailable } from "./api/Api.ts"
 
-const notFound = (identifier: string): NotFound =>
-  new NotFound({ error: { code: "issue_not_found", message: `There is no issue ${identifier}.` } })
+const notFound = (message: string): NotFound => new NotFound({ error: { code: "issue_not_found", message } })
 
 export const badRequest = (message: string, field?: string): BadRequest =>
   new BadRequest({
@@ -38,6 +37,17 @@ const refused = ({ message, reason }: CommandRefused): BadRequest | NotFound | C
 export const findIssue = (board: BoardSnapshot, identifier: string): BoardIssue | undefined =>
   board.issues.find((issue) => issue.identifier === identifier)
 
+/** Why an issue is not on the board: nobody filed it, or its file, which is called as it is, cannot be read. */
+export const absence = (board: BoardSnapshot, identifier: string): string => {
+  const problem = board.problems.find(
+    ({ source, where }) =>
+      source === "tracker" && where.replace(/(:\d+){1,2}$/, "").endsWith(`/${identifier}.md`)
+  )
+  return problem === undefined
+    ? `There is no issue ${identifier} in ${board.trackerRoot}.`
+    : `The file of ${identifier} cannot be read: ${problem.where}: ${problem.message}.`
+}
+
 const isQuestionId = Schema.is(QuestionId)
 
 export type OperationError = BadRequest | NotFound | Conflict | Unavailable
@@ -48,8 +58,9 @@ const make = Effect.gen(function* () {
   const tracker = yield* Tracker
 
   const issue = Effect.fnUntraced(function* (identifier: string) {
-    const found = findIssue(yield* board.snapshot, identifier)
-    return found === undefined ? yield* notFound(identifier) : found
+    const snapshot = yield* board.snapshot
+    const found = findIssue(snapshot, identifier)
+    return found === undefined ? yield* notFound(absence(snapshot, identifier)) : found
   })
 
   const command = (wanted: OperatorCommand) => Effect.mapError(scheduler.command(wanted), refused)
@@ -76,7 +87,7 @@ const make = Effect.gen(function* () {
       .append(id, { key: createHash("sha256").update(text).digest("hex").slice(0, 16), heading, text })
       .pipe(
         Effect.catchTags({
-          IssueNotFound: (error) => Effect.fail(notFound(error.id)),
+          IssueNotFound: (error) => Effect.fail(notFound(error.message)),
           IssueUnreadable: notWritten,
           TrackerError: notWritten
         })

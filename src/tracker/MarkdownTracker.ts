@@ -110,12 +110,10 @@ const make = Effect.gen(function* () {
 
   /** Why an issue that was in this file is not in the snapshot. */
   const absence = (id: IssueId, fileName: string, now: TrackerSnapshot) => {
-    if (!now.unreadable.has(fileName)) return new IssueNotFound({ id })
-    const problem = now.problems.find(({ where }) => where.includes(`/${fileName}`))
-    return new IssueUnreadable({
-      path: problem?.where ?? fileName,
-      detail: problem?.message ?? "it cannot be read"
-    })
+    const file = now.unreadable.get(fileName)
+    return file === undefined
+      ? new IssueNotFound({ id })
+      : new IssueUnreadable({ path: file.problem.where, detail: file.problem.message })
   }
 
   const isThere = (issue: Issue) =>

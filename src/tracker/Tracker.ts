@@ -3,6 +3,15 @@ import type { Identifier, IssueId } from "../domain/ids.ts"
 import type { Issue } from "../domain/Issue.ts"
 import type { Problem } from "../domain/Problem.ts"
 
+/** An issue file that is there, and of which nobody knows what it holds now. */
+export interface UnreadableFile {
+  /** The folder it lies in. */
+  readonly state: string
+  readonly problem: Problem
+  /** What was read from it last, by this process; null when it never could be. */
+  readonly last: Issue | null
+}
+
 /** The tracker as it was last seen, whole. */
 export interface TrackerSnapshot {
   /** Every readable issue of every state folder, in file order. A duplicate id appears once, the others as problems. */
@@ -10,8 +19,8 @@ export interface TrackerSnapshot {
   readonly byId: ReadonlyMap<IssueId, Issue>
   /** Files and folders that could not be read or are refused, each named. */
   readonly problems: ReadonlyArray<Problem>
-  /** Names of the issue files behind those problems: what they hold is not known, which is not the same as gone. */
-  readonly unreadable: ReadonlySet<string>
+  /** The issue files behind those problems, by name: what they hold is not known, which is not the same as gone. */
+  readonly unreadable: ReadonlyMap<string, UnreadableFile>
   /** Number of the scan, counted from 1 as they begin: what happened after it began may not be in it. */
   readonly scan: number
   /** Why the tracker as a whole cannot be read just now: the rest is what was read last. Null when it can. */

@@ -5,7 +5,7 @@ import type { Problem } from "../domain/Problem.ts"
 import { type FileEntry, FileError, type Place, type SafeFiles } from "../files/SafeFiles.ts"
 import { byteOrder } from "../files/paths.ts"
 import { decodeIssue, type DecodedIssue, type IssueRecord, trackerProblem } from "./decodeIssue.ts"
-import type { Findings } from "./snapshot.ts"
+import type { Findings, UnreadableRecord } from "./snapshot.ts"
 
 export const LARGEST_ISSUE = 1024 * 1024
 
@@ -13,6 +13,8 @@ export const LARGEST_ISSUE = 1024 * 1024
 interface Indexed {
   readonly signs: string
   readonly decoded: Result.Result<DecodedIssue, ReadonlyArray<Problem>>
+  /** The last that could be decoded, where this cannot. */
+  readonly last: IssueRecord | null
 }
 
 /** One state folder as it was last looked at. */
@@ -20,10 +22,13 @@ interface IndexedFolder {
   readonly files: ReadonlyMap<string, Indexed>
   /** About the folder itself and what in it is not an issue file. */
   readonly problems: ReadonlyArray<Problem>
-  readonly refused: ReadonlySet<string>
+  readonly refused: ReadonlyMap<string, UnreadableRecord>
 }
 
-const namesIn = ({ files, refused }: IndexedFolder): ReadonlyArray<string> => [...files.keys(), ...refused]
+const namesIn = ({ files, refused }: IndexedFolder): ReadonlyArray<string> => [
+  ...files.keys(),
+  ...refused.keys()
+]
 
 /** All state folders, in file order. A value: a scan that fails half-way changes nothing. */
 export interface TrackerIndex {
@@ -65,20 +70,25 @@ const read = Effect.fnUntraced(function* (scanner: Scanner, state: string, entry
     const hint = found.failure.reason === "too_large" ? "shorten it, or move it out of the tracker" : null
     const problem = trackerProblem(where, found.failure.detail, hint)
     // Whether it can be read does not show in its signs, so it is tried again at each look.
-    return { signs: "", decoded: Result.fail([problem]) } satisfies Indexed
+    return { signs: "", decoded: Result.fail([problem]), last: null } satisfies Indexed
   }
   const { stat, text } = found.success
   const settled = stat.modifiedAt < now - SETTLED_MS
   return {
     signs: settled ? signsOf({ name: entry.name, ...stat }) : "",
-    decoded: decodeIssue({ where, state, fileName: entry.name, inode: stat.inode, text })
+    decoded: decodeIssue({ where, state, fileName: entry.name, inode: stat.inode, text }),
+    last: null
   } satisfies Indexed
 })
 
 const unchanged = (before: Indexed | undefined, entry: FileEntry): before is Indexed =>
   before !== undefined && before.signs === signsOf(entry)
 
-/** A file read again that says the same stays the same value. */
+/** What a file said when it could be read last. */
+const lastOf = (file: Indexed | undefined): IssueRecord | null =>
+  file === undefined ? null : Result.isSuccess(file.decoded) ? file.decoded.success.record : file.last
+
+/** A file read again that says the same stays the same value; of one that says nothing any more, the last stays. */
 const settle = (before: Indexed | undefined, after: Indexed): Indexed =>
   before !== undefined &&
   Result.isSuccess(before.decoded) &&
@@ -86,7 +96,19 @@ const settle = (before: Indexed | undefined, after: Indexed): Indexed =>
   before.decoded.success.record.contentHash === after.decoded.success.record.contentHash &&
   before.decoded.success.record.inode === after.decoded.success.record.inode
     ? { ...after, decoded: before.decoded }
-    : after
+    : Result.isFailure(after.decoded)
+      ? { ...after, last: lastOf(before) }
+      : after
+
+/** All files of a folder, none of which can be read any more. */
+const unreadIn = (
+  state: string,
+  { files, refused }: IndexedFolder,
+  problem: Problem
+): ReadonlyArray<readonly [string, UnreadableRecord]> => [
+  ...[...files].map(([name, file]) => [name, { state, problem, last: lastOf(file) }] as const),
+  ...[...refused].map(([name, { last }]) => [name, { state, problem, last }] as const)
+]
 
 /** `null` when the folder is gone; what cannot be listed keeps its files, as unreadable ones. */
 const scanFolder = Effect.fnUntraced(function* (
@@ -98,22 +120,20 @@ const scanFolder = Effect.fnUntraced(function* (
   const listed = yield* Effect.result(scanner.files.list(scanner.place, state))
   if (Result.isFailure(listed)) {
     if (listed.failure.reason === "missing") return null
-    return {
-      files: new Map(),
-      problems: [trackerProblem(where, listed.failure.detail, "make the folder readable")],
-      refused: new Set(before === undefined ? [] : namesIn(before))
-    }
+    const problem = trackerProblem(where, listed.failure.detail, "make the folder readable")
+    const refused = before === undefined ? [] : unreadIn(state, before, problem)
+    return { files: new Map(), problems: [problem], refused: new Map(refused) }
   }
   const files = new Map<string, Indexed>()
   const problems: Array<Problem> = []
-  const refused = new Set<string>()
+  const refused = new Map<string, UnreadableRecord>()
   for (const entry of listed.success) {
     if (!isIssueName(entry.name)) continue
     if (entry.kind !== "file") {
-      refused.add(entry.name)
-      problems.push(
-        trackerProblem(`${where}/${entry.name}`, `it is a ${entry.kind}, not a regular file`, KIND_HINT)
-      )
+      const message = `it is a ${entry.kind}, not a regular file`
+      const problem = trackerProblem(`${where}/${entry.name}`, message, KIND_HINT)
+      refused.set(entry.name, { state, problem, last: lastOf(before?.files.get(entry.name)) })
+      problems.push(problem)
       continue
     }
     const old = before?.files.get(entry.name)
@@ -199,17 +219,18 @@ export const scan = Effect.fn("TrackerIndex.scan")(function* (
 export const findings = (index: TrackerIndex, place: Place, number: number): Findings => {
   const records: Array<IssueRecord> = []
   const problems: Array<Problem> = [...index.problems]
-  const unreadable = new Set<string>()
-  for (const folder of index.folders.values()) {
+  const unreadable = new Map<string, UnreadableRecord>()
+  for (const [state, folder] of index.folders) {
     problems.push(...folder.problems)
-    for (const name of folder.refused) unreadable.add(name)
-    for (const [name, { decoded }] of folder.files) {
+    for (const [name, file] of folder.refused) unreadable.set(name, file)
+    for (const [name, { decoded, last }] of folder.files) {
       if (Result.isSuccess(decoded)) {
         records.push(decoded.success.record)
         problems.push(...decoded.success.warnings)
       } else {
         problems.push(...decoded.failure)
-        unreadable.add(name)
+        const [problem] = decoded.failure
+        if (problem !== undefined) unreadable.set(name, { state, problem, last })
       }
     }
   }

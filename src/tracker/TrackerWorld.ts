@@ -107,12 +107,19 @@ export const makeTrackerWorld = (options: { readonly states: StatePolicies }): T
   const freshInode = (): string => String((inodes += 1))
 
   const look = (): TrackerSnapshot => {
-    const spoiled = [...files].flatMap(([path, file]) => (file.spoiled ? [path] : [])).sort(byteOrder)
+    const spoiled = [...files]
+      .filter(([, { spoiled }]) => spoiled)
+      .sort(([left], [right]) => byteOrder(left, right))
+      .map(([path, file]) => ({
+        ...splitPath(path),
+        problem: trackerProblem(`tracker/${path}`, "it cannot be read", null),
+        last: toRecord(path, file)
+      }))
     return makeSnapshot(
       {
         records: [...records].sort(([left], [right]) => byteOrder(left, right)).map(([, record]) => record),
-        problems: spoiled.map((path) => trackerProblem(`tracker/${path}`, "it cannot be read", null)),
-        unreadable: new Set(spoiled.map((path) => splitPath(path).fileName)),
+        problems: spoiled.map(({ problem }) => problem),
+        unreadable: new Map(spoiled.map(({ fileName, ...file }) => [fileName, file])),
         scan: (looks += 1),
         rootName: "tracker"
       },

@@ -3,14 +3,20 @@ import { type Blocker, Issue } from "../domain/Issue.ts"
 import type { Problem } from "../domain/Problem.ts"
 import { roleOf, type StatePolicies, type StateRole } from "../domain/State.ts"
 import { baseNameOf, type IssueRecord, trackerProblem } from "./decodeIssue.ts"
-import type { TrackerSnapshot } from "./Tracker.ts"
+import type { TrackerSnapshot, UnreadableFile } from "./Tracker.ts"
+
+/** As `UnreadableFile`, of a file whose issue is not made yet. */
+export interface UnreadableRecord extends Pick<UnreadableFile, "state" | "problem"> {
+  readonly last: IssueRecord | null
+}
 
 /** All that one look at a tracker found. */
 export interface Findings {
   /** In file order. */
   readonly records: ReadonlyArray<IssueRecord>
   readonly problems: ReadonlyArray<Problem>
-  readonly unreadable: ReadonlySet<string>
+  /** By file name. */
+  readonly unreadable: ReadonlyMap<string, UnreadableRecord>
   /** Number of the scan. */
   readonly scan: number
   /** What problems call the tracker's folder. */
@@ -128,7 +134,12 @@ export const makeSnapshot = (findings: Findings, policies: StatePolicies): Track
     issues,
     byId: new Map(issues.map((issue) => [issue.id, issue])),
     problems,
-    unreadable: findings.unreadable,
+    unreadable: new Map(
+      [...findings.unreadable].map(([name, { last, problem, state }]) => [
+        name,
+        { state, problem, last: last === null ? null : toIssue(last, resolve) }
+      ])
+    ),
     scan: findings.scan,
     outage: null
   }
@@ -159,4 +170,4 @@ export const sameSnapshot = (left: TrackerSnapshot, right: TrackerSnapshot): boo
   left.unreadable.size === right.unreadable.size &&
   left.issues.every((issue, index) => issue === right.issues[index]) &&
   left.problems.every((problem, index) => sameProblem(problem, right.problems[index])) &&
-  [...left.unreadable].every((name) => right.unreadable.has(name))
+  [...left.unreadable.keys()].every((name) => right.unreadable.has(name))

@@ -110,3 +110,79 @@ describe("an issue that is stopped while it asks", () => {
     assert.deepInclude(looked(), { status: "needs you" })
   })
 })
+
+describe("an issue whose file cannot be read", () => {
+  const house = () =>
+    makeHousehold({
+      config: { agent: { maxConcurrentAgents: 3, steeringHoldMs: 1000 } },
+      onDisk: true,
+      issues: {
+        "Todo/ASKS.md": {},
+        "Todo/HELD.md": {},
+        "Todo/WORKS.md": { title: "Work", description: "Much of it." }
+      },
+      behaviour: {
+        prompt: (turn) => (turn.identifier === "ASKS" ? asking("Which colour?")(turn) : busy(turn))
+      }
+    })
+  const looked = (made: ReturnType<typeof house>) =>
+    made.run(Effect.flatMap(Board, (board) => board.snapshot))
+
+  const spoilt = (made: ReturnType<typeof house>) => {
+    made.advance("1 minute")
+    made.command({ _tag: "Stop", issue: IssueId.make("HELD") })
+    made.advance("10 seconds")
+    for (const name of ["ASKS", "HELD", "WORKS"]) made.folder.spoil(`Todo/${name}.md`)
+    made.advance("10 seconds")
+    return made
+  }
+
+  it("stays, as it was read last, where a run works on it, it asks something, or is held", () => {
+    const { issues, slots } = looked(spoilt(house()))
+    assert.deepStrictEqual(
+      issues.map(({ identifier, status }) => [identifier, status]),
+      [
+        ["ASKS", "needs you"],
+        ["WORKS", "working"],
+        ["HELD", "stopped"]
+      ]
+    )
+    assert.strictEqual(slots.used, 1)
+    const [asks, works, held] = issues
+    assert.strictEqual(asks?.question?.text, "Which colour?")
+    assert.deepInclude(works, { title: "Work", state: "Todo", description: "Much of it." })
+    for (const issue of [asks, works, held]) {
+      assert.strictEqual(issue?.why.code, "Unreadable")
+      assert.include(issue?.why.text, `its file cannot be read: `)
+      assert.include(issue?.why.text, `${issue?.identifier}.md`)
+      assert.isFalse(issue?.retryable)
+    }
+  })
+
+  it("stays over a restart, by what was journaled of it", () => {
+    const made = spoilt(house())
+    made.restart()
+    made.advance("1 minute")
+    assert.deepStrictEqual(
+      looked(made).issues.map(({ identifier, state, status, title }) => [identifier, state, status, title]),
+      [
+        ["ASKS", "Todo", "needs you", "Todo/ASKS.md"],
+        ["HELD", "Todo", "stopped", "Todo/HELD.md"],
+        ["WORKS", "Todo", "waiting", "Work"]
+      ]
+    )
+  })
+
+  it("is gone with its file, but for a run that has not ended", () => {
+    const made = spoilt(house())
+    made.world.behaviour.reap = () => Effect.succeed("unknown")
+    for (const name of ["ASKS", "HELD", "WORKS"]) made.folder.remove(`Todo/${name}.md`)
+    made.advance("10 seconds")
+    const { issues } = looked(made)
+    assert.deepStrictEqual(
+      issues.map(({ identifier, why }) => [identifier, why.text]),
+      [["WORKS", "its file is not in the tracker"]]
+    )
+    assert.strictEqual(issues[0]?.run?.stopping, "issue_missing")
+  })
+})

@@ -360,15 +360,32 @@ describe.skipIf(!hasChromium("the dashboard in a browser"))("the dashboard", () 
       }).pipe(Effect.provide(server({ board: calm })))
     )
 
-    it.effect("an issue that is gone is said to be gone, and the page stays live", () =>
-      Effect.gen(function* () {
-        const { page } = yield* visit("/issues/DEMO-1")
-        const editor = yield* BoardEditor
-        yield* editor.set(board([workingIssue("DEMO-2", 2)]))
-        yield* run(() => page.waitForSelector("text=no longer there"))
-        assert.isTrue(yield* run(() => page.locator("#stale").isHidden()))
-      }).pipe(Effect.provide(server({ board: asking })))
-    )
+    for (const [how, problems, said] of [
+      ["gone", [], "There is no issue DEMO-1 in /project/issues."],
+      [
+        "in a file that cannot be read",
+        [
+          {
+            source: "tracker",
+            severity: "error",
+            where: "issues/Todo/DEMO-1.md:2:1",
+            message: "front matter is not a map",
+            hint: null
+          }
+        ],
+        "The file of DEMO-1 cannot be read: issues/Todo/DEMO-1.md:2:1: front matter is not a map."
+      ]
+    ] as const) {
+      it.effect(`an issue that is ${how} is said to be so, and the page stays live`, () =>
+        Effect.gen(function* () {
+          const { page } = yield* visit("/issues/DEMO-1")
+          const editor = yield* BoardEditor
+          yield* editor.set(board([workingIssue("DEMO-2", 2)], { problems }))
+          yield* run(() => page.waitForSelector(`text=no longer there. ${said}`))
+          assert.isTrue(yield* run(() => page.locator("#stale").isHidden()))
+        }).pipe(Effect.provide(server({ board: asking })))
+      )
+    }
 
     it.effect("where the stream of changes is cut, the page asks every two seconds", () =>
       Effect.gen(function* () {

@@ -43,6 +43,11 @@ const QUESTION = {
   reply: null
 }
 
+const UNREAD = {
+  code: "Unreadable",
+  text: "its file cannot be read: issues/Todo/BAD-1.md:3:1: front matter is not YAML"
+}
+
 const BOARD = board([
   askingIssue("DEMO-1"),
   workingIssue("DEMO-2", 2),
@@ -185,6 +190,57 @@ describe("pages", () => {
         )
     )
   }
+
+  it.live("an issue whose file cannot be read says so, and offers what works without it only", () =>
+    run(
+      Effect.gen(function* () {
+        const [works, asks] = [yield* page("/issues/BAD-1"), yield* page("/issues/BAD-2")]
+        for (const { text } of [works, asks]) {
+          assert.include(text, UNREAD.text)
+          assert.notInclude(text, "Move to")
+          assert.notInclude(text, "The issue has no text")
+        }
+        assert.include(works.text, "Stop</button>")
+        assert.include(asks.text, "Answer BAD-2")
+        assert.include((yield* page("/")).text, UNREAD.text)
+      }),
+      {
+        board: board([
+          workingIssue("BAD-1", 1, { why: UNREAD, description: null }),
+          askingIssue("BAD-2", 2, { why: UNREAD, description: null })
+        ])
+      }
+    )
+  )
+
+  it.live("an issue that is not there because of its file is told from one that nobody has filed", () =>
+    run(
+      Effect.gen(function* () {
+        const shown = yield* page("/issues/BAD-1")
+        assert.strictEqual(shown.status, 404)
+        assert.include(
+          shown.text,
+          "The file of BAD-1 cannot be read: issues/Todo/BAD-1.md:3:1: front matter is not YAML."
+        )
+        const asked = yield* sendAuthorized("POST", "/api/v1/issues/BAD-1/stop", json({}))
+        assert.include(yield* asked.text, "The file of BAD-1 cannot be read: issues/Todo/BAD-1.md:3:1")
+        assert.include((yield* page("/issues/AD-1")).text, "There is no issue AD-1")
+      }),
+      {
+        board: board([], {
+          problems: [
+            {
+              source: "tracker",
+              severity: "error",
+              where: "issues/Todo/BAD-1.md:3:1",
+              message: "front matter is not YAML",
+              hint: null
+            }
+          ]
+        })
+      }
+    )
+  )
 
   it.live("what people read of an issue is its text, without the marks of its notes", () =>
     run(

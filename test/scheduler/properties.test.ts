@@ -62,7 +62,7 @@ const observationOf = (issues: ReadonlyArray<Issue>, cap: number): Observation =
     issues,
     byId: new Map(issues.map((issue) => [issue.id, issue])),
     problems: [],
-    unreadable: new Set(),
+    unreadable: new Map(),
     scan: 1,
     outage: null
   },

@@ -127,7 +127,10 @@ export const trackerContract = (name: string, bench: Effect.Effect<Bench, never,
         const tracker = yield* start
         bench.spoil("Todo/A.md")
         const { byId, problems, unreadable } = yield* tracker.refresh
-        assert.deepStrictEqual([[...byId.keys()], [...unreadable]], [["B"], ["A.md"]])
+        assert.deepStrictEqual([[...byId.keys()], [...unreadable.keys()]], [["B"], ["A.md"]])
+        const file = unreadable.get("A.md")
+        assert.deepStrictEqual([file?.state, file?.last?.id], ["Todo", id("A")])
+        assert.strictEqual(file?.problem, problems[0])
         assert.include(problems[0]?.where, "Todo/A.md")
         assert.strictEqual((yield* Effect.flip(tracker.read(id("A"))))._tag, "IssueUnreadable")
         assert.strictEqual((yield* Effect.flip(tracker.read(id("X"))))._tag, "IssueNotFound")

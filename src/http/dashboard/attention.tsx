@@ -1,8 +1,8 @@
 import { HttpServerResponse } from "effect/http"
 import type { BoardIssue, BoardSnapshot } from "../../board/Board.ts"
+import { UNREADABLE } from "../../board/unread.ts"
 import type { Problem } from "../../domain/Problem.ts"
 import { printableLine } from "../../domain/printable.ts"
-import { withoutMarks } from "../../tracker/notes.ts"
 import { isAsking } from "../api/view.ts"
 import {
   Ago,
@@ -12,6 +12,7 @@ import {
   issuePath,
   refusedField,
   type RegionProps,
+  textOf,
   Until,
   Untrusted
 } from "./pieces.tsx"
@@ -121,6 +122,7 @@ export const Ask = ({
           asked <Ago at={question.askedAt} now={board.generatedAt} /> ago
         </span>
       </h3>
+      {inQueue && issue.why.code === UNREADABLE ? <p class="error">{printableLine(issue.why.text)}</p> : null}
       <QuestionText issue={issue} text={question.text} />
       {isAsking(issue) ? (
         <form
@@ -169,11 +171,7 @@ export const Ask = ({
           </>
         )}
         <h4>The issue</h4>
-        <Untrusted
-          text={
-            issue.description === null ? "The issue has no text." : excerpt(withoutMarks(issue.description))
-          }
-        />
+        <Untrusted text={excerpt(textOf(issue))} />
       </details>
     </article>
   )
@@ -203,7 +201,7 @@ const Decide = ({ board, issue }: RegionProps & { readonly issue: BoardIssue }) 
     {issue.description === null ? null : (
       <details id={`text-${issue.id}`}>
         <summary>The issue</summary>
-        <Untrusted text={excerpt(withoutMarks(issue.description))} />
+        <Untrusted text={excerpt(textOf(issue))} />
       </details>
     )}
   </article>

@@ -1,4 +1,5 @@
 import type { BoardIssue, BoardSnapshot } from "../../board/Board.ts"
+import { UNREADABLE } from "../../board/unread.ts"
 import { isAsking } from "../api/view.ts"
 import { Act, issuePath } from "./pieces.tsx"
 
@@ -135,7 +136,7 @@ export const Actions = ({ board, issue }: IssueProps) => {
       ) : null}
       <RetryNow board={board} issue={issue} />
       {issue.why.code === "Proposed" ? <Proposal board={board} issue={issue} /> : null}
-      <MoveForm board={board} issue={issue} />
+      {issue.why.code === UNREADABLE ? null : <MoveForm board={board} issue={issue} />}
     </div>
   )
 }

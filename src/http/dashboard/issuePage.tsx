@@ -1,13 +1,13 @@
 import type { BoardIssue } from "../../board/Board.ts"
+import { UNREADABLE } from "../../board/unread.ts"
 import { printableLine } from "../../domain/printable.ts"
-import { withoutMarks } from "../../tracker/notes.ts"
 import { isAsking, outcomeDetail } from "../api/view.ts"
 import { Bar } from "./bar.tsx"
 import { clockTime, duration, plural, spentText, tokenText, usageText } from "./format.ts"
 import { Document } from "./layout.tsx"
 import { Ask } from "./attention.tsx"
 import { Actions, type IssueProps } from "./issueActions.tsx"
-import { Ago, issuePath, runPath, StatusMark, Untrusted } from "./pieces.tsx"
+import { Ago, issuePath, runPath, StatusMark, textOf, Untrusted } from "./pieces.tsx"
 
 const Fact = ({ name, value }: { readonly name: string; readonly value: string | null }) =>
   value === null || value === "" ? null : (
@@ -223,7 +223,9 @@ export const IssuePage = ({ board, issue }: IssueProps) => {
           <p class="bar">
             <StatusMark status={issue.status} />
             <span>{printableLine(issue.state, 60)}</span>
-            {isAsking(issue) ? null : <span>{printableLine(issue.why.text)}</span>}
+            {isAsking(issue) && issue.why.code !== UNREADABLE ? null : (
+              <span>{printableLine(issue.why.text)}</span>
+            )}
             {issue.run === null ? null : (
               <span class="dim">
                 last sign of life <Ago at={issue.run.lastEventAt} now={board.generatedAt} /> ago
@@ -241,9 +243,7 @@ export const IssuePage = ({ board, issue }: IssueProps) => {
           <Work issue={issue} />
           <section aria-label="Text">
             <h2>Text</h2>
-            <Untrusted
-              text={issue.description === null ? "The issue has no text." : withoutMarks(issue.description)}
-            />
+            <Untrusted text={textOf(issue)} />
           </section>
           <Blockers issue={issue} />
           <Attempts board={board} issue={issue} />

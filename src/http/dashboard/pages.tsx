@@ -8,7 +8,7 @@ import { Workflow } from "../../workflow/Workflow.ts"
 import { OperatorAuth } from "../OperatorAuth.ts"
 import { findDiff } from "../findDiff.ts"
 import { findWork } from "../findWork.ts"
-import { findIssue } from "../operations.ts"
+import { absence, findIssue } from "../operations.ts"
 import { findUnsaved } from "../unsaved.ts"
 import { DrainPage, MovePage, StopPage } from "./confirmPage.tsx"
 import { DiffPage } from "./diffPage.tsx"
@@ -106,12 +106,7 @@ const issueRoute = <R,>(
       const board = yield* (yield* Board).snapshot
       const issue = findIssue(board, identifier)
       return issue === undefined
-        ? messagePage(
-            404,
-            "No such issue",
-            `There is no issue ${identifier} in ${board.trackerRoot}.`,
-            "/issues"
-          )
+        ? messagePage(404, "No such issue", absence(board, identifier), "/issues")
         : yield* page(board, issue, run)
     })
   )

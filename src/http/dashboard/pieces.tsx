@@ -1,5 +1,7 @@
 import type { BoardIssue, BoardSnapshot, Status } from "../../board/Board.ts"
 import { printable, printableLine } from "../../domain/printable.ts"
+import { UNREADABLE } from "../../board/unread.ts"
+import { withoutMarks } from "../../tracker/notes.ts"
 import { isoTime } from "../isoTime.ts"
 import { clockTime, duration } from "./format.ts"
 
@@ -72,6 +74,14 @@ export const Untrusted = ({ text }: { readonly text: string }) => (
     {printable(text)}
   </div>
 )
+
+/** The text of an issue as people read it, without the marks of its notes. */
+export const textOf = ({ description, why }: BoardIssue): string =>
+  description === null
+    ? why.code === UNREADABLE
+      ? "Its text cannot be read."
+      : "The issue has no text."
+    : withoutMarks(description)
 
 /** The content of a textarea: HTML drops a line break that it begins with. */
 export const areaText = (text: string): string => (text.startsWith("\n") ? `\n${text}` : text)
