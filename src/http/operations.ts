@@ -50,6 +50,14 @@ export const absence = (board: BoardSnapshot, identifier: string): string => {
 
 const isQuestionId = Schema.is(QuestionId)
 
+export interface Review {
+  readonly purpose: "answer" | "note" | "send_back"
+  /** The one that an answer is meant for; null: whatever is open. */
+  readonly question: string | null
+  readonly heading: string
+  readonly text: string
+}
+
 export type OperationError = BadRequest | NotFound | Conflict | Unavailable
 
 const make = Effect.gen(function* () {
@@ -109,14 +117,9 @@ const make = Effect.gen(function* () {
      * Comments of a reviewer, as one message: the answer to an open question, a note in the issue, or a note
      * with which the issue goes back to its first active state.
      */
-    review: Effect.fnUntraced(function* (
-      identifier: string,
-      purpose: "answer" | "note" | "send_back",
-      heading: string,
-      text: string
-    ) {
+    review: Effect.fnUntraced(function* (identifier: string, { heading, purpose, question, text }: Review) {
       if (text.trim() === "") return yield* badRequest("There is no comment to send.", "text")
-      if (purpose === "answer") return yield* answer(identifier, null, text)
+      if (purpose === "answer") return yield* answer(identifier, question, text)
       const found = yield* issue(identifier)
       if (purpose === "note") return yield* note(found, heading, text)
       const first = (yield* board.snapshot).states.find(({ role }) => role === "active")

@@ -16,9 +16,11 @@ const reactToAnswer = (
 ): Reaction<void, CommandRefused> => {
   const steering = issueOf(state, command.issue)?.steering ?? null
   if (steering === null || (command.question !== null && command.question !== steering.question)) {
-    return refused(
-      new CommandRefused({ reason: "no_pending_steering", message: `no question of this issue is open` })
-    )
+    const message =
+      steering?.reply === null
+        ? "that question is not open any more, and another one is open now"
+        : "no question of this issue is open"
+    return refused(new CommandRefused({ reason: "no_pending_steering", message }))
   }
   return steering.reply !== null
     ? refused(

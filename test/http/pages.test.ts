@@ -740,6 +740,62 @@ describe("forms, without script", () => {
     )
   }
 
+  for (const where of ["work", "diff"] as const) {
+    it.live(`a review on /${where} answers the question that is shown above it, and no other`, () =>
+      run(
+        Effect.gen(function* () {
+          const { text } = yield* page(`/issues/WEB-7/${where}`)
+          assert.isBelow(text.indexOf("Keep the old /login route"), text.indexOf('<ol id="comments"'))
+          assert.isAbove(text.indexOf("Keep the old /login route"), 0)
+          assert.deepInclude(filledIn(text), { page: where, question: "q-r1-7-1" })
+          yield* post("/issues/WEB-7/review", {
+            run: "r1-7",
+            page: where,
+            purpose: "answer",
+            question: "q-r1-7-1",
+            text: "Remove it."
+          })
+          assert.deepStrictEqual(yield* Ref.get((yield* Asked).commands), [
+            {
+              _tag: "Answer",
+              issue: LOGIN.id,
+              question: makeQuestionId(makeRunId(1, 7), 1),
+              text: "Remove it."
+            }
+          ])
+        }),
+        {
+          diff: loginDiff,
+          board: board([{ ...LOGIN, workspace: "/project/.symphony/workspaces/WEB-7" }])
+        }
+      )
+    )
+  }
+
+  it.live("a review that answers another question comes back below the one that is asked now", () =>
+    run(
+      Effect.gen(function* () {
+        yield* Ref.set((yield* Asked).refusal, "no_pending_steering")
+        const refused = yield* post("/issues/WEB-7/review", {
+          run: "r1-7",
+          page: "diff",
+          purpose: "answer",
+          question: "q-r1-6-1",
+          text: "Blue."
+        })
+        assert.strictEqual(refused.status, 409)
+        const html = yield* refused.text
+        assert.include(html, "Keep the old /login route")
+        assert.deepStrictEqual(filledIn(html), {
+          run: "r1-7",
+          page: "diff",
+          question: "q-r1-7-1",
+          text: "Blue."
+        })
+      })
+    )
+  )
+
   it.live("a review that is refused comes back as the one message it becomes", () =>
     run(
       Effect.gen(function* () {
@@ -757,6 +813,7 @@ describe("forms, without script", () => {
         assert.deepStrictEqual(filledIn(html), {
           run: "r1-7",
           page: "work",
+          question: "q-r1-7-1",
           text: "src/a.ts:3\nHash it.\n\nNearly."
         })
         assert.include(html, 'href="/issues/WEB-7/work"')

@@ -26,6 +26,21 @@ describe("steering", () => {
     assert.isNull(house.record("A").steering)
   })
 
+  it("refuses an answer to a question that is asked no more, and says that another is", () => {
+    const house = makeHousehold({
+      issues: { "Todo/A.md": {} },
+      behaviour: { prompt: inTurn(asking("Which colour?"), asking("Which shape?")) }
+    })
+    house.advance("1 second")
+    const first = house.record("A").steering?.question ?? null
+    house.command(reply("Blue."))
+    house.advance("1 second")
+    const refusal = house.refusal({ _tag: "Answer", issue: A, question: first, text: "Green." })
+    assert.strictEqual(refusal?.reason, "no_pending_steering")
+    assert.include(refusal?.message, "another one is open now")
+    assert.isNull(house.record("A").steering?.reply)
+  })
+
   it("takes a reply that comes before the asking turn has ended", () => {
     const slow: Script = (turn) =>
       Effect.gen(function* () {

@@ -132,7 +132,10 @@ const issues = HttpApiBuilder.group(
       move: ({ params, payload }) =>
         Effect.andThen(operations.move(params.identifier, payload.to), accepted(params.identifier)),
       review: ({ params: { identifier }, payload: { purpose, text } }) =>
-        Effect.andThen(operations.review(identifier, purpose, "Review", text), accepted(identifier)),
+        Effect.andThen(
+          operations.review(identifier, { purpose, question: null, heading: "Review", text }),
+          accepted(identifier)
+        ),
       handOver: ({ params }) =>
         Effect.andThen(operations.handOver(params.identifier), accepted(params.identifier)),
       reviewed: ({ params }) =>

@@ -49,6 +49,8 @@ const ReviewForm = Schema.Struct({
   page: Schema.optional(Schema.Literals(["diff", "work"])),
   text: Text,
   purpose: Schema.Literals(["answer", "note", "send_back"]),
+  /** The one that was on the page. */
+  question: Text,
   at: Several,
   comment: Several
 })
@@ -288,12 +290,18 @@ const reviewForm = typedForm({
   target: identifierParam,
   run: ({ review }, fields, identifier) =>
     Effect.as(
-      review(identifier, fields.purpose, `Review of ${fields.run}`, reviewText(fields)),
+      review(identifier, {
+        purpose: fields.purpose,
+        question: filled(fields.question),
+        heading: `Review of ${fields.run}`,
+        text: reviewText(fields)
+      }),
       issuePath(identifier)
     ),
   again: (board, { error, fields, target }) =>
     RefusedReviewPage({
       board,
+      issue: findIssue(board, target),
       refused: {
         identifier: target,
         run: fields.run,

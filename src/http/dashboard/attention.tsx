@@ -72,7 +72,7 @@ export const isOpenFor = (refused: RefusedAnswer, issue: BoardIssue): boolean =>
 /** Longer than what is in sight on a phone at once: it scrolls, and so has to be reached by keyboard. */
 const scrolls = (text: string): boolean => text.length > 120 || text.split("\n").length > 3
 
-const QuestionText = ({ issue, text }: { readonly issue: BoardIssue; readonly text: string }) =>
+export const QuestionText = ({ issue, text }: { readonly issue: BoardIssue; readonly text: string }) =>
   scrolls(text) ? (
     <div class="question" tabindex={0} role="region" aria-label={`Question of ${issue.identifier}`}>
       <Untrusted text={text} />

@@ -2,6 +2,8 @@ import type { BoardIssue } from "../../board/Board.ts"
 import { printable, printableLine } from "../../domain/printable.ts"
 import type { Change, HandoffFlag } from "../../handoff/Handoff.ts"
 import { type DiffPart, FOLDED, LONGEST_LINE, pagesOf } from "./diffPages.ts"
+import { isAsking } from "../api/view.ts"
+import { QuestionText } from "./attention.tsx"
 import { plural } from "./format.ts"
 import { issuePath } from "./pieces.tsx"
 import { type DiffFile, type DiffLine, parseDiff } from "./unifiedDiff.ts"
@@ -237,6 +239,16 @@ export const ANSWER: ReviewPurpose = {
   buttons: [{ purpose: "answer", label: "Answer with this" }]
 }
 
+/** The question that comments answer, with its id for the form: who sees one does not answer another. */
+export const Answered = ({ issue }: { readonly issue: BoardIssue }) =>
+  issue.question === null || !isAsking(issue) ? null : (
+    <div class="ask">
+      <h3>Question</h3>
+      <QuestionText issue={issue} text={issue.question.text} />
+      <input type="hidden" name="question" value={issue.question.id} />
+    </div>
+  )
+
 /** Comments on lines and in general, sent as one message. */
 export const Review = ({
   about,
@@ -261,6 +273,7 @@ export const Review = ({
     aria-label="Review"
   >
     <h2>Review</h2>
+    <Answered issue={issue} />
     <p class="dim scripted">Press a line number above to comment on that line.</p>
     <p class="dim">{purpose.says}</p>
     <input type="hidden" name="run" value={about} />

@@ -2,6 +2,7 @@ import type { BoardIssue, BoardSnapshot } from "../../board/Board.ts"
 import type { ComponentChildren } from "preact"
 import { printableLine } from "../../domain/printable.ts"
 import { Ask, isOpenFor, type RefusedAnswer } from "./attention.tsx"
+import { Answered } from "./changeView.tsx"
 import { Bar } from "./bar.tsx"
 import { Document } from "./layout.tsx"
 import { NewIssueForm, type RefusedIssue } from "./newIssue.tsx"
@@ -102,9 +103,12 @@ export interface RefusedReview {
 /** All that was said about a diff, as the one message that it becomes, to be mended and sent again. */
 export const RefusedReviewPage = ({
   board,
+  issue,
   refused
 }: {
   readonly board: BoardSnapshot
+  /** Undefined where it is gone. */
+  readonly issue: BoardIssue | undefined
   readonly refused: RefusedReview
 }) => {
   const path = issuePath(refused.identifier)
@@ -113,6 +117,7 @@ export const RefusedReviewPage = ({
       <form method="post" action={`${path}/review`} class="stack">
         <input type="hidden" name="run" value={refused.run} />
         <input type="hidden" name="page" value={refused.page} />
+        {issue !== undefined && refused.purpose === "answer" ? <Answered issue={issue} /> : null}
         <label for="review-again">Your comments, as one message</label>
         <textarea
           id="review-again"
