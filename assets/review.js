@@ -3,7 +3,8 @@
   const comments = document.getElementById("comments")
   const form = document.getElementById("review")
   if (comments === null || form === null) return
-  const key = `review:${location.pathname}`
+  // Lines of another run are other lines.
+  const key = `review:${location.pathname}:${form.elements.run.value}`
 
   const keep = () => {
     const all = [...comments.children].map((item) => ({

@@ -3,7 +3,7 @@ import { Context, Effect, Layer, Schema } from "effect"
 import { Board, type BoardIssue, type BoardSnapshot } from "../board/Board.ts"
 import { type CommandRefused, type OperatorCommand, Scheduler } from "../scheduler/Scheduler.ts"
 import { type NewIssue, Tracker } from "../tracker/Tracker.ts"
-import { QuestionId } from "../domain/ids.ts"
+import { QuestionId, type RunId } from "../domain/ids.ts"
 import { BadRequest, Conflict, NotFound, Unavailable } from "./api/Api.ts"
 
 const notFound = (message: string): NotFound => new NotFound({ error: { code: "issue_not_found", message } })
@@ -48,6 +48,15 @@ export const absence = (board: BoardSnapshot, identifier: string): string => {
     : `The file of ${identifier} cannot be read: ${problem.where}: ${problem.message}.`
 }
 
+/** Whom a review would be sent back to is at work already, and does not read the issue again. */
+const underWay = (run: RunId): Conflict =>
+  new Conflict({
+    error: {
+      code: "run_active",
+      message: `Run ${run} is under way. Comments are taken when its agent asks, or when its run has ended.`
+    }
+  })
+
 const isQuestionId = Schema.is(QuestionId)
 
 export interface Review {
@@ -89,17 +98,18 @@ const make = Effect.gen(function* () {
       Effect.fail(new Unavailable({ error: { code: "not_written", message: error.message } }))
     )
 
-  /** Into the issue's own text, where the next run reads it. The same text twice is written once. */
-  const note = ({ id }: BoardIssue, heading: string, text: string) =>
-    tracker
-      .append(id, { key: createHash("sha256").update(text).digest("hex").slice(0, 16), heading, text })
-      .pipe(
-        Effect.catchTags({
-          IssueNotFound: (error) => Effect.fail(notFound(error.message)),
-          IssueUnreadable: notWritten,
-          TrackerError: notWritten
-        })
-      )
+  /** Into the issue's own text, where the next run reads it. The same about the same run is written once. */
+  const note = ({ history, id }: BoardIssue, heading: string, text: string) => {
+    const about = JSON.stringify([history.at(-1)?.run ?? null, heading, text])
+    const key = createHash("sha256").update(about).digest("hex").slice(0, 16)
+    return tracker.append(id, { key, heading, text }).pipe(
+      Effect.catchTags({
+        IssueNotFound: (error) => Effect.fail(notFound(error.message)),
+        IssueUnreadable: notWritten,
+        TrackerError: notWritten
+      })
+    )
+  }
 
   return {
     issue,
@@ -122,6 +132,7 @@ const make = Effect.gen(function* () {
       if (purpose === "answer") return yield* answer(identifier, question, text)
       const found = yield* issue(identifier)
       if (purpose === "note") return yield* note(found, heading, text)
+      if (found.run !== null) return yield* underWay(found.run.run)
       const first = (yield* board.snapshot).states.find(({ role }) => role === "active")
       if (first === undefined) return yield* badRequest("No state is declared to start issues from.")
       yield* note(found, heading, text)

@@ -732,6 +732,27 @@ describe.skipIf(!hasChromium("the dashboard in a browser"))("the dashboard", () 
         }).pipe(Effect.provide(server({ board: asking, work: Effect.succeed(loginWork) })))
     )
 
+    it.effect("comments that were not sent stay with the run that they are about", () =>
+      Effect.gen(function* () {
+        const { page } = yield* visit("/issues/DEMO-1/work")
+        const editor = yield* BoardEditor
+        const texts = () =>
+          page.evaluate<ReadonlyArray<string>>(
+            "[...document.querySelectorAll('#review textarea')].map(({ value }) => value)"
+          )
+        yield* run(async () => {
+          await page.click('table[data-path="src/login.ts"] tr.added button >> text="13"')
+          await page.keyboard.type("Hash it first.")
+          await page.fill("#review textarea[name=text]", "Nearly.")
+          await page.reload()
+        })
+        assert.deepStrictEqual(yield* run(texts), ["Hash it first.", "Nearly."])
+        yield* editor.set(board([askingIssue("DEMO-1", 8)]))
+        yield* run(() => page.reload())
+        assert.deepStrictEqual(yield* run(texts), [""])
+      }).pipe(Effect.provide(server({ board: asking, work: Effect.succeed(loginWork) })))
+    )
+
     it.effect("without script a change is read commit by commit, what is dangerous on top of each", () =>
       Effect.gen(function* () {
         const { page } = yield* visit("/issues/WEB-7/diff", DESKTOP, { javaScriptEnabled: false })

@@ -10,6 +10,7 @@ import {
   board,
   boardIssue,
   closedIssue,
+  finishedIssue,
   heldIssue,
   NOON,
   proposedIssue,
@@ -852,13 +853,85 @@ describe("forms, without script", () => {
       Effect.gen(function* () {
         yield* post("/issues/DEMO-3/review", { run: "r1-7", purpose: "send_back", text: "Once more." })
         const asked = yield* Asked
-        assert.deepStrictEqual(yield* Ref.get(asked.notes), [
-          { heading: "Review of r1-7", text: "Once more." }
-        ])
+        const written = (yield* Ref.get(asked.notes)).map(({ heading, text }) => [heading, text])
+        assert.deepStrictEqual(written, [["Review of r1-7", "Once more."]])
         assert.deepStrictEqual(yield* Ref.get(asked.commands), [
           { _tag: "Move", issue: "id-DEMO-3", to: "Todo" }
         ] as never)
       })
+    )
+  )
+})
+
+describe("comments of a reviewer", () => {
+  const review = (fields: Readonly<Record<string, string>>) =>
+    sendAuthorized("POST", "/issues/DONE-1/review", form({ purpose: "note", text: "Not yet.", ...fields }))
+  const byScript = sendAuthorized(
+    "POST",
+    "/api/v1/issues/DONE-1/review",
+    json({ purpose: "note", text: "Not yet." })
+  )
+  const again = finishedIssue("DONE-1", { history: [...LOGIN.history] })
+  const first = finishedIssue("DONE-1", { history: LOGIN.history.slice(0, 1) })
+
+  it.live("count once for each run that they are about, however often they are sent", () =>
+    run(
+      Effect.gen(function* () {
+        const [asked, editor] = [yield* Asked, yield* BoardEditor]
+        for (const next of [first, again]) {
+          yield* editor.set(board([next]))
+          for (const send of [review({ run: "r1-3" }), review({ run: "r1-5" }), byScript]) {
+            yield* send
+            yield* send
+          }
+        }
+        assert.deepStrictEqual(
+          (yield* Ref.get(asked.notes)).map(({ heading }) => heading),
+          ["Review of r1-3", "Review of r1-5", "Review", "Review of r1-3", "Review of r1-5", "Review"]
+        )
+      })
+    )
+  )
+
+  it.live("are not taken on a diff while a newer run is under way, which is said", () =>
+    run(
+      Effect.gen(function* () {
+        const { text } = yield* page("/issues/DONE-1/diff")
+        assert.include(plain(text), "A newer run is under way")
+        assert.include(text, 'href="/issues/DONE-1/runs/r1-9"')
+        assert.include(text, "Comments are taken when its agent asks, or when its run has ended.")
+        assert.notInclude(text, '<form id="review"')
+        assert.notMatch(text, /<td class="ln"><button/)
+        const late = yield* review({ run: "r1-7", purpose: "send_back" })
+        assert.strictEqual(late.status, 409)
+        assert.include(yield* late.text, "Not yet.</textarea>")
+        assert.deepStrictEqual(yield* Ref.get((yield* Asked).notes), [])
+      }),
+      { diff: loginDiff, board: board([workingIssue("DONE-1", 9, { history: LOGIN.history })]) }
+    )
+  )
+
+  it.live("wait, where the answer to a question is on its way or its issue is stopped", () =>
+    run(
+      Effect.gen(function* () {
+        for (const [identifier, words] of [
+          ["HELD-1", "Retried, it asks again"],
+          ["REPLY-1", "The answer to its question is on its way"]
+        ] as const) {
+          const { text } = yield* page(`/issues/${identifier}/work`)
+          assert.include(text, words)
+          assert.notInclude(text, '<form id="review"')
+        }
+      }),
+      {
+        board: board([
+          heldIssue("HELD-1", { question: QUESTION, workspace: "/project/.symphony/workspaces/HELD-1" }),
+          boardIssue("REPLY-1", {
+            question: { ...QUESTION, reply: "Blue." },
+            workspace: "/project/.symphony/workspaces/REPLY-1"
+          })
+        ])
+      }
     )
   )
 })

@@ -23,6 +23,7 @@ import { ModelProxy } from "../../src/proxy/ModelProxy.ts"
 import { Previews } from "../../src/run/Previews.ts"
 import { Listener } from "../../src/run/Listener.ts"
 import { CommandRefused, type OperatorCommand, Scheduler } from "../../src/scheduler/Scheduler.ts"
+import type { Note } from "../../src/tracker/notes.ts"
 import { IssueNameTaken, IssueRefused, type NewIssue, Tracker } from "../../src/tracker/Tracker.ts"
 import { undocumented } from "./document.ts"
 import * as MemoryWorkflow from "../../src/workflow/MemoryWorkflow.ts"
@@ -35,8 +36,8 @@ export class Asked extends Context.Service<
   {
     readonly commands: Ref.Ref<ReadonlyArray<OperatorCommand>>
     readonly created: Ref.Ref<ReadonlyArray<NewIssue>>
-    /** What was written into issues. */
-    readonly notes: Ref.Ref<ReadonlyArray<{ readonly heading: string; readonly text: string }>>
+    /** What was written into issues, each key once. */
+    readonly notes: Ref.Ref<ReadonlyArray<Note>>
     /** Refuses every command while set. */
     readonly refusal: Ref.Ref<CommandRefused["reason"] | null>
   }
@@ -46,7 +47,7 @@ export class Asked extends Context.Service<
     Effect.all({
       commands: Ref.make<ReadonlyArray<OperatorCommand>>([]),
       created: Ref.make<ReadonlyArray<NewIssue>>([]),
-      notes: Ref.make<ReadonlyArray<{ readonly heading: string; readonly text: string }>>([]),
+      notes: Ref.make<ReadonlyArray<Note>>([]),
       refusal: Ref.make<CommandRefused["reason"] | null>(null)
     })
   )
@@ -74,7 +75,10 @@ const scheduler = Layer.effect(
 const tracker = Layer.unwrap(
   Effect.map(Asked, (asked) =>
     Layer.mock(Tracker, {
-      append: (_, { heading, text }) => Ref.update(asked.notes, (notes) => [...notes, { heading, text }]),
+      append: (_, { heading, key, text }) =>
+        Ref.update(asked.notes, (notes) =>
+          notes.some((note) => note.key === key) ? notes : [...notes, { key, heading, text }]
+        ),
       create: Effect.fnUntraced(function* (issue: NewIssue) {
         if (issue.title.trim() === "") return yield* new IssueRefused({ field: "title", detail: "is empty" })
         const identifier = issue.identifier ?? "DEMO-7"

@@ -234,9 +234,20 @@ export interface ReviewPurpose {
   }>
 }
 
-export const ANSWER: ReviewPurpose = {
+const ANSWER: ReviewPurpose = {
   says: "Your comments go to the agent as the answer to its question, all in one message.",
   buttons: [{ purpose: "answer", label: "Answer with this" }]
+}
+
+/** To whom comments can go now; else, in words, when they can. */
+export const purposeOf = (issue: BoardIssue, otherwise: ReviewPurpose): ReviewPurpose | string => {
+  const { question, run } = issue
+  if (isAsking(issue)) return ANSWER
+  if (run !== null) return "Comments are taken when its agent asks, or when its run has ended."
+  if (question === null) return otherwise
+  return question.reply === null
+    ? "It is stopped with a question open. Retried, it asks again, and comments can be the answer."
+    : "The answer to its question is on its way. Comments are taken when its next run asks, or has ended."
 }
 
 /** The question that comments answer, with its id for the form: who sees one does not answer another. */
@@ -260,33 +271,38 @@ export const Review = ({
   /** What the comments are about: a run, or the work so far. */
   readonly about: string
   readonly page: "diff" | "work"
-  readonly purpose: ReviewPurpose
-}) => (
-  <form
-    id="review"
-    method="post"
-    action={`${issuePath(issue.identifier)}/review`}
-    hx-post={`${issuePath(issue.identifier)}/review`}
-    hx-swap="none"
-    data-done="Your comments are on their way."
-    class="stack review"
-    aria-label="Review"
-  >
-    <h2>Review</h2>
-    <Answered issue={issue} />
-    <p class="dim scripted">Press a line number above to comment on that line.</p>
-    <p class="dim">{purpose.says}</p>
-    <input type="hidden" name="run" value={about} />
-    <input type="hidden" name="page" value={page} />
-    <ol id="comments" class="stack" />
-    <label for={`review-text-${about}`}>In general</label>
-    <textarea id={`review-text-${about}`} name="text" rows={2} data-key="c" />
-    <div class="acts">
-      {purpose.buttons.map(({ label, purpose }, index) => (
-        <button type="submit" name="purpose" value={purpose} class={index === 0 ? "primary" : ""}>
-          {label}
-        </button>
-      ))}
-    </div>
-  </form>
-)
+  /** In words: it takes none just now. */
+  readonly purpose: ReviewPurpose | string
+}) => {
+  if (typeof purpose === "string") return <p class="dim">{purpose}</p>
+  const textId = `review-text-${about.replaceAll(" ", "-")}`
+  return (
+    <form
+      id="review"
+      method="post"
+      action={`${issuePath(issue.identifier)}/review`}
+      hx-post={`${issuePath(issue.identifier)}/review`}
+      hx-swap="none"
+      data-done="Your comments are on their way."
+      class="stack review"
+      aria-label="Review"
+    >
+      <h2>Review</h2>
+      <Answered issue={issue} />
+      <p class="dim scripted">Press a line number above to comment on that line.</p>
+      <p class="dim">{purpose.says}</p>
+      <input type="hidden" name="run" value={about} />
+      <input type="hidden" name="page" value={page} />
+      <ol id="comments" class="stack" />
+      <label for={textId}>In general</label>
+      <textarea id={textId} name="text" rows={2} data-key="c" />
+      <div class="acts">
+        {purpose.buttons.map(({ label, purpose }, index) => (
+          <button type="submit" name="purpose" value={purpose} class={index === 0 ? "primary" : ""}>
+            {label}
+          </button>
+        ))}
+      </div>
+    </form>
+  )
+}

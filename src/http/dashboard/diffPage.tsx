@@ -1,12 +1,11 @@
 import type { BoardIssue, BoardSnapshot } from "../../board/Board.ts"
 import { printableLine } from "../../domain/printable.ts"
 import type { HandoffDiff } from "../../handoff/Handoff.ts"
-import { isAsking } from "../api/view.ts"
 import { Bar } from "./bar.tsx"
-import { ANSWER, ChangeView, Flags, Review, type ReviewPurpose, shortId } from "./changeView.tsx"
+import { ChangeView, Flags, purposeOf, Review, type ReviewPurpose, shortId } from "./changeView.tsx"
 import { plural } from "./format.ts"
 import { Document } from "./layout.tsx"
-import { issuePath, Untrusted } from "./pieces.tsx"
+import { issuePath, runPath, Untrusted } from "./pieces.tsx"
 
 /** Of the agent's account; the rest is in its report. */
 const LONGEST_SUMMARY = 4000
@@ -32,6 +31,7 @@ export const DiffPage = ({
   readonly page: number
 }) => {
   const { exported, summary } = diff
+  const purpose = purposeOf(issue, REVIEW)
   return (
     <Document
       title={`Diff of ${printableLine(issue.identifier, 80)} · symphony`}
@@ -46,6 +46,15 @@ export const DiffPage = ({
       </Bar>
       <main id="main">
         <h1 class="issue-title">{printableLine(diff.title, 200)}</h1>
+        {issue.run === null || issue.run.run === diff.runId ? null : (
+          <p class="warning">
+            <strong>A newer run is under way:</strong>{" "}
+            <a class="id" href={runPath(issue.identifier, issue.run.run)}>
+              {issue.run.run}
+            </a>
+            . This is what {diff.runId} handed over.
+          </p>
+        )}
         <p class="dim">
           {diff.runId} · {exported.verdict} · {plural(exported.commits, "commit")} ·{" "}
           {plural(exported.files.length, "file")} · <span class="mono">{shortId(exported.base)}</span>
@@ -60,8 +69,13 @@ export const DiffPage = ({
           <p class="dim">The patch is at {printableLine(exported.patch)}.</p>
         ) : null}
         {exported.head === null ? <p class="dim">No commit: the summary is the result.</p> : null}
-        <ChangeView path={`${issuePath(issue.identifier)}/diff`} change={diff} page={page} comments />
-        <Review issue={issue} page="diff" about={diff.runId} purpose={isAsking(issue) ? ANSWER : REVIEW} />
+        <ChangeView
+          path={`${issuePath(issue.identifier)}/diff`}
+          change={diff}
+          page={page}
+          comments={typeof purpose !== "string"}
+        />
+        <Review issue={issue} page="diff" about={diff.runId} purpose={purpose} />
       </main>
     </Document>
   )

@@ -1,9 +1,8 @@
 import type { BoardIssue, BoardSnapshot } from "../../board/Board.ts"
 import { printableLine } from "../../domain/printable.ts"
 import type { WorkPreview } from "../../handoff/Handoff.ts"
-import { isAsking } from "../api/view.ts"
 import { Bar } from "./bar.tsx"
-import { ANSWER, ChangeView, Flags, Review, type ReviewPurpose, shortId } from "./changeView.tsx"
+import { ChangeView, Flags, purposeOf, Review, type ReviewPurpose, shortId } from "./changeView.tsx"
 import { clockTime, plural } from "./format.ts"
 import { Document } from "./layout.tsx"
 import { issuePath } from "./pieces.tsx"
@@ -15,9 +14,11 @@ const SEND_BACK: ReviewPurpose = {
   buttons: [{ purpose: "send_back", label: "Send back with this" }]
 }
 
-/** To whom comments can go: nobody while an agent is at work that asks nothing. */
-const purposeOf = (issue: BoardIssue): ReviewPurpose | null =>
-  isAsking(issue) ? ANSWER : issue.run === null && issue.question === null ? SEND_BACK : null
+/** What is in a workspace is told apart by the run that left it there. */
+const aboutOf = ({ history, run }: BoardIssue): string => {
+  const newest = run?.run ?? history.at(-1)?.run
+  return newest === undefined ? "work so far" : `work so far of ${newest}`
+}
 
 const Names = ({ heading, names }: { readonly heading: string; readonly names: ReadonlyArray<string> }) =>
   names.length === 0 ? null : (
@@ -47,7 +48,7 @@ export const WorkPage = ({
   readonly page: number
 }) => {
   const path = `${issuePath(issue.identifier)}/work`
-  const purpose = purposeOf(issue)
+  const purpose = purposeOf(issue, SEND_BACK)
   return (
     <Document
       title={`Work on ${printableLine(issue.identifier, 80)} · symphony`}
@@ -79,12 +80,8 @@ export const WorkPage = ({
         <Names heading="In no commit, and not kept by a handoff" names={work.leftOut} />
         <Names heading="Beside its branch" names={work.elsewhere} />
         {work.head === null ? <p class="dim">Nothing is committed yet.</p> : null}
-        <ChangeView path={path} change={work} page={page} comments={purpose !== null} />
-        {purpose === null ? (
-          <p class="dim">Comments are taken when its agent asks, or when its run has ended.</p>
-        ) : (
-          <Review issue={issue} page="work" about="work so far" purpose={purpose} />
-        )}
+        <ChangeView path={path} change={work} page={page} comments={typeof purpose !== "string"} />
+        <Review issue={issue} page="work" about={aboutOf(issue)} purpose={purpose} />
       </main>
     </Document>
   )
