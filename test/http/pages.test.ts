@@ -649,6 +649,32 @@ describe("forms, without script", () => {
           priority: null,
           labels: ["a", "b"]
         })
+      }),
+      { board: board([boardIssue("DEMO-7")]) }
+    )
+  )
+
+  it.live("a new issue leads on to its page once the board has it", () =>
+    run(
+      Effect.gen(function* () {
+        const [asked, editor] = [yield* Asked, yield* BoardEditor]
+        const filing = yield* Effect.forkChild(post("/issues", { title: "Mend it" }))
+        yield* Ref.get(asked.created).pipe(Effect.repeat({ until: (created) => created.length === 1 }))
+        // Whoever asks later is answered meanwhile.
+        for (const path of ["/", "/issues"]) assert.strictEqual((yield* page(path)).status, 200)
+        assert.isUndefined(filing.pollUnsafe())
+        yield* editor.update((now) => ({ ...now, issues: [...now.issues, boardIssue("DEMO-7")] }))
+        const filed = yield* Fiber.join(filing)
+        assert.strictEqual((yield* page(filed.headers["location"] ?? "")).status, 200)
+      })
+    )
+  )
+
+  it.live("a new issue leads on although the board does not hear of it", () =>
+    run(
+      Effect.gen(function* () {
+        const filed = yield* post("/issues", { title: "Mend it" })
+        assert.strictEqual(filed.headers["location"], "/issues/DEMO-7")
       })
     )
   )

@@ -1,4 +1,4 @@
-import { Effect, Layer, Schema, SchemaTransformation } from "effect"
+import { Duration, Effect, Layer, Schema, SchemaTransformation, Stream } from "effect"
 import { HttpRouter, HttpServerRequest, HttpServerResponse } from "effect/http"
 import type { VNode } from "preact"
 import { BadRequest, Conflict, NotFound } from "../api/Api.ts"
@@ -228,6 +228,20 @@ const integer = (text: string | null) =>
 const fieldOf = ({ error }: OperationError): string | undefined =>
   "field" in error ? error.field : undefined
 
+/** How long a person who has filed an issue waits for its page. */
+const PATIENCE = Duration.seconds(2)
+
+/** The board hears of a new file a moment after it was written. */
+const untilOnBoard = Effect.fnUntraced(function* (identifier: string) {
+  const board = yield* Board
+  yield* Stream.merge(Stream.succeed(undefined), board.changes).pipe(
+    Stream.mapEffect(() => board.snapshot),
+    Stream.takeUntil((snapshot) => findIssue(snapshot, identifier) !== undefined),
+    Stream.runDrain,
+    Effect.timeoutOption(PATIENCE)
+  )
+})
+
 const newIssueForm = typedForm({
   path: "/issues",
   fields: NewIssueForm,
@@ -244,6 +258,7 @@ const newIssueForm = typedForm({
         blockedBy: [],
         extra: {}
       })
+      yield* untilOnBoard(created.identifier)
       return issuePath(created.identifier)
     }),
   again: (board, { error, fields }) =>
