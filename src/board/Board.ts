@@ -66,6 +66,8 @@ export interface BoardIssue {
     readonly text: string
     readonly context: string | null
     readonly askedAt: number
+    /** The one that asked; null where that was not written down. */
+    readonly turn: number | null
     readonly reply: string | null
   } | null
   readonly retry: {
@@ -81,6 +83,8 @@ export interface BoardIssue {
   /** The newest last. */
   readonly history: ReadonlyArray<Attempt>
   readonly handoff: HandoffRecord | null
+  /** What was handed over before its newest run began. */
+  readonly earlierHandoff: HandoffRecord | null
   /** What the agent of that handoff said when it was done. Untrusted. */
   readonly account: { readonly title: string; readonly summary: string } | null
   readonly pullRequest: string | null

@@ -99,6 +99,7 @@ const boardIssue = (
             text: steering.text,
             context: steering.context,
             askedAt: steering.askedAt,
+            turn: steering.turn,
             reply: steering.reply
           },
     retry: record?.retry ?? null,
@@ -113,6 +114,7 @@ const boardIssue = (
     attempts: record?.attempts ?? 0,
     history: record?.history ?? [],
     handoff: record?.handoff ?? null,
+    earlierHandoff: record?.earlierHandoff ?? null,
     account: record?.handoff == null || record.claim === null ? null : record.claim,
     pullRequest: record?.pullRequest ?? null,
     workspace: record?.workspace ?? null,

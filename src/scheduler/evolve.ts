@@ -38,6 +38,7 @@ const newIssueRecord = (id: IssueId, identifier: Identifier, title: string): Iss
   runningCost: null,
   workspace: null,
   handoff: null,
+  earlierHandoff: null,
   claim: null,
   pullRequest: null,
   reviewed: null,
@@ -135,6 +136,8 @@ const runStarted = (state: SchedulerState, event: EventOf<"RunStarted">): Schedu
         attempts: event.attempt,
         retry: null,
         handoff: null,
+        earlierHandoff:
+          issue.handoff === null || issue.handoff.verdict === "none" ? issue.earlierHandoff : issue.handoff,
         claim: null
       }
     },
@@ -365,6 +368,7 @@ const changed = (state: SchedulerState, event: SchedulerEvent): SchedulerState =
             text: event.text,
             context: event.context,
             askedAt: event.at,
+            turn: run.turn,
             reply: null,
             answeredAt: null
           }

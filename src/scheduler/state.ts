@@ -100,6 +100,8 @@ export const Steering = Schema.Struct({
   text: Schema.String,
   context: Schema.NullOr(Schema.String),
   askedAt: Schema.Number,
+  /** Of its run: the one that asked. */
+  turn: nullUnlessWritten(Schema.Int),
   reply: Schema.NullOr(Schema.String),
   answeredAt: Schema.NullOr(Schema.Number)
 })
@@ -155,6 +157,8 @@ export const IssueRecord = Schema.Struct({
   runningCost: nullUnlessWritten(RunningCost),
   workspace: Schema.NullOr(Schema.String),
   handoff: Schema.NullOr(HandoffRecord),
+  /** What was handed over before the last run began. */
+  earlierHandoff: nullUnlessWritten(HandoffRecord),
   /** What the agent of the last run said when it was done. Untrusted. */
   claim: nullUnlessWritten(DoneClaim),
   pullRequest: Schema.NullOr(Schema.String),

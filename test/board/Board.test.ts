@@ -16,7 +16,7 @@ import {
 import { diligent } from "../support/house.ts"
 import { makeHousehold } from "../support/household.ts"
 import { makeMachine, tellExit } from "../support/Machine.ts"
-import { asking, busy } from "../support/scripts.ts"
+import { asking, busy, inTurn } from "../support/scripts.ts"
 import { type Bench, boardContract } from "./Board.contract.ts"
 
 const liveBench = (): Bench => {
@@ -185,4 +185,20 @@ describe("an issue whose file cannot be read", () => {
     )
     assert.strictEqual(issues[0]?.run?.stopping, "issue_missing")
   })
+})
+
+it("what was handed over stays known while a later run is under way, until that hands over", () => {
+  const house = makeHousehold({
+    issues: { "Todo/A.md": {} },
+    behaviour: { prompt: inTurn(diligent, busy) }
+  })
+  const handoffs = () => {
+    const [issue] = house.run(Effect.flatMap(Board, (board) => board.snapshot)).issues
+    return [issue?.handoff?.verdict, issue?.earlierHandoff?.verdict]
+  }
+  house.advance("10 seconds")
+  assert.deepStrictEqual(handoffs(), ["verified", undefined])
+  house.command({ _tag: "Move", issue: IssueId.make("A"), to: "Todo" })
+  house.advance("10 seconds")
+  assert.deepStrictEqual(handoffs(), [undefined, "verified"])
 })

@@ -119,6 +119,7 @@ describe.skipIf(!hasChromium("the dashboard in a browser"))("the dashboard", () 
                     text: "A long question, in many words. ".repeat(20),
                     context: null,
                     askedAt: NOON,
+                    turn: 1,
                     reply: null
                   }
                 })
@@ -876,6 +877,7 @@ describe.skipIf(!hasChromium("the dashboard in a browser"))("the dashboard", () 
                   text: HOSTILE,
                   context: HOSTILE,
                   askedAt: NOON,
+                  turn: 1,
                   reply: null
                 }
               })

@@ -45,6 +45,7 @@ const asking = (n: number, title: string, text: string): BoardIssue =>
       text,
       context: "The old endpoint is used by two clients; both are in this repository.",
       askedAt: NOON - n * 40_000,
+      turn: 1,
       reply: null
     }
   })

@@ -50,6 +50,7 @@ export const boardIssue = (identifier: string, overrides: Partial<BoardIssue> = 
   attempts: 0,
   history: [],
   handoff: null,
+  earlierHandoff: null,
   account: null,
   pullRequest: null,
   workspace: null,
@@ -80,6 +81,7 @@ export const askingIssue = (identifier: string, n = 1, overrides: Partial<BoardI
       text: "Which colour?",
       context: "Both fit.",
       askedAt: NOON - 60_000,
+      turn: 1,
       reply: null
     },
     ...overrides

@@ -1,9 +1,11 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Duration, Effect, Fiber, Latch, Ref, Stream, SubscriptionRef } from "effect"
 import { HttpClient, HttpClientRequest } from "effect/http"
+import type { BoardIssue } from "../../src/board/Board.ts"
 import { BoardEditor } from "../../src/board/MemoryBoard.ts"
 import { makeQuestionId, makeRunId } from "../../src/domain/ids.ts"
 import { loginDiff, loginWork, LOGIN, talk } from "../browser/scenes.ts"
+import type { HandoffDiff } from "../../src/handoff/Handoff.ts"
 import { hostile, ioFailure } from "../../src/handoff/failures.ts"
 import {
   askingIssue,
@@ -41,6 +43,7 @@ const QUESTION = {
   text: "Which colour?",
   context: null,
   askedAt: NOON - 60_000,
+  turn: 1,
   reply: null
 }
 
@@ -884,6 +887,122 @@ describe("forms, without script", () => {
         assert.deepStrictEqual(yield* Ref.get(asked.commands), [
           { _tag: "Move", issue: "id-DEMO-3", to: "Todo" }
         ] as never)
+      })
+    )
+  )
+})
+
+describe("what is said of an issue is so:", () => {
+  const analysis: BoardIssue["handoff"] = {
+    verdict: "analysis",
+    head: null,
+    commits: 0,
+    files: 0,
+    flags: [],
+    patch: null,
+    report: "/project/.symphony/patches/agent_DONE-1/HANDOFF.md"
+  }
+  const account = { title: "It leaks", summary: "The cache is never emptied." }
+  const noCommit: HandoffDiff = {
+    ...loginDiff,
+    exported: { ...loginDiff.exported, verdict: "analysis", head: null, commits: 0, files: [], flags: [] },
+    commits: [],
+    patch: ""
+  }
+  const said = (issue: BoardIssue, words: ReadonlyArray<string>, not: ReadonlyArray<string>, where = "") =>
+    run(
+      Effect.gen(function* () {
+        const { text } = yield* page(`/issues/${issue.identifier}${where}`)
+        for (const each of words) assert.include(plain(text), each)
+        for (const each of not) assert.notInclude(plain(text), each)
+        return text
+      }),
+      { board: board([issue]), diff: noCommit }
+    )
+
+  it.live("a result without a commit is to be looked at, and reviewed", () =>
+    Effect.gen(function* () {
+      const result = finishedIssue("DONE-1", { history: LOGIN.history, handoff: analysis, account })
+      const words = ["No commit: the summary is the result.", "Look at the result"]
+      assert.include(yield* said(result, words, ["Look at the diff"]), 'href="/issues/DONE-1/diff"')
+      const review = ["No commit: the summary is the result.", "Send back with this"]
+      yield* said(result, review, ["Press a line number"], "/diff")
+    })
+  )
+
+  it.live("what a person finished has no account and, without a commit, no result", () => {
+    const byHand = closedIssue("DONE-1", { history: LOGIN.history, handoff: analysis })
+    const not = ["the summary is the result", "were taken over"]
+    return Effect.andThen(
+      said(byHand, ["finished without its agent", "No commit was there to be handed over."], not),
+      said(byHand, ["No commit was there to be handed over."], not, "/diff")
+    )
+  })
+
+  it.live("commits that were taken over when a person finished it are named as such", () =>
+    said(
+      closedIssue("DONE-1", { handoff: LOGIN.handoff }),
+      ["its commits were taken over when it was finished without its agent", "Look at the diff"],
+      []
+    )
+  )
+
+  it.live("what symphony hands nothing over of is not called a result", () =>
+    said(
+      finishedIssue("DONE-1", {
+        handoff: { ...analysis, verdict: "none", report: null },
+        account,
+        workspace: "/project/.symphony/workspaces/DONE-1"
+      }),
+      ["Nothing is handed over by symphony.", "Look at the work so far"],
+      ["the summary is the result", "Look at the result"]
+    )
+  )
+
+  it.live("while a second run is under way, what the first handed over is still to be had", () =>
+    Effect.map(
+      said(
+        workingIssue("DONE-1", 9, { history: LOGIN.history, earlierHandoff: LOGIN.handoff }),
+        [
+          "This run has handed over nothing yet.",
+          "Look at what was handed over before",
+          "git am /project/.symphony/patches/agent_WEB-7.patch"
+        ],
+        ["Nothing is handed over yet."]
+      ),
+      (text) => assert.include(text, 'href="/issues/DONE-1/diff"')
+    )
+  )
+
+  it.live("a question is of the turn that asked it, whatever turn its run is at", () =>
+    Effect.andThen(
+      said(askingIssue("ASK-1", 1, { question: { ...QUESTION, turn: 1 } }), ["turn 1, asked 1m ago"], []),
+      said(askingIssue("ASK-1", 1, { question: { ...QUESTION, turn: null } }), ["Question asked 1m ago"], [])
+    )
+  )
+
+  for (const [to, status, words] of [
+    ["Bogus", 404, "There is no state Bogus. Declared: Todo, In Progress, Triage, Done."],
+    ["todo", 400, "DEMO-4 is in Todo already."],
+    ["Done", 200, "Done is where issues end"]
+  ] as const) {
+    it.live(`a move to ${to} is ${status} and says ${words}`, () =>
+      run(
+        Effect.gen(function* () {
+          const shown = yield* page(`/issues/DEMO-4/move?to=${to}`)
+          assert.deepStrictEqual([shown.status, shown.text.includes(words)], [status, true])
+        }),
+        { board: board([boardIssue("DEMO-4")]) }
+      )
+    )
+  }
+
+  it.live("a page before the first entry of a run is empty, its run is not", () =>
+    run(
+      Effect.gen(function* () {
+        assert.include((yield* page("/issues/WEB-7/runs/r1-7?before=0")).text, "nothing yet")
+        yield* talk(20)
+        assert.include((yield* page("/issues/WEB-7/runs/r1-7?before=0")).text, "none of 20 before 0")
       })
     )
   )

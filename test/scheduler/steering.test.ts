@@ -41,6 +41,19 @@ describe("steering", () => {
     assert.isNull(house.record("A").steering?.reply)
   })
 
+  it("knows of a question in which turn it was asked, over a restart, too", () => {
+    const house = makeHousehold({
+      issues: { "Todo/A.md": {} },
+      behaviour: { prompt: inTurn(asking("Which colour?"), asking("Which shape?")) }
+    })
+    house.advance("1 second")
+    assert.strictEqual(house.record("A").steering?.turn, 1)
+    house.command(reply("Blue."))
+    house.advance("1 second")
+    house.restart("power")
+    assert.deepInclude(house.record("A").steering, { text: "Which shape?", turn: 2 })
+  })
+
   it("takes a reply that comes before the asking turn has ended", () => {
     const slow: Script = (turn) =>
       Effect.gen(function* () {

@@ -139,6 +139,7 @@ const hostileIssue = (identifier: string, n: number) =>
       text: hostile,
       context: hostile,
       askedAt: NOON,
+      turn: 1,
       reply: null
     },
     retry: null,

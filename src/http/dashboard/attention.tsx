@@ -118,7 +118,7 @@ export const Ask = ({
           "Question"
         )}{" "}
         <span class="dim">
-          {issue.run === null ? "" : `turn ${issue.run.turn}, `}
+          {question.turn === null ? "" : `turn ${question.turn}, `}
           asked <Ago at={question.askedAt} now={board.generatedAt} /> ago
         </span>
       </h3>

@@ -196,6 +196,8 @@ const Pager = ({
   </nav>
 )
 
+export const hasLines = ({ patch }: Change): boolean => patch !== null && patch !== ""
+
 /** The lines of a change, whole or one commit of it, a page at a time. */
 export const ChangeView = ({
   comments,
@@ -263,10 +265,13 @@ export const Answered = ({ issue }: { readonly issue: BoardIssue }) =>
 /** Comments on lines and in general, sent as one message. */
 export const Review = ({
   about,
+  hasLines,
   issue,
   page,
   purpose
 }: {
+  /** Whether there is any line above to comment on. */
+  readonly hasLines: boolean
   readonly issue: BoardIssue
   /** What the comments are about: a run, or the work so far. */
   readonly about: string
@@ -289,7 +294,7 @@ export const Review = ({
     >
       <h2>Review</h2>
       <Answered issue={issue} />
-      <p class="dim scripted">Press a line number above to comment on that line.</p>
+      {hasLines ? <p class="dim scripted">Press a line number above to comment on that line.</p> : null}
       <p class="dim">{purpose.says}</p>
       <input type="hidden" name="run" value={about} />
       <input type="hidden" name="page" value={page} />

@@ -2,10 +2,10 @@ import type { BoardIssue, BoardSnapshot } from "../../board/Board.ts"
 import { printableLine } from "../../domain/printable.ts"
 import type { HandoffDiff } from "../../handoff/Handoff.ts"
 import { Bar } from "./bar.tsx"
-import { ChangeView, Flags, purposeOf, Review, type ReviewPurpose, shortId } from "./changeView.tsx"
+import { ChangeView, Flags, hasLines, purposeOf, Review, type ReviewPurpose, shortId } from "./changeView.tsx"
 import { plural } from "./format.ts"
 import { Document } from "./layout.tsx"
-import { issuePath, runPath, Untrusted } from "./pieces.tsx"
+import { issuePath, runPath, Untrusted, withoutCommit } from "./pieces.tsx"
 
 /** Of the agent's account; the rest is in its report. */
 const LONGEST_SUMMARY = 4000
@@ -68,14 +68,14 @@ export const DiffPage = ({
         {diff.patch === null && exported.patch !== null ? (
           <p class="dim">The patch is at {printableLine(exported.patch)}.</p>
         ) : null}
-        {exported.head === null ? <p class="dim">No commit: the summary is the result.</p> : null}
+        {exported.head === null ? <p class="dim">{withoutCommit(issue)}</p> : null}
         <ChangeView
           path={`${issuePath(issue.identifier)}/diff`}
           change={diff}
           page={page}
           comments={typeof purpose !== "string"}
         />
-        <Review issue={issue} page="diff" about={diff.runId} purpose={purpose} />
+        <Review issue={issue} hasLines={hasLines(diff)} page="diff" about={diff.runId} purpose={purpose} />
       </main>
     </Document>
   )

@@ -7,7 +7,7 @@ import { clockTime, duration, plural, spentText, tokenText, usageText } from "./
 import { Document } from "./layout.tsx"
 import { Ask } from "./attention.tsx"
 import { Actions, type IssueProps } from "./issueActions.tsx"
-import { Ago, issuePath, runPath, StatusMark, textOf, Untrusted } from "./pieces.tsx"
+import { Ago, issuePath, runPath, StatusMark, textOf, Untrusted, withoutCommit } from "./pieces.tsx"
 
 const Fact = ({ name, value }: { readonly name: string; readonly value: string | null }) =>
   value === null || value === "" ? null : (
@@ -57,10 +57,25 @@ const Blockers = ({ issue }: { readonly issue: BoardIssue }) =>
     </section>
   )
 
+const Patch = ({ handoff: { patch } }: { readonly handoff: NonNullable<BoardIssue["handoff"]> }) => (
+  <Fact name="apply" value={patch === null ? null : `git am ${patch}`} />
+)
+
 /** What the agent says of its work, the tests that it ran included; that nothing was said is said. */
-const Account = ({ issue: { account } }: { readonly issue: BoardIssue }) =>
+const Account = ({
+  account,
+  commits
+}: {
+  readonly account: BoardIssue["account"]
+  readonly commits: number
+}) =>
   account === null ? (
-    <p class="dim">No account of the agent: its commits were taken over when the issue ended without it.</p>
+    <p class="dim">
+      No account of the agent:{" "}
+      {commits === 0
+        ? "the issue was finished without its agent."
+        : "its commits were taken over when it was finished without its agent."}
+    </p>
   ) : (
     <>
       <h3>{printableLine(account.title, 200)}</h3>
@@ -68,6 +83,14 @@ const Account = ({ issue: { account } }: { readonly issue: BoardIssue }) =>
       <Untrusted text={account.summary} />
     </>
   )
+
+const extentOf = (
+  { commits, files, verdict }: NonNullable<BoardIssue["handoff"]>,
+  issue: BoardIssue
+): string => {
+  if (verdict === "none") return "Nothing is handed over by symphony."
+  return commits === 0 ? withoutCommit(issue) : `${plural(commits, "commit")}, ${plural(files, "file")}`
+}
 
 const Handoff = ({ issue }: { readonly issue: BoardIssue }) => {
   const { handoff } = issue
@@ -88,18 +111,14 @@ const Handoff = ({ issue }: { readonly issue: BoardIssue }) => {
           ))}
         </ul>
       )}
-      <Account issue={issue} />
+      <Account account={issue.account} commits={handoff.commits} />
       <div class="acts evidence">
-        {handoff.commits === 0 ? null : (
+        {handoff.verdict === "none" ? null : (
           <a class="button" href={`${issuePath(issue.identifier)}/diff`} data-key="d">
-            Look at the diff
+            {handoff.commits === 0 ? "Look at the result" : "Look at the diff"}
           </a>
         )}
-        <span>
-          {handoff.commits === 0
-            ? "No commit: the summary is the result."
-            : `${plural(handoff.commits, "commit")}, ${plural(handoff.files, "file")}`}
-        </span>
+        <span>{extentOf(handoff, issue)}</span>
         {last === undefined ? null : (
           <span class="dim">
             {usageText(last.tokens)}, {duration((last.endedAt - last.startedAt) / 1000)}
@@ -107,7 +126,7 @@ const Handoff = ({ issue }: { readonly issue: BoardIssue }) => {
         )}
       </div>
       <dl class="where">
-        <Fact name="apply" value={handoff.patch === null ? null : `git am ${handoff.patch}`} />
+        <Patch handoff={handoff} />
         <Fact name="report" value={handoff.report} />
         <Fact name="head" value={handoff.head} />
       </dl>
@@ -120,17 +139,37 @@ const Handoff = ({ issue }: { readonly issue: BoardIssue }) => {
   )
 }
 
+/** What was handed over before the run that is the newest now. */
+const Earlier = ({ issue }: { readonly issue: BoardIssue }) =>
+  issue.earlierHandoff === null ? null : (
+    <>
+      <p>
+        <a class="button" href={`${issuePath(issue.identifier)}/diff`}>
+          Look at what was handed over before
+        </a>
+      </p>
+      <dl class="where">
+        <Patch handoff={issue.earlierHandoff} />
+      </dl>
+    </>
+  )
+
 /** What is in its workspace before it is handed over. */
 const Work = ({ issue }: { readonly issue: BoardIssue }) =>
-  issue.workspace === null || issue.handoff !== null ? null : (
+  issue.workspace === null || (issue.handoff !== null && issue.handoff.verdict !== "none") ? null : (
     <section aria-label="Work so far">
       <h2>Work so far</h2>
       <p>
-        Nothing is handed over yet.{" "}
+        {issue.handoff !== null
+          ? ""
+          : issue.earlierHandoff === null
+            ? "Nothing is handed over yet. "
+            : "This run has handed over nothing yet. "}
         <a class="button" href={`${issuePath(issue.identifier)}/work`} data-key="d">
           Look at the work so far
         </a>
       </p>
+      <Earlier issue={issue} />
     </section>
   )
 

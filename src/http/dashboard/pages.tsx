@@ -2,6 +2,7 @@ import { Effect, Layer, Schema } from "effect"
 import { HttpRouter, HttpServerRequest, HttpServerResponse } from "effect/http"
 import { Board, type BoardIssue, type BoardSnapshot } from "../../board/Board.ts"
 import type { RunId } from "../../domain/ids.ts"
+import { sameState } from "../../domain/State.ts"
 import type { HandoffError } from "../../handoff/Handoff.ts"
 import { Transcripts } from "../../journal/Transcripts.ts"
 import { Workflow } from "../../workflow/Workflow.ts"
@@ -127,13 +128,31 @@ const move = issueRoute(
     const { to } = yield* query(Schema.Struct({ to: Schema.String }), { to: "" })
     if (to === "")
       return messagePage(400, "Where to?", "The address names no state.", issuePath(found.identifier))
+    const state = board.states.find(({ name }) => sameState(name, to))?.name
+    if (state === undefined) {
+      const declared = board.states.map(({ name }) => name).join(", ")
+      return messagePage(
+        404,
+        "No such state",
+        `There is no state ${to}. Declared: ${declared}.`,
+        issuePath(found.identifier)
+      )
+    }
+    if (sameState(found.state, state)) {
+      return messagePage(
+        400,
+        "Nothing to move",
+        `${found.identifier} is in ${state} already.`,
+        issuePath(found.identifier)
+      )
+    }
     const { config } = yield* (yield* Workflow).current
     const unsaved = yield* findUnsaved(found)
     return pageResponse(
       <MovePage
         board={board}
         issue={found}
-        to={to}
+        to={state}
         unsaved={unsaved}
         handsOver={config.handoff.mode !== "none"}
       />

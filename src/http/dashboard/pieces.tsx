@@ -83,6 +83,10 @@ export const textOf = ({ description, why }: BoardIssue): string =>
       : "The issue has no text."
     : withoutMarks(description)
 
+/** What there is to a handoff that has no commit. */
+export const withoutCommit = ({ account }: Pick<BoardIssue, "account">): string =>
+  account === null ? "No commit was there to be handed over." : "No commit: the summary is the result."
+
 /** The content of a textarea: HTML drops a line break that it begins with. */
 export const areaText = (text: string): string => (text.startsWith("\n") ? `\n${text}` : text)
 

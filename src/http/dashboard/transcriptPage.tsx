@@ -188,7 +188,11 @@ export const TranscriptPage = (props: TranscriptProps) => {
               </a>
             ))}
             <span class="dim">
-              {entries.length === 0 ? "nothing yet" : `${first}–${last} of ${total}, UTC`}
+              {entries.length > 0
+                ? `${first}–${last} of ${total}, UTC`
+                : total === 0
+                  ? "nothing yet"
+                  : `none of ${total} before ${before}`}
             </span>
             {first > 0 && entries.length > 0 ? (
               <a href={at({ depth, before: String(first) })}>older</a>

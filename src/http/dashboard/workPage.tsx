@@ -2,7 +2,7 @@ import type { BoardIssue, BoardSnapshot } from "../../board/Board.ts"
 import { printableLine } from "../../domain/printable.ts"
 import type { WorkPreview } from "../../handoff/Handoff.ts"
 import { Bar } from "./bar.tsx"
-import { ChangeView, Flags, purposeOf, Review, type ReviewPurpose, shortId } from "./changeView.tsx"
+import { ChangeView, Flags, hasLines, purposeOf, Review, type ReviewPurpose, shortId } from "./changeView.tsx"
 import { clockTime, plural } from "./format.ts"
 import { Document } from "./layout.tsx"
 import { issuePath } from "./pieces.tsx"
@@ -81,7 +81,13 @@ export const WorkPage = ({
         <Names heading="Beside its branch" names={work.elsewhere} />
         {work.head === null ? <p class="dim">Nothing is committed yet.</p> : null}
         <ChangeView path={path} change={work} page={page} comments={typeof purpose !== "string"} />
-        <Review issue={issue} page="work" about={aboutOf(issue)} purpose={purpose} />
+        <Review
+          issue={issue}
+          hasLines={hasLines(work)}
+          page="work"
+          about={aboutOf(issue)}
+          purpose={purpose}
+        />
       </main>
     </Document>
   )
