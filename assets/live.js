@@ -3,11 +3,14 @@
 ;(() => {
   const POLL_MS = 2000
   const SILENCE_MS = 12000
+  const STREAM = "symphony:events"
   const stale = document.getElementById("stale")
-  const hasRegions = document.querySelector("[hx-get]") !== null
   const staleText = document.getElementById("stale-text")
   let evidence = Date.now()
+  /** Of the window that has the stream. */
   let source = null
+  let leaving = null
+  /** Whether the changes arrive, by whichever window. */
   let streaming = false
   let broken = false
 
@@ -26,42 +29,79 @@
     stale.hidden = false
   }
 
-  const disconnect = () => {
+  // What the regions show is only as true as the last answer to them.
+  const hear = (what) => {
+    const was = streaming
+    streaming = what !== "cut"
+    if (streaming && !broken) alive()
+    // What changed while nothing was heard is caught up on; at a cut, it shows whether symphony answers at all.
+    if (streaming !== was || what === "refreshed") refresh()
+  }
+
+  // A browser has but six connections to us: of its windows, the one that has the lock has the stream and tells the
+  // others; when it goes, the next takes over. Without locks, which need a safe origin, each has its own.
+  const { locks } = navigator
+  const windows = locks === undefined ? null : new BroadcastChannel(STREAM)
+
+  // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a channel is of one origin
+  const tellOthers = (what) => windows?.postMessage(what)
+
+  const tell = (what) => {
+    hear(what)
+    tellOthers(what)
+  }
+
+  const open = () => {
     source?.close()
-    source = null
+    source = new EventSource("/api/v1/events")
+    source.addEventListener("alive", () => tell("alive"))
+    source.addEventListener("refreshed", () => tell("refreshed"))
+    source.addEventListener("error", () => {
+      source.close()
+      tell("cut")
+    })
+  }
+
+  /** Has the stream until it leaves. */
+  const lead = (left) =>
+    new Promise((resolve) => {
+      if (left.aborted) return resolve()
+      open()
+      left.addEventListener("abort", () => {
+        source.close()
+        source = null
+        resolve()
+      })
+    })
+
+  const join = () => {
+    leaving = new AbortController()
+    const { signal } = leaving
+    if (windows === null) return void lead(signal)
+    locks.request(STREAM, { signal }, () => lead(signal)).catch(() => {})
+    tellOthers("joined")
+  }
+
+  const leave = () => {
+    leaving?.abort()
     streaming = false
   }
 
-  // Where there are regions, what they show is only as true as the last answer to them.
-  const heard = () => {
-    streaming = true
-    if (!broken) alive()
-  }
+  windows?.addEventListener("message", ({ data }) => {
+    if (document.hidden) return
+    if (data !== "joined") return hear(data)
+    if (source !== null && streaming) tellOthers("alive")
+  })
 
-  const connect = () => {
-    disconnect()
-    source = new EventSource("/api/v1/events")
-    source.addEventListener("alive", heard)
-    source.addEventListener("refreshed", () => {
-      heard()
-      refresh()
-    })
-    source.addEventListener("error", () => {
-      const was = streaming
-      disconnect()
-      if (was) refresh()
-      if (!hasRegions) lost()
-    })
-  }
-
-  // Pages that nobody looks at ask for nothing, and leave their connection to those that somebody does.
-  document.addEventListener("visibilitychange", () => (document.hidden ? disconnect() : connect()))
+  // Pages that nobody looks at ask for nothing, and leave the stream to those that somebody does.
+  document.addEventListener("visibilitychange", () => (document.hidden ? leave() : join()))
 
   setInterval(() => {
     if (document.hidden) return
     if (streaming && Date.now() - evidence < SILENCE_MS) return
+    streaming = false
     refresh()
-    connect()
+    if (source !== null) open()
   }, POLL_MS)
 
   // Symphony answers, and what the page shows is no more: that is no cut line. The answer says why.
@@ -114,5 +154,5 @@
     }
   }, 1000)
 
-  connect()
+  if (!document.hidden) join()
 })()

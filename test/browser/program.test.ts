@@ -82,13 +82,21 @@ describe.skipIf(!hasChromium("the program in a browser"))("the running program",
         })
         assert.include(yield* run(() => beside.locator("main").innerText()), "Answer with this")
 
+        const second = yield* run(async () => {
+          const opened = await page.context().newPage()
+          await opened.goto(`http://127.0.0.1:${port}/`)
+          return opened
+        })
         yield* kill(first)
-        yield* run(() => page.waitForSelector("#stale:not([hidden])", { timeout: 3000 }))
-        assert.match(yield* run(() => page.locator("#stale").innerText()), /Not live since \d/)
+        for (const told of [page, second]) {
+          yield* run(() => told.waitForSelector("#stale:not([hidden])", { timeout: 3000 }))
+          assert.match(yield* run(() => told.locator("#stale").innerText()), /Not live since \d/)
+        }
 
         yield* start([path.join(project, "WORKFLOW.md"), "--port", port], "dashboard")
         yield* run(async () => {
           await page.waitForSelector("#stale", { state: "hidden", timeout: 10_000 })
+          await second.waitForSelector("#stale", { state: "hidden", timeout: 10_000 })
           await page.waitForSelector("textarea[data-enter-sends]", { timeout: 10_000 })
           await page.fill("textarea[data-enter-sends]", "Hello")
           await page.press("textarea[data-enter-sends]", "Enter")
