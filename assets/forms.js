@@ -1,6 +1,8 @@
 // Forms: nothing typed is lost, nothing is sent twice, Enter sends, and what came of it is said where one looks.
 ;(() => {
   const SAID_MS = 8000
+  /** An answer that takes longer is waited for in sight. */
+  const WAITING_MS = 300
   const box = document.getElementById("notice")
   let fading = 0
 
@@ -30,6 +32,8 @@
       ? [...(isField(node) ? [node] : []), ...node.querySelectorAll("textarea, input")]
       : []
 
+  const typedInto = (form) => [...form.elements].filter((field) => isField(field) && field.type !== "hidden")
+
   const problemOf = (field) => document.getElementById(`${field.id}-problem`)
 
   /** Says what is wrong with a field below it; the same markup as of a page that comes back without script. */
@@ -50,13 +54,30 @@
   }
 
   /** What was refused, where one looks and at its field: the one that is named, or the only one there is. */
-  const refused = (form, text) => {
-    const { field: name, message } = errorOf(text)
+  const refused = (form, { field: name, message }) => {
     notice(message, { isError: true })
-    const fields = [...form.elements].filter((field) => isField(field) && field.type !== "hidden")
+    const fields = typedInto(form)
     const field = fields.find((one) => one.name === name) ?? (fields.length === 1 ? fields[0] : undefined)
     if (field !== undefined) refuse(field, message)
   }
+
+  // Forms on their way: none is sent again, changed or taken away before it is answered.
+  const sending = new WeakMap()
+
+  const begin = (form, submitter) => {
+    const button = submitter ?? form.querySelector("[type=submit]")
+    const waiting = setTimeout(() => button?.setAttribute("aria-busy", "true"), WAITING_MS)
+    const end = () => {
+      clearTimeout(waiting)
+      button?.removeAttribute("aria-busy")
+      sending.delete(form)
+    }
+    sending.set(form, end)
+  }
+  const end = (form) => sending.get(form)?.()
+
+  const isSent = (node) =>
+    node instanceof Element && [...document.forms].some((form) => node.contains(form) && sending.has(form))
 
   /** A box with words in it stays, although what it was for is no longer asked. */
   const keep = (node) => {
@@ -77,8 +98,8 @@
 
   // A refresh leaves alone what somebody types into or has opened, and what is said to be wrong with it.
   Object.assign(Idiomorph.defaults.callbacks, {
-    beforeNodeMorphed: (node) => !(isField(node) && isTouched(node)),
-    beforeNodeRemoved: (node) => !isProblem(node) && !keep(node),
+    beforeNodeMorphed: (node) => !(isField(node) && isTouched(node)) && !sending.has(node),
+    beforeNodeRemoved: (node) => !isProblem(node) && !isSent(node) && !keep(node),
     beforeAttributeUpdated: (name, node) =>
       !(name === "open" && node instanceof HTMLDetailsElement) &&
       !(name.startsWith("aria-") && isField(node) && problemOf(node) !== null)
@@ -105,8 +126,7 @@
 
   /** What was typed has arrived. */
   const sent = (form) => {
-    for (const field of form.elements) {
-      if (!isField(field) || field.type === "hidden") continue
+    for (const field of typedInto(form)) {
       sessionStorage.removeItem(`draft:${field.id}`)
       delete field.dataset.touched
       forgive(field)
@@ -124,6 +144,25 @@
     target.form.requestSubmit()
   })
 
+  // The second click of two is meant for what the first one pressed, not for what has taken its place.
+  const once = (event) => {
+    if (event.detail < 2 || !(event.target instanceof Element)) return
+    if (event.target.closest("button, a.button") === null) return
+    event.preventDefault()
+    event.stopImmediatePropagation()
+  }
+  document.addEventListener("click", once, { capture: true })
+
+  // Before anybody else hears of it. Forms that load another page are the browser's.
+  const admit = (event) => {
+    const { submitter, target: form } = event
+    if (!form.matches("[hx-post], [data-json]")) return
+    if (!sending.has(form)) return begin(form, submitter)
+    event.preventDefault()
+    event.stopImmediatePropagation()
+  }
+  document.addEventListener("submit", admit, { capture: true })
+
   // Said by the answer to a form that was taken, before the page is refreshed with it.
   document.body.addEventListener("accepted", ({ target }) => {
     if (!(target instanceof HTMLFormElement)) return
@@ -131,17 +170,12 @@
     notice(target.dataset.done ?? "Done.")
   })
 
-  // What is on its way is not sent again.
-  document.body.addEventListener("htmx:beforeRequest", (event) => {
-    const { elt } = event.detail
+  // The answer may bring what takes the place of its form.
+  document.body.addEventListener("htmx:beforeSwap", ({ detail }) => end(detail.requestConfig.elt))
+  document.body.addEventListener("htmx:afterRequest", ({ detail: { elt, successful, xhr } }) => {
     if (!(elt instanceof HTMLFormElement)) return
-    if ("busy" in elt.dataset) event.preventDefault()
-    else elt.dataset.busy = ""
-  })
-  document.body.addEventListener("htmx:afterRequest", ({ detail }) => {
-    if (!(detail.elt instanceof HTMLFormElement)) return
-    delete detail.elt.dataset.busy
-    if (!detail.successful) refused(detail.elt, detail.xhr.responseText)
+    end(elt)
+    if (!successful) refused(elt, errorOf(xhr.responseText))
   })
 
   document.body.addEventListener("htmx:afterSwap", restoreDrafts)
@@ -172,8 +206,6 @@
     const form = event.target
     if (!("json" in form.dataset)) return
     event.preventDefault()
-    if ("busy" in form.dataset) return
-    form.dataset.busy = ""
     const body = {}
     for (const field of form.elements) {
       if (field.name !== "" && isField(field)) body[field.name] = valueOf(field)
@@ -185,7 +217,7 @@
         body: JSON.stringify(body)
       })
       const text = await response.text()
-      if (!response.ok) return refused(form, text)
+      if (!response.ok) return refused(form, errorOf(text))
       const { identifier } = JSON.parse(text)
       sent(form)
       notice(`Filed as ${identifier}.`, { where: `/issues/${encodeURIComponent(identifier)}` })
@@ -193,7 +225,7 @@
     } catch {
       notice("Symphony does not answer. What you typed is still here.", { isError: true })
     } finally {
-      delete form.dataset.busy
+      end(form)
     }
   })
 

@@ -54,6 +54,7 @@ export const Proposal = ({ board, issue }: IssueProps) => {
     <>
       {first === undefined ? null : (
         <form
+          id={`approve-${issue.id}`}
           method="post"
           action={path}
           hx-post={path}
@@ -69,6 +70,7 @@ export const Proposal = ({ board, issue }: IssueProps) => {
       )}
       {discard === undefined ? null : (
         <form
+          id={`discard-${issue.id}`}
           method="post"
           action={path}
           hx-post={path}
@@ -88,6 +90,7 @@ export const Proposal = ({ board, issue }: IssueProps) => {
 
 const MoveForm = ({ board, issue }: IssueProps) => (
   <form
+    id={`move-${issue.id}`}
     method="post"
     action={`${issuePath(issue.identifier)}/move`}
     hx-post={`${issuePath(issue.identifier)}/move`}

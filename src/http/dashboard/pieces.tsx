@@ -104,7 +104,7 @@ export const FieldProblem = ({ of, problem }: { readonly of: string; readonly pr
     </p>
   )
 
-/** A button that posts, with and without script. */
+/** A button that posts, with and without script. By its id a refresh never makes it another one. */
 export const Act = ({
   action,
   done,
@@ -119,7 +119,15 @@ export const Act = ({
   readonly hotkey?: string
   readonly kind?: "primary" | "danger"
 }) => (
-  <form method="post" action={action} hx-post={action} hx-swap="none" class="act" data-done={done}>
+  <form
+    id={`act${action}`}
+    method="post"
+    action={action}
+    hx-post={action}
+    hx-swap="none"
+    class="act"
+    data-done={done}
+  >
     <button type="submit" class={kind ?? ""} data-stop data-key={hotkey}>
       {label}
     </button>

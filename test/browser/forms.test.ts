@@ -1,0 +1,151 @@
+import { assert, describe, layer } from "@effect/vitest"
+import { Effect, Ref } from "effect"
+import type { Page } from "playwright-core"
+import { BoardEditor } from "../../src/board/MemoryBoard.ts"
+import { board, boardIssue, workingIssue } from "../http/boards.ts"
+import { Asked, server } from "../http/support.ts"
+import { hasChromium } from "../support/capabilities.ts"
+import { Chromium, run, visit } from "./browser.ts"
+import { LOGIN, loginDiff } from "./scenes.ts"
+
+const running = board([workingIssue("DEMO-2", 2)])
+const stopped = board([
+  boardIssue("DEMO-2", { status: "stopped", why: { code: "Held", text: "you stopped it" }, retryable: true })
+])
+
+const commands = Effect.gen(function* () {
+  return (yield* Ref.get((yield* Asked).commands)).map(({ _tag }) => _tag)
+})
+
+/** The paths that were posted to, as far as the page is. */
+const postsOf = (page: Page): ReadonlyArray<string> => {
+  const posts: Array<string> = []
+  page.on("request", (request) => {
+    if (request.method() === "POST") posts.push(new URL(request.url()).pathname)
+  })
+  return posts
+}
+
+/** A line on which what is posted to these paths waits until it is let through. */
+const slowLine = (page: Page, paths: string) =>
+  Effect.gen(function* () {
+    let letThrough = (): void => undefined
+    const open = new Promise<void>((resolve) => (letThrough = resolve))
+    yield* run(() =>
+      page.route(paths, async (route) => {
+        if (route.request().method() === "POST") await open
+        await route.continue()
+      })
+    )
+    return Effect.sync(() => letThrough())
+  })
+
+/** Everything that happened before is on the page when it has fetched its regions anew. */
+const refreshed = (page: Page) =>
+  run(async () => {
+    const fetched = page.waitForResponse((response) => response.request().headers()["hx-request"] === "true")
+    await page.evaluate(`document.body.dispatchEvent(new CustomEvent("refreshed"))`)
+    await (await fetched).finished()
+  })
+
+describe.skipIf(!hasChromium("forms in a browser"))("forms of the dashboard", () => {
+  layer(Chromium.layer, { excludeTestServices: true })((it) => {
+    it.effect("a double click sends once", () =>
+      Effect.gen(function* () {
+        const { page } = yield* visit("/issues/DEMO-2")
+        const posts = postsOf(page)
+        yield* run(async () => {
+          await page.dblclick("text=Stop")
+          await page.waitForSelector("#notice >> text=DEMO-2 is stopped.")
+        })
+        yield* refreshed(page)
+        assert.deepStrictEqual(posts, ["/issues/DEMO-2/stop"])
+        assert.deepStrictEqual(yield* commands, ["Stop"])
+      }).pipe(Effect.provide(server({ board: running })))
+    )
+
+    it.effect("comments that are sent by a double click arrive once, and no error is said of them", () =>
+      Effect.gen(function* () {
+        const { page } = yield* visit("/issues/WEB-7/diff")
+        const posts = postsOf(page)
+        yield* run(async () => {
+          await page.click('table[data-path="src/login.ts"] tr.added button >> text="13"')
+          await page.keyboard.type("Hash it first.")
+          await page.dblclick("text=Answer with this")
+          await page.waitForSelector("#notice >> text=Your comments are on their way.")
+        })
+        yield* refreshed(page)
+        assert.deepStrictEqual(posts, ["/issues/WEB-7/review"])
+        assert.strictEqual(yield* run(() => page.locator("#notice.error").count()), 0)
+      }).pipe(Effect.provide(server({ board: board([LOGIN]), diff: loginDiff })))
+    )
+
+    it.effect(
+      "the second click of two presses nothing that has taken the place of what the first one did",
+      () =>
+        Effect.gen(function* () {
+          const { page } = yield* visit("/issues/DEMO-2")
+          const editor = yield* BoardEditor
+          const retry = page.locator('button:has-text("Retry now")')
+          yield* run(async () => {
+            await page.click("text=Stop")
+            await page.waitForSelector("#notice >> text=DEMO-2 is stopped.")
+          })
+          yield* editor.set(stopped)
+          yield* run(async () => {
+            await retry.hover()
+            await page.mouse.down({ clickCount: 2 })
+            await page.mouse.up({ clickCount: 2 })
+          })
+          yield* refreshed(page)
+          assert.deepStrictEqual(yield* commands, ["Stop"])
+          yield* run(async () => {
+            await retry.click()
+            await page.waitForSelector("#notice >> text=DEMO-2 is tried again")
+          })
+          assert.deepStrictEqual(yield* commands, ["Stop", "RetryNow"])
+        }).pipe(Effect.provide(server({ board: running })))
+    )
+
+    it.effect("what is on its way says so, is not sent again, and is spoken of as what it was", () =>
+      Effect.gen(function* () {
+        const { page } = yield* visit("/issues/DEMO-2")
+        const editor = yield* BoardEditor
+        const posts = postsOf(page)
+        const letThrough = yield* slowLine(page, "**/stop")
+        yield* run(() => page.click("text=Stop"))
+        yield* editor.set(stopped)
+        yield* run(async () => {
+          await page.waitForSelector('button:has-text("Retry now")')
+          await page.waitForSelector('button[aria-busy=true]:has-text("Stop")')
+          await page.evaluate(`document.querySelector("[aria-busy=true]").form.requestSubmit()`)
+        })
+        yield* letThrough
+        yield* run(async () => {
+          await page.waitForSelector("#notice >> text=DEMO-2 is stopped.")
+          await page.waitForSelector('button:has-text("Stop")', { state: "detached" })
+        })
+        assert.deepStrictEqual(posts, ["/issues/DEMO-2/stop"])
+        assert.strictEqual(yield* run(() => page.locator("[aria-busy]").count()), 0)
+      }).pipe(Effect.provide(server({ board: running })))
+    )
+
+    it.effect("an issue that is being filed says so", () =>
+      Effect.gen(function* () {
+        const { page } = yield* visit("/")
+        const letThrough = yield* slowLine(page, "**/api/v1/issues")
+        yield* run(async () => {
+          await page.click("#new-issue summary")
+          await page.fill("#new-title", "Mend it")
+          await page.click("text=File it")
+          await page.waitForSelector('button[aria-busy=true]:has-text("File it")')
+        })
+        yield* letThrough
+        yield* run(async () => {
+          await page.waitForSelector("#notice >> text=Filed as DEMO-7")
+          await page.waitForSelector("[aria-busy]", { state: "detached" })
+        })
+      }).pipe(Effect.provide(server({ board: running })))
+    )
+  })
+})
