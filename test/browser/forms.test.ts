@@ -5,7 +5,7 @@ import { BoardEditor } from "../../src/board/MemoryBoard.ts"
 import { board, boardIssue, workingIssue } from "../http/boards.ts"
 import { Asked, server } from "../http/support.ts"
 import { hasChromium } from "../support/capabilities.ts"
-import { Chromium, run, visit } from "./browser.ts"
+import { Chromium, DESKTOP, PHONE, run, visit } from "./browser.ts"
 import { LOGIN, loginDiff } from "./scenes.ts"
 
 const running = board([workingIssue("DEMO-2", 2)])
@@ -147,5 +147,32 @@ describe.skipIf(!hasChromium("forms in a browser"))("forms of the dashboard", ()
         })
       }).pipe(Effect.provide(server({ board: running })))
     )
+
+    for (const [name, size] of [
+      ["1280×800", DESKTOP],
+      ["390×844", PHONE]
+    ] as const) {
+      it.effect(`the buttons of the header stay where they are when one of them is pressed, at ${name}`, () =>
+        Effect.gen(function* () {
+          const { page } = yield* visit("/", size)
+          const editor = yield* BoardEditor
+          const places = () =>
+            Promise.all(["pause", "resume", "refresh"].map((what) => placeOf(page, `[action="/do/${what}"]`)))
+          const [pause, , refresh] = yield* run(places)
+          assert.isNotNull(pause)
+          yield* editor.set(board(running.issues, { mode: "paused" }))
+          yield* run(() => page.waitForSelector("text=Resume"))
+          assert.deepStrictEqual(yield* run(places), [null, pause, refresh])
+        }).pipe(Effect.provide(server({ board: running })))
+      )
+    }
   })
 })
+
+/** Where a form is, to the pixel; null: nowhere. */
+const placeOf = async (page: Page, form: string) => {
+  const found = page.locator(form)
+  if ((await found.count()) === 0) return null
+  const { height, width, x, y } = (await found.boundingBox()) ?? { height: 0, width: 0, x: 0, y: 0 }
+  return [x, y, width, height].map(Math.round)
+}

@@ -65,17 +65,18 @@ export const Header = ({ board }: RegionProps) => (
       </div>
     </dl>
     <div class="acts">
-      <Act action="/do/refresh" label="Refresh" done="The tracker is read anew." />
       {board.mode === "running" ? (
         <>
-          <Act action="/do/pause" label="Pause" done="Nothing new is started." hotkey="p" />
           <a class="button" href="/do/drain" data-stop>
             Drain…
           </a>
+          <Act action="/do/pause" label="Pause" done="Nothing new is started." hotkey="p" />
         </>
       ) : (
         <Act action="/do/resume" label="Resume" done="Issues are started again." kind="primary" hotkey="p" />
       )}
+      {/* Last, so that it stays in its place whatever is before it: the row ends at the edge. */}
+      <Act action="/do/refresh" label="Refresh" done="The tracker is read anew." />
     </div>
   </>
 )
