@@ -5,10 +5,13 @@
   const WAITING_MS = 300
   const box = document.getElementById("notice")
   let fading = 0
+  /** Whether the last that was said is that symphony does not answer. */
+  let unanswered = false
 
   /** `where`: what it is about, as a link. An error stays until the next thing is said. */
   const notice = (text, { isError = false, where = null } = {}) => {
     clearTimeout(fading)
+    unanswered = false
     box.replaceChildren(text)
     if (where !== null) {
       const link = document.createElement("a")
@@ -59,6 +62,13 @@
     const fields = typedInto(form)
     const field = fields.find((one) => one.name === name) ?? (fields.length === 1 ? fields[0] : undefined)
     if (field !== undefined) refuse(field, message)
+  }
+
+  /** What nobody answered is no fault of a field, and is told no longer than it is true. */
+  const notAnswered = (form) => {
+    const isTyped = typedInto(form).some((field) => field.matches("textarea, input") && field.value !== "")
+    notice(`Symphony does not answer.${isTyped ? " What you typed is still here." : ""}`, { isError: true })
+    unanswered = true
   }
 
   // Forms on their way: none is sent again, changed or taken away before it is answered.
@@ -173,19 +183,21 @@
   // The answer may bring what takes the place of its form.
   document.body.addEventListener("htmx:beforeSwap", ({ detail }) => end(detail.requestConfig.elt))
   document.body.addEventListener("htmx:afterRequest", ({ detail: { elt, successful, xhr } }) => {
+    if (successful && unanswered) notice("Symphony answers again. What was not answered can be sent again.")
     if (!(elt instanceof HTMLFormElement)) return
     end(elt)
-    if (!successful) refused(elt, errorOf(xhr.responseText))
+    if (xhr.status === 0) notAnswered(elt)
+    else if (xhr.status >= 400) refused(elt, errorOf(xhr.status, xhr.responseText))
   })
 
   document.body.addEventListener("htmx:afterSwap", restoreDrafts)
 
-  const errorOf = (text) => {
+  const errorOf = (status, text) => {
     try {
       const { field, message } = JSON.parse(text).error
       return { field, message }
     } catch {
-      return { message: "Symphony does not answer. What you typed is still here." }
+      return { message: `Symphony could not take this (status ${status}).` }
     }
   }
 
@@ -217,13 +229,13 @@
         body: JSON.stringify(body)
       })
       const text = await response.text()
-      if (!response.ok) return refused(form, errorOf(text))
+      if (!response.ok) return refused(form, errorOf(response.status, text))
       const { identifier } = JSON.parse(text)
       sent(form)
       notice(`Filed as ${identifier}.`, { where: `/issues/${encodeURIComponent(identifier)}` })
       document.body.dispatchEvent(new CustomEvent("refreshed"))
     } catch {
-      notice("Symphony does not answer. What you typed is still here.", { isError: true })
+      notAnswered(form)
     } finally {
       end(form)
     }

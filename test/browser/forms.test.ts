@@ -2,16 +2,19 @@ import { assert, describe, layer } from "@effect/vitest"
 import { Effect, Ref } from "effect"
 import type { Page } from "playwright-core"
 import { BoardEditor } from "../../src/board/MemoryBoard.ts"
-import { board, boardIssue, workingIssue } from "../http/boards.ts"
+import { askingIssue, board, boardIssue, workingIssue } from "../http/boards.ts"
 import { Asked, server } from "../http/support.ts"
 import { hasChromium } from "../support/capabilities.ts"
 import { Chromium, DESKTOP, PHONE, run, visit } from "./browser.ts"
-import { LOGIN, loginDiff } from "./scenes.ts"
+import { LOGIN, loginDiff, loginWork } from "./scenes.ts"
 
+const asking = board([askingIssue("DEMO-1"), workingIssue("DEMO-2", 2)])
 const running = board([workingIssue("DEMO-2", 2)])
 const stopped = board([
   boardIssue("DEMO-2", { status: "stopped", why: { code: "Held", text: "you stopped it" }, retryable: true })
 ])
+
+const BOX = "#reply-q-r1-1-1"
 
 const commands = Effect.gen(function* () {
   return (yield* Ref.get((yield* Asked).commands)).map(({ _tag }) => _tag)
@@ -166,6 +169,52 @@ describe.skipIf(!hasChromium("forms in a browser"))("forms of the dashboard", ()
         }).pipe(Effect.provide(server({ board: running })))
       )
     }
+
+    it.effect(
+      "a form that could not be sent says so while that is true, and of its words where there are any",
+      () =>
+        Effect.gen(function* () {
+          const { page } = yield* visit("/")
+          yield* run(async () => {
+            await page.route("**/steering-reply", (route) => route.abort())
+            await page.fill(BOX, "Blue.")
+            await page.click(".answer button")
+            await page.waitForSelector("#notice.error >> text=What you typed is still here.")
+          })
+          assert.strictEqual(yield* run(() => page.locator(".problem").count()), 0)
+          yield* refreshed(page)
+          yield* run(() => page.waitForSelector("#notice:not(.error) >> text=Symphony answers again."))
+          assert.strictEqual(yield* run(() => page.inputValue(BOX)), "Blue.")
+          yield* run(async () => {
+            await page.goto(`${new URL(page.url()).origin}/issues/DEMO-2`)
+            await page.route("**/stop", (route) => route.abort())
+            await page.click("text=Stop")
+            await page.waitForSelector("#notice.error >> text=Symphony does not answer.")
+          })
+          assert.notInclude(yield* run(() => page.locator("#notice").innerText()), "typed")
+        }).pipe(Effect.provide(server({ board: asking })))
+    )
+
+    it.effect("nothing is said to be wrong with a stop that a person is asked about first", () =>
+      Effect.gen(function* () {
+        const { page } = yield* visit("/issues/DEMO-2")
+        yield* run(async () => {
+          await page.evaluate(`(() => {
+            window.said = []
+            new MutationObserver(() => window.said.push(document.getElementById("notice").textContent))
+              .observe(document.getElementById("notice"), { childList: true })
+          })()`)
+          await page.route("**/stop", (route) =>
+            // The page stays to be looked at.
+            route.request().isNavigationRequest() ? route.fulfill({ status: 204 }) : route.continue()
+          )
+          const answered = page.waitForRequest((request) => request.isNavigationRequest())
+          await page.click("text=Stop")
+          await answered
+        })
+        assert.deepStrictEqual(yield* run(() => page.evaluate("window.said")), [])
+      }).pipe(Effect.provide(server({ board: running, work: Effect.succeed(loginWork) })))
+    )
   })
 })
 
