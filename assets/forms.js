@@ -89,6 +89,13 @@
   const isSent = (node) =>
     node instanceof Element && [...document.forms].some((form) => node.contains(form) && sending.has(form))
 
+  /** What it shows is no more: it can be read, and not be sent. */
+  const close = (form) => {
+    form.dataset.closed = ""
+    for (const button of form.querySelectorAll("button")) button.disabled = true
+  }
+  document.addEventListener("closed", ({ target }) => close(target))
+
   /** A box with words in it stays, although what it was for is no longer asked. */
   const keep = (node) => {
     if (!fieldsIn(node).some((field) => field.dataset.touched === "true" && field.value.trim() !== ""))
@@ -167,7 +174,7 @@
   const admit = (event) => {
     const { submitter, target: form } = event
     if (!form.matches("[hx-post], [data-json]")) return
-    if (!sending.has(form)) return begin(form, submitter)
+    if (!sending.has(form) && !("closed" in form.dataset)) return begin(form, submitter)
     event.preventDefault()
     event.stopImmediatePropagation()
   }

@@ -104,25 +104,32 @@
     if (source !== null) open()
   }, POLL_MS)
 
-  // Symphony answers, and what the page shows is no more: that is no cut line. The answer says why.
-  const gone = (region, answer) => {
+  const isTold = (region) => region.previousElementSibling?.matches(".gone") ?? false
+
+  // Symphony answers, and what the page shows is no more: that is no cut line. The answer says why; what is typed there
+  // stays to be read.
+  const tellGone = (region, answer) => {
+    if (isTold(region)) return
     const why = new DOMParser().parseFromString(answer, "text/html").querySelector("main p")
     const said = document.createElement("p")
-    said.className = "error banner"
+    said.className = "error banner gone"
     said.setAttribute("role", "alert")
     said.textContent = `What this page showed is no longer there. ${why?.textContent ?? ""}`
-    region.replaceWith(said)
-    broken = false
-    alive()
+    region.before(said)
+    for (const form of region.querySelectorAll("form")) {
+      form.dispatchEvent(new CustomEvent("closed", { bubbles: true }))
+    }
   }
 
   document.body.addEventListener("htmx:afterRequest", ({ detail: { elt, successful, xhr } }) => {
     if (xhr.status === 401) location.reload()
-    if (elt instanceof HTMLFormElement) return
-    if (xhr.status === 404) return gone(elt, xhr.responseText)
-    broken = !successful
-    if (broken) lost()
-    else alive()
+    // Told again by what is around a node that its own answer took away.
+    if (!elt.matches("[hx-get]")) return
+    broken = !successful && xhr.status !== 404
+    if (broken) return lost()
+    alive()
+    if (!successful) tellGone(elt, xhr.responseText)
+    else if (isTold(elt)) elt.previousElementSibling.remove()
   })
 
   // The tab says how many wait, as the page does.

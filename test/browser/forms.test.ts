@@ -215,6 +215,34 @@ describe.skipIf(!hasChromium("forms in a browser"))("forms of the dashboard", ()
         assert.deepStrictEqual(yield* run(() => page.evaluate("window.said")), [])
       }).pipe(Effect.provide(server({ board: running, work: Effect.succeed(loginWork) })))
     )
+
+    it.effect(
+      "what was typed on the page of an issue that is gone can be read, and sent once it is back",
+      () =>
+        Effect.gen(function* () {
+          const { page } = yield* visit("/issues/DEMO-1")
+          const editor = yield* BoardEditor
+          const posts = postsOf(page)
+          yield* run(() => page.fill(BOX, "Blue, because"))
+          yield* editor.set(running)
+          yield* run(() => page.waitForSelector("text=no longer there"))
+          yield* refreshed(page)
+          assert.strictEqual(yield* run(() => page.locator("text=no longer there").count()), 1)
+          assert.isTrue(yield* run(() => page.locator(BOX).isEditable()))
+          assert.isTrue(yield* run(() => page.locator(".answer button").isDisabled()))
+          yield* run(() => page.press(BOX, "Enter"))
+          yield* refreshed(page)
+          assert.deepStrictEqual(posts, [])
+          assert.strictEqual(yield* run(() => page.inputValue(BOX)), "Blue, because")
+          yield* editor.set(asking)
+          yield* run(async () => {
+            await page.waitForSelector("text=no longer there", { state: "detached" })
+            await page.press(BOX, "Enter")
+            await page.waitForSelector("#notice >> text=Sent.")
+          })
+          assert.deepStrictEqual(yield* commands, ["Answer"])
+        }).pipe(Effect.provide(server({ board: asking })))
+    )
   })
 })
 
