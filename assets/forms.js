@@ -96,19 +96,48 @@
   }
   document.addEventListener("closed", ({ target }) => close(target))
 
-  /** A box with words in it stays, although what it was for is no longer asked. */
+  /** What surrounds a field and goes with it: all of its question, else its form. */
+  const boxOf = (field, node) => [field.closest(".ask"), field.form].find((box) => node.contains(box))
+
+  /**
+   * Words whose box goes, because what it was for is no longer asked, are kept beside the region that shows what is.
+   * True: the node stays.
+   */
   const keep = (node) => {
-    if (!fieldsIn(node).some((field) => field.dataset.touched === "true" && field.value.trim() !== ""))
-      return false
-    if (node.querySelector(".meanwhile") === null) {
+    const words = fieldsIn(node).filter(
+      (field) => field.dataset.touched === "true" && field.value.trim() !== ""
+    )
+    for (const field of words) {
+      const box = boxOf(field, node)
+      if (box === undefined) return true
+      const focused = document.activeElement
       const said = document.createElement("p")
       said.className = "error meanwhile"
       said.textContent =
         "This was answered or withdrawn meanwhile. What you typed is kept here until you leave."
-      node.append(said)
-      for (const button of node.querySelectorAll("button")) button.disabled = true
+      box.append(said)
+      box.classList.add("kept")
+      close(field.form)
+      delete field.dataset.key
+      delete field.dataset.enterSends
+      node.closest("[hx-get]").before(box)
+      if (box.contains(focused)) focused.focus()
     }
-    return true
+    return words.some((field) => field.closest(".kept") === node)
+  }
+
+  /** What is asked again has its box, and the draft in it. */
+  const giveBack = () => {
+    for (const box of document.querySelectorAll(".kept")) {
+      const [field] = fieldsIn(box).filter(isDraft)
+      const [other] = [...document.querySelectorAll(DRAFTS)].filter(
+        (one) => one.id === field.id && one !== field
+      )
+      if (other === undefined) continue
+      const isFocused = box.contains(document.activeElement)
+      box.remove()
+      if (isFocused) other.focus()
+    }
   }
 
   const isProblem = (node) => node instanceof Element && node.matches(".problem")
@@ -197,7 +226,10 @@
     else if (xhr.status >= 400) refused(elt, errorOf(xhr.status, xhr.responseText))
   })
 
-  document.body.addEventListener("htmx:afterSwap", restoreDrafts)
+  document.body.addEventListener("htmx:afterSwap", () => {
+    restoreDrafts()
+    giveBack()
+  })
 
   const errorOf = (status, text) => {
     try {

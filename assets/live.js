@@ -136,8 +136,8 @@
   const queue = document.getElementById("attention")
   document.body.addEventListener("htmx:afterSwap", () => {
     if (queue === null) return
-    const waiting = queue.querySelectorAll(".ask").length
-    document.title = waiting === 0 ? "symphony" : `(${waiting}) symphony`
+    const waiting = queue.querySelector("[data-needing]")?.dataset.needing
+    document.title = waiting === undefined ? "symphony" : `(${waiting}) symphony`
   })
 
   // Ages go on counting between refreshes, by the server's clock.

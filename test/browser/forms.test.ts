@@ -5,10 +5,11 @@ import { BoardEditor } from "../../src/board/MemoryBoard.ts"
 import { askingIssue, board, boardIssue, workingIssue } from "../http/boards.ts"
 import { Asked, server } from "../http/support.ts"
 import { hasChromium } from "../support/capabilities.ts"
-import { Chromium, DESKTOP, PHONE, run, visit } from "./browser.ts"
+import { Chromium, DESKTOP, PHONE, run, until, visit } from "./browser.ts"
 import { LOGIN, loginDiff, loginWork } from "./scenes.ts"
 
 const asking = board([askingIssue("DEMO-1"), workingIssue("DEMO-2", 2)])
+const answered = board([workingIssue("DEMO-1"), workingIssue("DEMO-2", 2)])
 const running = board([workingIssue("DEMO-2", 2)])
 const stopped = board([
   boardIssue("DEMO-2", { status: "stopped", why: { code: "Held", text: "you stopped it" }, retryable: true })
@@ -195,6 +196,34 @@ describe.skipIf(!hasChromium("forms in a browser"))("forms of the dashboard", ()
         }).pipe(Effect.provide(server({ board: asking })))
     )
 
+    it.effect(
+      "words for a question that was answered elsewhere are kept, and count as nobody who waits",
+      () =>
+        Effect.gen(function* () {
+          const { page } = yield* visit("/")
+          const editor = yield* BoardEditor
+          const posts = postsOf(page)
+          assert.strictEqual(yield* run(() => page.title()), "(1) symphony")
+          yield* run(async () => {
+            await page.locator(BOX).pressSequentially("Because of this")
+            await page.keyboard.press("ArrowLeft")
+            await page.keyboard.press("ArrowLeft")
+          })
+          yield* editor.set(answered)
+          yield* run(() => page.waitForSelector("text=answered or withdrawn meanwhile"))
+          assert.strictEqual(yield* run(() => page.title()), "symphony")
+          assert.strictEqual(yield* run(() => page.locator("text=Needs you").count()), 0)
+          yield* run(async () => {
+            await page.keyboard.type("at th")
+            await page.keyboard.press("Enter")
+          })
+          yield* refreshed(page)
+          assert.strictEqual(yield* run(() => page.inputValue(BOX)), "Because of that th\nis")
+          assert.isTrue(yield* run(() => page.locator(".answer button").isDisabled()))
+          assert.deepStrictEqual(posts, [])
+        }).pipe(Effect.provide(server({ board: asking })))
+    )
+
     it.effect("nothing is said to be wrong with a stop that a person is asked about first", () =>
       Effect.gen(function* () {
         const { page } = yield* visit("/issues/DEMO-2")
@@ -214,6 +243,25 @@ describe.skipIf(!hasChromium("forms in a browser"))("forms of the dashboard", ()
         })
         assert.deepStrictEqual(yield* run(() => page.evaluate("window.said")), [])
       }).pipe(Effect.provide(server({ board: running, work: Effect.succeed(loginWork) })))
+    )
+
+    it.effect("words for a question that is open again can be sent", () =>
+      Effect.gen(function* () {
+        const { page } = yield* visit("/")
+        const editor = yield* BoardEditor
+        yield* run(() => page.fill(BOX, "Blue."))
+        yield* editor.set(answered)
+        yield* run(() => page.waitForSelector("text=answered or withdrawn meanwhile"))
+        yield* editor.set(asking)
+        yield* run(() => page.waitForSelector("text=answered or withdrawn meanwhile", { state: "detached" }))
+        yield* until(page, "document.title === '(1) symphony'")
+        assert.strictEqual(yield* run(() => page.locator(BOX).count()), 1)
+        yield* run(async () => {
+          await page.press(BOX, "Enter")
+          await page.waitForSelector("#notice >> text=Sent.")
+        })
+        assert.deepStrictEqual(yield* commands, ["Answer"])
+      }).pipe(Effect.provide(server({ board: asking })))
     )
 
     it.effect(

@@ -249,7 +249,7 @@ export const Attention = ({
       )}
       <Problems problems={board.problems} />
       {needing.length === 0 ? null : (
-        <section aria-label="Needs you">
+        <section aria-label="Needs you" data-needing={needing.length}>
           <h2>
             Needs you <span class="count">{needing.length}</span>
           </h2>
