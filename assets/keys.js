@@ -12,18 +12,25 @@
     all[next].scrollIntoView({ block: "nearest" })
   }
 
-  const focusOn = (selector) => {
-    const element = document.querySelector(selector)
-    if (element === null) return
+  const focusOn = (element) => {
     const details = element.closest("details")
     if (details !== null) details.open = true
     element.focus()
+  }
+
+  /** The field of that id, on its own page where it is not on this one. */
+  const goInto = (id, page) => {
+    const field = document.getElementById(id)
+    if (field === null) location.assign(`${page}#${id}`)
+    else focusOn(field)
   }
 
   const say = (text) => document.dispatchEvent(new CustomEvent("notice", { detail: text }))
 
   /** What the list of keys says of one; it knows all that are marked on some page. */
   const entryOf = (key) => help.querySelector(`[data-for="${CSS.escape(key)}"]`)
+
+  const nothingFor = (key) => say(`Nothing here for ${key}: ${entryOf(key).querySelector("dd").textContent}.`)
 
   const list = () => {
     for (const entry of help.querySelectorAll("[data-needs]")) {
@@ -36,11 +43,13 @@
     "?": list,
     j: () => move(1),
     k: () => move(-1),
-    a: () => focusOn('[data-key="a"]'),
-    n: () =>
-      document.getElementById("new-title") === null ? location.assign("/#new-title") : focusOn("#new-title"),
-    "/": () =>
-      document.getElementById("filter") === null ? location.assign("/issues#filter") : focusOn("#filter"),
+    a: () => {
+      const question = document.querySelector('[data-key="a"]')
+      if (question === null) nothingFor("a")
+      else focusOn(question)
+    },
+    n: () => goInto("new-title", "/"),
+    "/": () => goInto("filter", "/issues"),
     r: () => document.body.dispatchEvent(new CustomEvent("refreshed")),
     h: () => location.assign("/"),
     i: () => location.assign("/issues"),
@@ -60,8 +69,7 @@
   const press = (key) => {
     const [found, ...more] = meant(key)
     if (more.length > 0) return say(`${key} could mean several here: go to one with j and k.`)
-    if (found === undefined)
-      return say(`Nothing here for ${key}: ${entryOf(key).querySelector("dd").textContent}.`)
+    if (found === undefined) return nothingFor(key)
     if (found.matches("textarea, select")) found.focus()
     else found.click()
   }
@@ -80,5 +88,8 @@
     else keys[event.key]()
   })
 
-  if (["#filter", "#new-title"].includes(location.hash)) focusOn(location.hash)
+  if (["#filter", "#new-title"].includes(location.hash)) {
+    const field = document.querySelector(location.hash)
+    if (field !== null) focusOn(field)
+  }
 })()

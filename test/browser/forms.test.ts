@@ -291,6 +291,16 @@ describe.skipIf(!hasChromium("forms in a browser"))("forms of the dashboard", ()
           assert.deepStrictEqual(yield* commands, ["Answer"])
         }).pipe(Effect.provide(server({ board: asking })))
     )
+
+    it.effect("a says so where there is no question to answer, as other keys do", () =>
+      Effect.gen(function* () {
+        const { page } = yield* visit("/")
+        yield* run(async () => {
+          await page.keyboard.press("a")
+          await page.waitForSelector("#notice >> text=Nothing here for a: answer the first question.")
+        })
+      }).pipe(Effect.provide(server({ board: running })))
+    )
   })
 })
 
