@@ -53,6 +53,26 @@ export const reasonOf = (outcome: RunOutcome): string => {
   }
 }
 
+/** Why a run ended, for people. */
+export const outcomeDetail = (outcome: RunOutcome): string => {
+  switch (outcome._tag) {
+    case "Completed":
+      return `moved to ${outcome.state}`
+    case "Continue":
+      return outcome.reason === "max_turns" ? "used up its turns" : "ended without a signal"
+    case "Waiting":
+      return "waits for an answer"
+    case "Failed":
+      return `${outcome.reason}: ${outcome.message}`
+    case "Cancelled":
+      return outcome.reason.replaceAll("_", " ")
+  }
+}
+
+/** How a run ended and why, for people. */
+export const outcomeText = (outcome: RunOutcome): string =>
+  `${outcome._tag.toLowerCase()}: ${outcomeDetail(outcome)}`
+
 export type FailedOutcome = Extract<RunOutcome, { _tag: "Failed" }>
 
 /** What a failed stage of a run raises; becomes `RunOutcome.Failed`. */

@@ -1,4 +1,4 @@
-import { Context, type Effect, Schema } from "effect"
+import { Context, Effect, Schema } from "effect"
 import { AgentEvent } from "../agent/AgentSessions.ts"
 import type { Identifier, RunId } from "../domain/ids.ts"
 
@@ -12,7 +12,12 @@ export const TranscriptEntry = Schema.Struct({
   event: Schema.Union([
     AgentEvent,
     Schema.TaggedStruct("Prompt", { text: Schema.String }),
-    Schema.TaggedStruct("Stage", { name: Schema.String, detail: Schema.String })
+    Schema.TaggedStruct("Stage", {
+      name: Schema.String,
+      detail: Schema.String,
+      /** It tells of something that failed. */
+      failed: Schema.Boolean.pipe(Schema.withDecodingDefaultKey(Effect.succeed(false)))
+    })
   ])
 })
 export type TranscriptEntry = typeof TranscriptEntry.Type

@@ -2,6 +2,7 @@ import { Clock, Effect, Ref } from "effect"
 import type { AgentSessions } from "../agent/AgentSessions.ts"
 import type { Credentials } from "../agent/Credentials.ts"
 import { agentBranch } from "../domain/workspaceKey.ts"
+import { outcomeText, type RunOutcome } from "../domain/Outcome.ts"
 import type { SafeFiles } from "../files/SafeFiles.ts"
 import type { Handoff, HandoffRequest } from "../handoff/Handoff.ts"
 import type { TranscriptEvent, Transcripts } from "../journal/Transcripts.ts"
@@ -45,6 +46,8 @@ export interface RunContext extends RunUsage {
   readonly report: Report
   /** Whether `before_run` is behind it, so that `after_run` is owed. */
   readonly begun: Ref.Ref<boolean>
+  /** The number of the turn that is under way, else of the last one; 0 before the first. */
+  readonly turn: Ref.Ref<number>
   /** The agent's session; null before there is one. */
   readonly session: Ref.Ref<string | null>
   readonly services: RunServices
@@ -53,16 +56,27 @@ export interface RunContext extends RunUsage {
   readonly transcribe: (turn: number, event: TranscriptEvent) => Effect.Effect<void>
 }
 
-/** Tells people which stage the run has come to. */
-export const noteStage = (run: RunContext, name: string, detail = ""): Effect.Effect<void> =>
+const note = (run: RunContext, name: string, detail: string, failed: boolean): Effect.Effect<void> =>
   Effect.gen(function* () {
-    yield* run.transcribe(run.record.turn, { _tag: "Stage", name, detail })
+    yield* run.transcribe(yield* Ref.get(run.turn), { _tag: "Stage", name, detail, failed })
     yield* run.progress({
       lastEvent: name,
       lastMessage: detail,
       lastEventAt: yield* Clock.currentTimeMillis
     })
   })
+
+/** Tells people which stage the run has come to. */
+export const noteStage = (run: RunContext, name: string, detail = ""): Effect.Effect<void> =>
+  note(run, name, detail, false)
+
+/** Tells people that something has failed in the run, and why. */
+export const noteFailure = (run: RunContext, name: string, detail: string): Effect.Effect<void> =>
+  note(run, name, detail, true)
+
+/** Tells people how the run ended. */
+export const noteEnd = (run: RunContext, outcome: RunOutcome): Effect.Effect<void> =>
+  note(run, "ended", outcomeText(outcome), outcome._tag === "Failed")
 
 /** What is asked of the handoff for a run. */
 export const handoffRequest = (

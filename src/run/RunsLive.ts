@@ -52,7 +52,14 @@ import { enter, isGone, prepare } from "./prepare.ts"
 import { quiesce } from "./quiesce.ts"
 import { redeliver } from "./redeliver.ts"
 import { removeFinished } from "./removeFinished.ts"
-import { handoffRequest, noteStage, type RunContext, type RunServices, workspaceOf } from "./RunContext.ts"
+import {
+  handoffRequest,
+  noteEnd,
+  noteStage,
+  type RunContext,
+  type RunServices,
+  workspaceOf
+} from "./RunContext.ts"
 import { handsOver } from "./exportWork.ts"
 import { noMeters, takeUsed } from "./usage.ts"
 import { whereMade } from "./whereMade.ts"
@@ -138,7 +145,7 @@ const work = (run: RunContext): Effect.Effect<void, RunFenced> =>
     const claim =
       record.done ?? ((yield* Deferred.isDone(run.mail.done)) ? yield* Deferred.await(run.mail.done) : null)
     const outcome = yield* inSession(run, finish(run, conclusion, claim))
-    yield* noteStage(run, "ended", outcome._tag)
+    yield* noteEnd(run, outcome)
     yield* run.report({ _tag: "RunEnded", outcome })
   })
 
@@ -209,6 +216,7 @@ const make = Effect.gen(function* () {
       tokens: yield* Ref.make(tokensOf(record)),
       meters: yield* Ref.make(noMeters),
       begun: yield* Ref.make(hadBegun(record)),
+      turn: yield* Ref.make(record.turn),
       services,
       progress: (change) =>
         Ref.update(progress, (now) => ({ ...now, ...change })).pipe(
@@ -248,6 +256,7 @@ const make = Effect.gen(function* () {
               Effect.catchDefect((again) => Effect.logError("after_run of a run that died", again))
             )
           ),
+          Effect.andThen(noteEnd(run, defect(cause))),
           Effect.andThen(untilDone(run.report({ _tag: "RunEnded", outcome: defect(cause) }))),
           Effect.catchTag("RunFenced", older)
         )

@@ -2,7 +2,7 @@ import { Effect, Ref } from "effect"
 import { printableTail } from "../domain/printable.ts"
 import type { DoneClaim, HandoffRecord } from "../scheduler/events.ts"
 import type { RunFenced } from "../scheduler/Runs.ts"
-import { hookContext, noteStage, type RunContext, workspaceOf } from "./RunContext.ts"
+import { hookContext, noteFailure, noteStage, type RunContext, workspaceOf } from "./RunContext.ts"
 
 const accountOf = (run: RunContext): string => `runs/${run.record.run}/mark_done.md`
 
@@ -65,6 +65,6 @@ export const runAfterRun = (
         Effect.as(null),
         Effect.catch((failure) => Effect.succeed(printableTail(failure.message)))
       )
-    if (error !== null) yield* noteStage(run, "after_run failed", error)
+    if (error !== null) yield* noteFailure(run, "after_run failed", error)
     yield* run.report({ _tag: "HookEnded", error })
   })

@@ -16,7 +16,7 @@ import {
 import { failureOf } from "./failures.ts"
 import { makeNarration } from "./narration.ts"
 import { currentIssue, isGone, type Prepared } from "./prepare.ts"
-import { noteStage, type RunContext } from "./RunContext.ts"
+import { noteFailure, noteStage, type RunContext } from "./RunContext.ts"
 import { takeUsed } from "./usage.ts"
 
 /** Time the agent has to end its turn by itself after it has signalled or asked. */
@@ -77,7 +77,9 @@ type TurnEnd =
 const movedAway = (run: RunContext): Effect.Effect<CancelReason | null> =>
   currentIssue(run).pipe(
     Effect.map((issue) => (isGone(issue) && issue.reason !== "issue_missing" ? issue.reason : null)),
-    Effect.catchTag("RunFailure", ({ message }) => Effect.as(noteStage(run, "issue not read", message), null))
+    Effect.catchTag("RunFailure", ({ message }) =>
+      Effect.as(noteFailure(run, "issue not read", message), null)
+    )
   )
 
 /**
@@ -89,15 +91,14 @@ export const converse = (
   prepared: Prepared
 ): Effect.Effect<Conclusion, RunFailure | RunFenced, Scope.Scope> =>
   Effect.gen(function* () {
-    const { mail, order, record } = run
+    const { mail, order } = run
     const { session } = prepared
     const { config } = order.workflow
     const maxTurns = policyOf(config.states, prepared.issue.state)?.maxTurns ?? config.agent.maxTurns
     const asked = yield* Ref.make<QuestionId | null>(null)
-    const turn = yield* Ref.make(record.turn)
 
     const narration = yield* makeNarration((event) =>
-      Effect.flatMap(Ref.get(turn), (number) => run.transcribe(number, event))
+      Effect.flatMap(Ref.get(run.turn), (number) => run.transcribe(number, event))
     )
 
     yield* session.events.pipe(
@@ -134,7 +135,7 @@ export const converse = (
     )
 
     const takeTurn = Effect.fnUntraced(function* (text: string, reply: Steering | null) {
-      const number = yield* Ref.updateAndGet(turn, (n) => n + 1)
+      const number = yield* Ref.updateAndGet(run.turn, (n) => n + 1)
       yield* run.report({ _tag: "TurnStarted", turn: number, reply: reply?.question ?? null })
       yield* run.transcribe(number, { _tag: "Prompt", text })
       const prompt = session.prompt(text).pipe(

@@ -12,6 +12,7 @@ import {
   handoffRequest,
   hookContext,
   type HookMoment,
+  noteFailure,
   noteStage,
   type RunContext,
   workspaceOf
@@ -93,7 +94,7 @@ const finishFailed = (
 ): Effect.Effect<FailedOutcome, RunFenced> =>
   Effect.gen(function* () {
     if (failure._tag === "RunFenced") return yield* failure
-    yield* noteStage(run, "handoff failed", failure.message)
+    yield* noteFailure(run, "handoff failed", failure.message)
     yield* runAfterRun(run, { outcome: "failed", state: null, claim, handoff })
     return failedOutcome(failure)
   })
@@ -109,7 +110,7 @@ const keepUnclaimedWork = (run: RunContext): Effect.Effect<void, RunFenced> =>
     })
     const exported = yield* Effect.result(exportWork(run, request))
     if (Result.isFailure(exported)) {
-      return yield* noteStage(run, "workspace kept", exported.failure.message)
+      return yield* noteFailure(run, "workspace kept", exported.failure.message)
     }
     yield* run.report({ _tag: "Exported", handoff: recordOf(exported.success) })
   })

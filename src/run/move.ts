@@ -8,7 +8,7 @@ import type { Move } from "../scheduler/state.ts"
 import { whenBack } from "../scheduler/whenBack.ts"
 import { type IssueNameTaken, type MoveResult, TrackerError } from "../tracker/Tracker.ts"
 import { failureOf } from "./failures.ts"
-import { noteStage, type RunContext } from "./RunContext.ts"
+import { noteFailure, noteStage, type RunContext } from "./RunContext.ts"
 
 type MoveOnRecord = typeof Move.Type
 
@@ -27,7 +27,7 @@ const untilAnswered = <A, E>(
 ): Effect.Effect<A, E | TrackerError> =>
   ask.pipe(
     Effect.tapError((error) =>
-      error instanceof TrackerError ? noteStage(run, "moving", error.message) : Effect.void
+      error instanceof TrackerError ? noteFailure(run, "moving", error.message) : Effect.void
     ),
     Effect.retry({
       while: (error) => error instanceof TrackerError,

@@ -6,6 +6,7 @@ import { BoardEditor } from "../../src/board/MemoryBoard.ts"
 import { makeQuestionId, makeRunId } from "../../src/domain/ids.ts"
 import { loginDiff, loginWork, LOGIN, talk } from "../browser/scenes.ts"
 import type { HandoffDiff } from "../../src/handoff/Handoff.ts"
+import { Transcripts } from "../../src/journal/Transcripts.ts"
 import { hostile, ioFailure } from "../../src/handoff/failures.ts"
 import {
   askingIssue,
@@ -93,6 +94,12 @@ describe("pages", () => {
     ["/do/drain", 200, "to wait for; nothing is lost"],
     ["/issues/WEB-7/diff", 200, "npm run check"],
     ["/issues/WEB-7/diff", 200, "continuous integration: .github/workflows/test.yml"],
+    ["/issues/WEB-7/runs/r1-3", 200, "failed: stall_timeout: no sign of life for 300 s"],
+    ["/issues/WEB-7/runs/r1-3", 200, ">50m</time> ago"],
+    ["/issues/WEB-7/runs/r1-7", 200, "waiting, run 1"],
+    ["/issues/DEMO-2/runs/r1-2", 200, "conversing, run 1"],
+    ["/issues/DEMO-2/runs/r1-2", 200, 'last sign of life <time datetime="2026-11-22T11:59:56.000Z"'],
+    ["/issues/DEMO-2/runs/r9-99/status", 404, "names no run of DEMO-2"],
     ["/issues/WEB-7/runs/nonsense", 404, "names no run"],
     ["/issues/WEB-7/runs/r9-99", 404, "names no run of WEB-7"],
     ["/issues/WEB-7/runs/r1-7/last-error", 404, "Nothing has failed"],
@@ -271,6 +278,27 @@ describe("pages", () => {
           (yield* page("/issues/WEB-7/runs/r1-7")).text,
           /read src\/login.ts<span class="dim"> → ok</
         )
+      })
+    )
+  )
+
+  it.live("why a run failed is its last error, and said at every depth", () =>
+    run(
+      Effect.gen(function* () {
+        yield* (yield* Transcripts).append(LOGIN.identifier, makeRunId(1, 3), 1, {
+          _tag: "Stage",
+          name: "ended",
+          detail: "failed: stall_timeout: no sign of life for 300 s",
+          failed: true
+        })
+        for (const depth of ["line", "steps", "raw"]) {
+          assert.match(
+            (yield* page(`/issues/WEB-7/runs/r1-3?depth=${depth}`)).text,
+            /class="step failed".*no sign of life for 300 s/
+          )
+        }
+        const led = yield* sendAuthorized("GET", "/issues/WEB-7/runs/r1-3/last-error")
+        assert.deepStrictEqual([led.status, led.headers["location"]], [303, "/issues/WEB-7/runs/r1-3#e-0"])
       })
     )
   )

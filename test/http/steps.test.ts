@@ -65,6 +65,28 @@ describe("steps", () => {
   })
 })
 
+describe("a failure", () => {
+  const failed = (event: TranscriptEvent) => stepsOf(transcript([1, event]))[0]?.failed
+
+  it("is what a stage says has failed, and a call that did", () => {
+    const ended = {
+      _tag: "Stage",
+      name: "ended",
+      detail: "failed: stall_timeout: silent",
+      failed: true
+    } as const
+    assert.deepStrictEqual([ended, update("a", "failed")].map(failed), [true, true])
+  })
+
+  it("is not that a run ended well, nor what we tell of its transcript", () => {
+    const ended = { _tag: "Stage", name: "ended", detail: "completed: moved to Done", failed: false } as const
+    assert.deepStrictEqual(
+      [ended, { _tag: "Notice", text: "12 updates were dropped" } as const].map(failed),
+      [false, false]
+    )
+  })
+})
+
 describe("turns", () => {
   it("say in one line what each came to", () => {
     const turns = turnsOf(
@@ -77,5 +99,41 @@ describe("turns", () => {
         [2, 0, 0, "all is well"]
       ]
     )
+  })
+
+  const stage = (name: string, detail = "", failed = false): TranscriptEvent => ({
+    _tag: "Stage",
+    name,
+    detail,
+    failed
+  })
+
+  it("came to what the agent did, and not to the stages around it", () => {
+    const turns = turnsOf(
+      transcript(
+        [0, stage("workspace")],
+        [0, stage("session", "demo")],
+        [1, said("all is well")],
+        [1, stage("ended", "completed: moved to Done")]
+      )
+    )
+    assert.deepStrictEqual(
+      turns.map(({ failed, last }) => [last, failed]),
+      [
+        ["session: demo", false],
+        ["all is well", false]
+      ]
+    )
+  })
+
+  it("came to the failure that ended the run, which is no failed call", () => {
+    const [turn] = turnsOf(
+      transcript(
+        [1, said("hm")],
+        [1, { _tag: "Notice", text: "dropped" }],
+        [1, stage("ended", "failed: x", true)]
+      )
+    )
+    assert.deepInclude(turn, { last: "ended: failed: x", failed: true, calls: 0, failures: 0 })
   })
 })

@@ -1,5 +1,5 @@
 import type { BoardIssue, BoardRun, BoardSnapshot } from "../../board/Board.ts"
-import type { RunOutcome } from "../../domain/Outcome.ts"
+import { outcomeDetail } from "../../domain/Outcome.ts"
 import type { Tokens } from "../../domain/Tokens.ts"
 import type { TranscriptEntry } from "../../journal/Transcripts.ts"
 import { eventLine } from "../eventLine.ts"
@@ -136,22 +136,6 @@ export const issueList = (board: BoardSnapshot): typeof IssueList.Type => ({
     }))
     .sort((left, right) => compareText(left.identifier, right.identifier))
 })
-
-/** Why a run ended, for people; null where the name of the outcome says it all. */
-export const outcomeDetail = (outcome: RunOutcome): string | null => {
-  switch (outcome._tag) {
-    case "Completed":
-      return `moved to ${outcome.state}`
-    case "Continue":
-      return outcome.reason === "max_turns" ? "used up its turns" : "ended without a signal"
-    case "Waiting":
-      return "waits for an answer"
-    case "Failed":
-      return `${outcome.reason}: ${outcome.message}`
-    case "Cancelled":
-      return outcome.reason.replaceAll("_", " ")
-  }
-}
 
 const attempt = (ended: BoardIssue["history"][number]): typeof AttemptResponse.Type => ({
   run_id: ended.run,

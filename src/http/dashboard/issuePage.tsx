@@ -1,7 +1,8 @@
 import type { BoardIssue } from "../../board/Board.ts"
 import { UNREADABLE } from "../../board/unread.ts"
+import { outcomeText } from "../../domain/Outcome.ts"
 import { printableLine } from "../../domain/printable.ts"
-import { isAsking, outcomeDetail } from "../api/view.ts"
+import { isAsking } from "../api/view.ts"
 import { Bar } from "./bar.tsx"
 import { clockTime, duration, plural, spentText, tokenText, usageText } from "./format.ts"
 import { Document } from "./layout.tsx"
@@ -225,7 +226,7 @@ const Attempts = ({ board, issue }: IssueProps) => (
                   </a>
                 </td>
                 <td class={ended.outcome._tag === "Failed" ? "outcome error" : "outcome"}>
-                  {ended.outcome._tag.toLowerCase()}: {printableLine(outcomeDetail(ended.outcome) ?? "", 300)}
+                  {printableLine(outcomeText(ended.outcome), 320)}
                 </td>
                 <td>{duration((ended.endedAt - ended.startedAt) / 1000)}</td>
                 <td>{ended.turns}</td>

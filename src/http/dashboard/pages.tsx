@@ -21,6 +21,7 @@ import { messagePage } from "./messagePage.tsx"
 import { regions } from "./partials.tsx"
 import { issuePath, runPath } from "./pieces.tsx"
 import { fragmentResponse, pageResponse } from "./render.ts"
+import { RunStatus } from "./runStatus.tsx"
 import { stepsOf } from "./steps.ts"
 import { PAGE_SIZE, pageWith, TranscriptPage } from "./transcriptPage.tsx"
 import { WorkPage } from "./workPage.tsx"
@@ -195,6 +196,18 @@ const transcript = issueRoute(
   })
 )
 
+/** What its page says of the run as such. */
+const runStatus = issueRoute(
+  "/issues/:identifier/runs/:run/status",
+  Effect.fnUntraced(function* (board, found, run) {
+    const id = runOf(found, run)
+    if (id === null) return noSuchRun(found)
+    const transcripts = yield* Transcripts
+    const { total } = yield* transcripts.page(found.identifier, id, { before: null, limit: 0 })
+    return fragmentResponse(<RunStatus board={board} issue={found} run={id} total={total} />)
+  })
+)
+
 /** Leads to the page with the newest failure of a run. */
 const lastError = issueRoute(
   "/issues/:identifier/runs/:run/last-error",
@@ -283,6 +296,7 @@ export const pageRoutes = Layer.mergeAll(
   stop,
   move,
   transcript,
+  runStatus,
   lastError,
   diff,
   work,

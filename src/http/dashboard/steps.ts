@@ -20,13 +20,14 @@ export interface Step {
 
 const FAILED = /^(failed|error|cancelled|rejected)$/i
 
+/** That something has failed: a call, or a stage of the run. */
 export const isFailure = ({ event }: TranscriptEntry): boolean => {
   switch (event._tag) {
     case "ToolCall":
     case "ToolUpdate":
       return FAILED.test(event.status)
-    case "Notice":
-      return true
+    case "Stage":
+      return event.failed
     default:
       return false
   }
@@ -47,9 +48,10 @@ const stepOf = (entry: TranscriptEntry): Step => {
     case "Stderr":
     case "Notice":
       return { ...step, title: eventLine(event), outcome: null, detail: event.text }
+    case "Stage":
+      return { ...step, title: eventLine(event), outcome: null, detail: event.detail }
     case "Context":
     case "Permission":
-    case "Stage":
       return { ...step, title: eventLine(event), outcome: null, detail: "" }
   }
 }
@@ -106,23 +108,40 @@ export interface TurnLine {
   readonly startedAt: number
   readonly endedAt: number
   readonly calls: number
+  /** Of the calls. */
   readonly failures: number
+  /** Whether anything has failed in it. */
+  readonly failed: boolean
   readonly last: string
 }
 
-export const turnsOf = (entries: ReadonlyArray<TranscriptEntry>): ReadonlyArray<TurnLine> => {
-  const turns = new Map<number, TurnLine>()
-  for (const step of stepsOf(entries)) {
-    const before = turns.get(step.turn)
-    turns.set(step.turn, {
-      turn: step.turn,
-      seq: before?.seq ?? step.seq,
-      startedAt: before?.startedAt ?? step.startedAt,
-      endedAt: step.endedAt,
-      calls: (before?.calls ?? 0) + (step.kind === "ToolCall" ? 1 : 0),
-      failures: (before?.failures ?? 0) + (step.failed ? 1 : 0),
-      last: step.kind === "Context" ? (before?.last ?? step.title) : step.title
-    })
+const isCall = ({ kind }: Step): boolean => kind === "ToolCall" || kind === "ToolUpdate"
+
+/** What we note around a turn says what it came to only where it failed, or where there is nothing else. */
+const tells = ({ failed, kind }: Step): boolean => kind !== "Context" && (kind !== "Stage" || failed)
+
+const lineOf = (turn: number, steps: readonly [Step, ...ReadonlyArray<Step>]): TurnLine => {
+  const [first] = steps
+  const calls = steps.filter(isCall)
+  const last = steps.findLast(tells) ?? steps.findLast(({ kind }) => kind === "Stage") ?? first
+  return {
+    turn,
+    seq: first.seq,
+    startedAt: first.startedAt,
+    endedAt: steps.reduce((latest, { endedAt }) => Math.max(latest, endedAt), first.endedAt),
+    calls: calls.length,
+    failures: calls.filter(({ failed }) => failed).length,
+    failed: steps.some(({ failed }) => failed),
+    last: last.title
   }
-  return [...turns.values()]
+}
+
+export const turnsOf = (entries: ReadonlyArray<TranscriptEntry>): ReadonlyArray<TurnLine> => {
+  const turns = new Map<number, [Step, ...Array<Step>]>()
+  for (const step of stepsOf(entries)) {
+    const steps = turns.get(step.turn)
+    if (steps === undefined) turns.set(step.turn, [step])
+    else steps.push(step)
+  }
+  return [...turns].map(([turn, steps]) => lineOf(turn, steps))
 }

@@ -5,6 +5,7 @@ import { Bar } from "./bar.tsx"
 import { clockTime, duration, plural } from "./format.ts"
 import { Document } from "./layout.tsx"
 import { issuePath, runPath } from "./pieces.tsx"
+import { RunStatus } from "./runStatus.tsx"
 import { isFailure, type Step, stepsOf, turnsOf } from "./steps.ts"
 
 /** Entries on one page. */
@@ -110,14 +111,15 @@ const Steps = ({ entries }: ViewProps) => (
 const Lines = ({ entries, issue, run, total }: ViewProps) => (
   <>
     {turnsOf(entries).map((turn) => (
-      <li id={`e-${turn.seq}`} class={turn.failures > 0 ? "step failed" : "step"}>
+      <li id={`e-${turn.seq}`} class={turn.failed ? "step failed" : "step"}>
         <div class="line">
           <span class="dim">{time(turn.startedAt)}</span>
           <span class="kind">turn {turn.turn}</span>
           <a class="title" data-stop href={pageWith(issue.identifier, run, turn.seq, total)}>
             {printableLine(turn.last, 200)}
           </a>
-          <span class={turn.failures > 0 ? "error" : "dim"}>
+          <span class={turn.failed ? "error" : "dim"}>
+            {turn.failed ? <span aria-hidden="true">■ </span> : null}
             {plural(turn.calls, "call")}
             {turn.failures > 0 ? `, ${turn.failures} failed` : ""}
           </span>
@@ -168,6 +170,19 @@ export const TranscriptPage = (props: TranscriptProps) => {
         <h1 class="issue-title">
           Run {run} of {printableLine(issue.title, 200)}
         </h1>
+        <p
+          id="run-status"
+          class="bar region"
+          {...(issue.run?.run === run
+            ? {
+                "hx-get": `${base}/status`,
+                "hx-trigger": "refreshed from:body",
+                "hx-swap": "morph:innerHTML"
+              }
+            : {})}
+        >
+          <RunStatus board={board} issue={issue} run={run} total={total} />
+        </p>
         <div
           id="run"
           class="region"
