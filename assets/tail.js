@@ -1,38 +1,52 @@
-// A transcript that is being written: follows its end until one scrolls up, and says when there is more.
+// A transcript that is being written: follows its end until one scrolls up. From then on nothing moves, and the
+// page says when there is more below.
 ;(() => {
   const pill = document.getElementById("pill")
   if (pill === null) return
   const NEAR = 80
   const atEnd = () => window.innerHeight + window.scrollY >= document.documentElement.scrollHeight - NEAR
-  const toEnd = () => window.scrollTo(0, document.documentElement.scrollHeight)
-  const lastId = () => document.querySelector("#log > li:last-child")?.id
+  const total = (id) => Number(document.getElementById(id)?.dataset.total ?? 0)
+  /** More was recorded than is shown. */
+  const isBehind = () => total("run-total") > total("run")
+  const show = () => (pill.hidden = follow || !isBehind())
 
-  let follow = true
-  let shown = lastId()
-
-  // Growing moves the end away without anybody scrolling: only going up lets go.
+  // Who came for one entry reads that.
+  let follow = window.location.hash === ""
   let height = window.scrollY
-  window.addEventListener("scroll", () => {
-    if (atEnd()) follow = true
-    else if (window.scrollY < height) follow = false
+  const toEnd = () => {
+    window.scrollTo(0, document.documentElement.scrollHeight)
     height = window.scrollY
-    if (follow) pill.hidden = true
-  })
-  pill.addEventListener("click", () => {
+  }
+  const resume = () => {
     follow = true
+    show()
     toEnd()
+    if (isBehind()) document.getElementById("run")?.dispatchEvent(new CustomEvent("wanted"))
+  }
+  // Growing moves the end away without anybody scrolling: only going up lets go.
+  const look = () => {
+    const up = window.scrollY < height
+    height = window.scrollY
+    if (!atEnd()) follow = follow && !up
+    else if (!follow) resume()
+  }
+
+  window.addEventListener("scroll", look)
+  pill.addEventListener("click", resume)
+  // What is read stays, whatever was under way.
+  document.body.addEventListener("htmx:beforeRequest", (event) => {
+    if (event.detail.elt.id !== "run") return
+    look()
+    if (!follow) event.preventDefault()
   })
-  // What a swap does to the position is not somebody scrolling.
-  let followed = follow
-  document.body.addEventListener("htmx:beforeSwap", () => {
-    followed = follow
+  document.body.addEventListener("htmx:beforeSwap", ({ detail }) => {
+    if (detail.target.id !== "run") return
+    look()
+    if (!follow) detail.shouldSwap = false
   })
-  document.body.addEventListener("htmx:afterSettle", () => {
-    const last = lastId()
-    follow = followed
-    if (follow) toEnd()
-    else if (last !== shown) pill.hidden = false
-    shown = last
+  document.body.addEventListener("htmx:afterSettle", ({ detail }) => {
+    if (detail.target.id === "run" && follow) toEnd()
+    show()
   })
-  toEnd()
+  if (follow) toEnd()
 })()

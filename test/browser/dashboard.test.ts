@@ -831,6 +831,36 @@ describe.skipIf(!hasChromium("the dashboard in a browser"))("the dashboard", () 
         }).pipe(Effect.provide(server({ board: board([LOGIN]) })))
     )
 
+    it.effect("what one reads stays where it is, however much is written below", () =>
+      Effect.gen(function* () {
+        yield* talk(400)
+        const { page } = yield* visit("/issues/WEB-7/runs/r1-7")
+        const editor = yield* BoardEditor
+        yield* run(() => page.mouse.move(600, 400))
+        yield* run(() => page.mouse.wheel(0, -1500))
+        const read = () =>
+          page.evaluate<{ readonly id: string; readonly top: number }>(`(() => {
+            const row = document.elementFromPoint(600, 400).closest("#log > li")
+            return { id: row.id, top: row.getBoundingClientRect().top }
+          })()`)
+        yield* until(page, "innerHeight + scrollY < document.documentElement.scrollHeight - 1000")
+        const before = yield* run(read)
+        for (let n = 1; n <= 10; n++) {
+          yield* talk(30)
+          yield* editor.update((snapshot) => ({ ...snapshot, generatedAt: NOON + n }))
+          yield* run(() => page.waitForSelector(`text=${400 + 30 * n} entries`))
+          const now = yield* run(read)
+          assert.strictEqual(now.id, before.id)
+          assert.closeTo(now.top, before.top, 2)
+        }
+        assert.isTrue(yield* run(() => page.isVisible("#pill")))
+        yield* run(() => page.click("#pill"))
+        yield* run(() => page.waitForSelector("#e-699, #e-698, #e-697"))
+        yield* until(page, "innerHeight + scrollY >= document.documentElement.scrollHeight - 100")
+        assert.isFalse(yield* run(() => page.isVisible("#pill")))
+      }).pipe(Effect.provide(server({ board: board([LOGIN]) })))
+    )
+
     it.effect("nothing an agent says runs, loads or hides", () =>
       Effect.gen(function* () {
         yield* (yield* Transcripts).append(Identifier.make("EVIL"), makeRunId(1, 7), 1, {

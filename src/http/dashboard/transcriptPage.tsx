@@ -186,13 +186,14 @@ export const TranscriptPage = (props: TranscriptProps) => {
         <div
           id="run"
           class="region"
+          data-total={total}
           {...(live
             ? {
                 "hx-get": here,
                 "hx-select": "#run",
-                // The whole transcript is read for its lines.
-                "hx-trigger": depth === "line" ? "refreshed from:body throttle:2s" : "refreshed from:body",
-                "hx-swap": "morph:outerHTML"
+                // The whole transcript is read for its lines. `wanted`: by who has come back to its end.
+                "hx-trigger": `refreshed from:body${depth === "line" ? " throttle:2s" : ""}, wanted`,
+                "hx-swap": "morph:outerHTML settle:0ms"
               }
             : {})}
         >
