@@ -139,6 +139,32 @@ describe.skipIf(!hasChromium("the dashboard in a browser"))("the dashboard", () 
       )
     )
 
+    it.effect("a title of one long word is read whole on a phone", () =>
+      Effect.gen(function* () {
+        const { page } = yield* visit("/", PHONE)
+        for (const card of ["#ask-q-r1-1-1", "#decide-id-DEMO-2"]) {
+          const [needs, has] = yield* run(() =>
+            page
+              .locator(`${card} .title`)
+              .evaluate<[number, number], HTMLElement>((title) => [
+                title.getBoundingClientRect().right,
+                title.closest("article")?.getBoundingClientRect().right ?? 0
+              ])
+          )
+          assert.isAtMost(needs, has)
+        }
+      }).pipe(
+        Effect.provide(
+          server({
+            board: board([
+              askingIssue("DEMO-1", 1, { title: "Donaudampfschifffahrt".repeat(5) }),
+              proposedIssue("DEMO-2", "DEMO-1", { title: "Donaudampfschifffahrt".repeat(5) })
+            ])
+          })
+        )
+      )
+    )
+
     it.effect("the attention region is there only while somebody is needed", () =>
       Effect.gen(function* () {
         const { page } = yield* visit("/")
