@@ -303,6 +303,24 @@ describe("pages", () => {
     )
   )
 
+  it.live("every page that shows ages says of when they are, where no script keeps them counting", () =>
+    run(
+      Effect.gen(function* () {
+        for (const path of [
+          "/",
+          "/issues",
+          "/issues/WEB-7",
+          "/issues/WEB-7/diff",
+          "/issues/WEB-7/work",
+          "/issues/WEB-7/runs/r1-7"
+        ]) {
+          assert.match((yield* page(path)).text, /<noscript>.*as of 12:00:00Z.*<\/noscript>/, path)
+        }
+      }),
+      { diff: loginDiff, work: Effect.succeed(loginWork) }
+    )
+  )
+
   it.live("a filter shows what matches only", () =>
     run(
       Effect.gen(function* () {

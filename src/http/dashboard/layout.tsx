@@ -1,4 +1,5 @@
 import type { ComponentChildren } from "preact"
+import { clockTime } from "./format.ts"
 import { assetUrl } from "./assets.ts"
 import { KeysDialog } from "./keys.tsx"
 
@@ -66,6 +67,9 @@ export const Document = ({
         <span aria-hidden="true">▲ </span>
         <span id="stale-text">Not live.</span>
       </p>
+      <noscript>
+        <p class="dim">as of {clockTime(now).slice(11)}</p>
+      </noscript>
       {children}
       <p id="notice" role="status" />
       <KeysDialog />
