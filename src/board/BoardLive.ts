@@ -38,7 +38,7 @@ const boardRun = (run: RunRecord, progress: RunProgress | undefined): BoardRun =
   stopping: run.conclusion === null ? run.cancel : null
 })
 
-/** The newest of what is on record; of an issue that nothing was done about yet, what its file says. */
+/** The newest of what is on record; of an issue that nothing was done about yet, what its file says, or its age. */
 const changedAt = (
   issue: Issue,
   record: IssueRecord | undefined,
@@ -55,7 +55,7 @@ const changedAt = (
   ].filter((at) => at != null)
   if (known.length > 0) return Math.max(...known)
   const written = DateTime.make(issue.updatedAt ?? issue.createdAt ?? "")
-  return Option.isSome(written) ? DateTime.toEpochMillis(written.value) : null
+  return Option.isSome(written) ? DateTime.toEpochMillis(written.value) : issue.modifiedAt
 }
 
 const boardIssue = (

@@ -48,6 +48,7 @@ const asJournaled = (
     proposedBy: null,
     fileName,
     inode: "",
+    modifiedAt: null,
     contentHash: ""
   })
 

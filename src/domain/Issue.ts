@@ -37,6 +37,8 @@ export class Issue extends Schema.Class<Issue>("Issue")({
   fileName: Schema.NonEmptyString,
   /** Decimal inode of the file: tells our own move of it from a person's copy. */
   inode: Schema.String,
+  /** Epoch milliseconds of the file's last change, when it was read; null where nothing says so. */
+  modifiedAt: Schema.NullOr(Schema.Number),
   /** Hash of the file's bytes: "the input changed" means that this changed. */
   contentHash: Schema.String
 }) {}

@@ -76,7 +76,14 @@ const read = Effect.fnUntraced(function* (scanner: Scanner, state: string, entry
   const settled = stat.modifiedAt < now - SETTLED_MS
   return {
     signs: settled ? signsOf({ name: entry.name, ...stat }) : "",
-    decoded: decodeIssue({ where, state, fileName: entry.name, inode: stat.inode, text }),
+    decoded: decodeIssue({
+      where,
+      state,
+      fileName: entry.name,
+      inode: stat.inode,
+      modifiedAt: stat.modifiedAt,
+      text
+    }),
     last: null
   } satisfies Indexed
 })

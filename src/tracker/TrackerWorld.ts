@@ -65,6 +65,7 @@ const toRecord = (path: string, { inode, written }: WorldFile): IssueRecord => {
     assigneeId: null,
     nativeRef: null,
     proposedBy: null,
+    modifiedAt: null,
     ...written,
     identifier,
     fileName,

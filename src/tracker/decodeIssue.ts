@@ -24,6 +24,7 @@ export interface IssueRecord {
   readonly fileName: string
   readonly state: string
   readonly inode: string
+  readonly modifiedAt: number | null
   readonly contentHash: string
 }
 
@@ -33,6 +34,8 @@ export interface IssueFile {
   readonly state: string
   readonly fileName: string
   readonly inode: string
+  /** Epoch milliseconds. */
+  readonly modifiedAt: number
   readonly text: string
 }
 
@@ -260,6 +263,7 @@ export const decodeIssue = (file: IssueFile): Result.Result<DecodedIssue, Readon
       fileName: file.fileName,
       state: file.state,
       inode: file.inode,
+      modifiedAt: file.modifiedAt,
       contentHash: createHash("sha256").update(file.text).digest("hex")
     }
     return { record, warnings: warningsOf(file, data, locate) }

@@ -202,3 +202,20 @@ it("what was handed over stays known while a later run is under way, until that 
   house.advance("10 seconds")
   assert.deepStrictEqual(handoffs(), [undefined, "verified"])
 })
+
+it("an issue that nothing was done about is as old as its file says, or else as its file", () => {
+  const house = makeHousehold({ onDisk: true, config: { agent: { maxConcurrentAgents: 1 } } })
+  house.advance("1 hour")
+  const filed = house.machine.wall()
+  const look = () => house.run(Effect.flatMap(Board, (board) => board.snapshot))
+  house.put("Parked/PLAIN.md")
+  house.world.disk.put(
+    `${look().trackerRoot}/Parked/DATED.md`,
+    "---\ntitle: Dated\ncreated_at: 2020-01-01T00:00:00Z\n---\n"
+  )
+  house.advance("1 hour")
+  assert.deepStrictEqual(
+    Object.fromEntries(look().issues.map(({ changedAt, identifier }) => [identifier, changedAt])),
+    { DATED: Date.UTC(2020, 0, 1), PLAIN: filed }
+  )
+})

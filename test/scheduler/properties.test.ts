@@ -49,6 +49,7 @@ const issueArbitrary = (name: string) =>
           proposedBy: null,
           fileName: `${name}.md`,
           inode: name,
+          modifiedAt: null,
           contentHash: name
         })
     )

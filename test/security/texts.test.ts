@@ -25,6 +25,7 @@ const issueOf = (frontMatter: string, body = "") =>
     state: "Todo",
     fileName: "A-1.md",
     inode: "1",
+    modifiedAt: 0,
     text: `---\n${frontMatter}\n---\n${body}`
   })
 
@@ -122,6 +123,7 @@ describe("YAML", () => {
         state: "Todo",
         fileName: "A-1.md",
         inode: "1",
+        modifiedAt: 0,
         text: `---${language}\n{ title: process.exit(1) }\n---\n`
       })
       assert.isTrue(Result.isFailure(decoded), language)

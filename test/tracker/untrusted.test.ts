@@ -93,7 +93,7 @@ describe("what others wrote", () => {
     maxLength: 8
   })
   const decode = (whole: string) =>
-    decodeIssue({ where: "w", state: "Todo", fileName: "A-1.md", inode: "1", text: whole })
+    decodeIssue({ where: "w", state: "Todo", fileName: "A-1.md", inode: "1", modifiedAt: 0, text: whole })
 
   it("never makes the decoder throw", () => {
     fc.assert(

@@ -30,6 +30,7 @@ const issue = (overrides: Partial<typeof Issue.Type> = {}) =>
     proposedBy: null,
     fileName: "ABC-1.md",
     inode: "1",
+    modifiedAt: 0,
     contentHash: "x",
     ...overrides
   })
