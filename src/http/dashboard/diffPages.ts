@@ -1,9 +1,9 @@
-import { printable } from "../../domain/printable.ts"
+import { bytesOf, fitting } from "./pageBytes.ts"
 import type { DiffFile, DiffLine } from "./unifiedDiff.ts"
 
 /** Characters of a line that are shown. */
 export const LONGEST_LINE = 2000
-/** What one page of a diff may take of the 100 kB that a page may be, in bytes. */
+/** What the files on one page of a diff may take. */
 const PAGE_BYTES = 50_000
 /** Of the markup around a line, and around a file. */
 const LINE_BYTES = 110
@@ -20,10 +20,6 @@ export interface DiffPart {
   readonly before: number
   readonly lines: ReadonlyArray<DiffLine>
 }
-
-/** As text is written into a page. */
-const bytesOf = (text: string): number =>
-  Buffer.byteLength(printable(text).replaceAll(/[<>&"]/g, (character) => `&${character}xxx;`))
 
 const costOf = ({ text }: DiffLine): number => LINE_BYTES + bytesOf(text.slice(0, LONGEST_LINE))
 
@@ -44,14 +40,8 @@ export const pagesOf = (files: ReadonlyArray<DiffFile>): ReadonlyArray<ReadonlyA
     do {
       const header = FILE_BYTES + 3 * bytesOf(file.path.slice(0, 300))
       if (left < header + LINE_BYTES + LONGEST_LINE && pages.at(-1)?.length !== 0) turn()
-      left -= header
-      let count = 0
-      for (const line of file.lines.slice(before)) {
-        const cost = costOf(line)
-        if (cost > left && count > 0) break
-        left -= cost
-        count += 1
-      }
+      const { cost, count } = fitting(file.lines.slice(before), costOf, left - header)
+      left -= header + cost
       pages.at(-1)?.push({ file, before, lines: file.lines.slice(before, before + count) })
       before += count
     } while (before < file.lines.length)

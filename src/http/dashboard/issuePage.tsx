@@ -8,7 +8,13 @@ import { clockTime, duration, plural, spentText, tokenText, usageText } from "./
 import { Document } from "./layout.tsx"
 import { Ask } from "./attention.tsx"
 import { Actions, type IssueProps } from "./issueActions.tsx"
-import { Ago, issuePath, runPath, StatusMark, textOf, Untrusted, withoutCommit } from "./pieces.tsx"
+import { beginning, within } from "./pageBytes.ts"
+import { Ago, Excerpt, issuePath, runPath, StatusMark, textOf, withoutCommit } from "./pieces.tsx"
+
+/** What is shown of a text may take, of how a run ended, and of a list; the page is fetched anew with each change. */
+const TEXT_BYTES = 10_000
+const OUTCOME_BYTES = 400
+const LIST_BYTES = 5000
 
 const Fact = ({ name, value }: { readonly name: string; readonly value: string | null }) =>
   value === null || value === "" ? null : (
@@ -37,40 +43,40 @@ const Where = ({ issue }: { readonly issue: BoardIssue }) => (
   </section>
 )
 
-const Blockers = ({ issue }: { readonly issue: BoardIssue }) =>
-  issue.blockedBy.length === 0 ? null : (
+const Blocker = ({ blocker }: { readonly blocker: BoardIssue["blockedBy"][number] }) => (
+  <li>
+    {blocker.state === null ? (
+      <span class="id">{printableLine(blocker.identifier, 80)}</span>
+    ) : (
+      <a class="id" href={issuePath(blocker.identifier)}>
+        {printableLine(blocker.identifier, 80)}
+      </a>
+    )}
+    <span class="dim">{blocker.state ?? "not found: it blocks until it is there"}</span>
+  </li>
+)
+
+const Blockers = ({ issue }: { readonly issue: BoardIssue }) => {
+  const blockers = within(issue.blockedBy, (blocker) => <Blocker blocker={blocker} />, LIST_BYTES)
+  return issue.blockedBy.length === 0 ? null : (
     <section aria-label="Blocked by">
-      <h2>Blocked by</h2>
-      <ul class="rows">
-        {issue.blockedBy.map((blocker) => (
-          <li>
-            {blocker.state === null ? (
-              <span class="id">{printableLine(blocker.identifier, 80)}</span>
-            ) : (
-              <a class="id" href={issuePath(blocker.identifier)}>
-                {printableLine(blocker.identifier, 80)}
-              </a>
-            )}
-            <span class="dim">{blocker.state ?? "not found: it blocks until it is there"}</span>
-          </li>
-        ))}
-      </ul>
+      <h2>
+        Blocked by <span class="count">{issue.blockedBy.length}</span>
+      </h2>
+      <ul class="rows">{blockers.rows}</ul>
+      {blockers.more === 0 ? null : <p class="dim">and {blockers.more} more, named in the issue's file</p>}
     </section>
   )
+}
 
 const Patch = ({ handoff: { patch } }: { readonly handoff: NonNullable<BoardIssue["handoff"]> }) => (
   <Fact name="apply" value={patch === null ? null : `git am ${patch}`} />
 )
 
 /** What the agent says of its work, the tests that it ran included; that nothing was said is said. */
-const Account = ({
-  account,
-  commits
-}: {
-  readonly account: BoardIssue["account"]
-  readonly commits: number
-}) =>
-  account === null ? (
+const Account = ({ commits, issue }: { readonly commits: number; readonly issue: BoardIssue }) => {
+  const { account } = issue
+  return account === null ? (
     <p class="dim">
       No account of the agent:{" "}
       {commits === 0
@@ -81,9 +87,10 @@ const Account = ({
     <>
       <h3>{printableLine(account.title, 200)}</h3>
       <p class="dim">In the agent's own words, the tests it says it ran included:</p>
-      <Untrusted text={account.summary} />
+      <Excerpt issue={issue} text={account.summary} bytes={TEXT_BYTES} />
     </>
   )
+}
 
 const extentOf = (
   { commits, files, verdict }: NonNullable<BoardIssue["handoff"]>,
@@ -97,6 +104,16 @@ const Handoff = ({ issue }: { readonly issue: BoardIssue }) => {
   const { handoff } = issue
   if (handoff === null) return null
   const last = issue.history.at(-1)
+  const flags = within(
+    handoff.flags,
+    (flag) => (
+      <li>
+        <span aria-hidden="true">▲ </span>
+        {printableLine(flag)}
+      </li>
+    ),
+    LIST_BYTES
+  )
   return (
     <section aria-label="Handoff">
       <h2>
@@ -104,15 +121,11 @@ const Handoff = ({ issue }: { readonly issue: BoardIssue }) => {
       </h2>
       {handoff.flags.length === 0 ? null : (
         <ul class="flags">
-          {handoff.flags.map((flag) => (
-            <li>
-              <span aria-hidden="true">▲ </span>
-              {printableLine(flag)}
-            </li>
-          ))}
+          {flags.rows}
+          {flags.more === 0 ? null : <li>and {flags.more} more, all of them with the diff</li>}
         </ul>
       )}
-      <Account account={issue.account} commits={handoff.commits} />
+      <Account issue={issue} commits={handoff.commits} />
       <div class="acts evidence">
         {handoff.verdict === "none" ? null : (
           <a class="button" href={`${issuePath(issue.identifier)}/diff`} data-key="d">
@@ -226,7 +239,7 @@ const Attempts = ({ board, issue }: IssueProps) => (
                   </a>
                 </td>
                 <td class={ended.outcome._tag === "Failed" ? "outcome error" : "outcome"}>
-                  {printableLine(outcomeText(ended.outcome), 320)}
+                  {printableLine(beginning(outcomeText(ended.outcome), OUTCOME_BYTES), OUTCOME_BYTES)}
                 </td>
                 <td>{duration((ended.endedAt - ended.startedAt) / 1000)}</td>
                 <td>{ended.turns}</td>
@@ -283,7 +296,7 @@ export const IssuePage = ({ board, issue }: IssueProps) => {
           <Work issue={issue} />
           <section aria-label="Text">
             <h2>Text</h2>
-            <Untrusted text={textOf(issue)} />
+            <Excerpt issue={issue} text={textOf(issue)} bytes={TEXT_BYTES} />
           </section>
           <Blockers issue={issue} />
           <Attempts board={board} issue={issue} />

@@ -2,13 +2,19 @@ import { type BoardIssue, type BoardSnapshot, Status } from "../../board/Board.t
 import { printableLine } from "../../domain/printable.ts"
 import { Bar } from "./bar.tsx"
 import { Document } from "./layout.tsx"
+import { Onward } from "./onward.tsx"
+import { within } from "./pageBytes.ts"
 import { Age, IssueLink, StatusMark } from "./pieces.tsx"
 
-const SHOWN = 200
+/** Rows on one page, at the most, and what they may take. */
+const MOST_ROWS = 100
+const ROWS_BYTES = 80_000
 
 export interface IssuesQuery {
   readonly status: string
   readonly q: string
+  /** The first row that is shown, counted from 0. */
+  readonly from: number
 }
 
 const matches = (issue: BoardIssue, { q, status }: IssuesQuery): boolean =>
@@ -16,6 +22,16 @@ const matches = (issue: BoardIssue, { q, status }: IssuesQuery): boolean =>
   `${issue.identifier} ${issue.title} ${issue.state} ${issue.labels.join(" ")}`
     .toLowerCase()
     .includes(q.trim().toLowerCase())
+
+const Row = ({ board, issue }: { readonly board: BoardSnapshot; readonly issue: BoardIssue }) => (
+  <li class="idle" id={`row-${issue.id}`}>
+    <IssueLink issue={issue} />
+    <span class="title">{printableLine(issue.title, 120)}</span>
+    <StatusMark status={issue.status} />
+    <span class="why dim">{printableLine(issue.why.text, 300)}</span>
+    <Age board={board} issue={issue} />
+  </li>
+)
 
 /** Every issue of the tracker, by status and by words. */
 export const IssuesPage = ({
@@ -26,7 +42,16 @@ export const IssuesPage = ({
   readonly query: IssuesQuery
 }) => {
   const found = board.issues.filter((issue) => matches(issue, query))
-  const url = `/issues?${new URLSearchParams({ status: query.status, q: query.q }).toString()}`
+  // Of a list that has become shorter the beginning is shown.
+  const from = query.from > 0 && query.from < found.length ? query.from : 0
+  const { rows } = within(
+    found.slice(from, from + MOST_ROWS),
+    (issue) => <Row board={board} issue={issue} />,
+    ROWS_BYTES
+  )
+  const end = from + rows.length
+  const words = { status: query.status, q: query.q }
+  const url = `/issues?${new URLSearchParams({ ...words, from: String(from) }).toString()}`
   return (
     <Document title="Issues · symphony" now={board.generatedAt}>
       <Bar board={board} />
@@ -71,22 +96,13 @@ export const IssuesPage = ({
               No issue is like that. <a href="/issues">Show all {board.issues.length}</a>
             </p>
           )}
-          <ul class="rows">
-            {found.slice(0, SHOWN).map((issue) => (
-              <li class="idle" id={`row-${issue.id}`}>
-                <IssueLink issue={issue} />
-                <span class="title">{printableLine(issue.title, 120)}</span>
-                <StatusMark status={issue.status} />
-                <span class="why dim" title={printableLine(issue.why.text, 300)}>
-                  {printableLine(issue.why.text, 300)}
-                </span>
-                <Age board={board} issue={issue} />
-              </li>
-            ))}
-          </ul>
-          {found.length > SHOWN ? (
-            <p class="dim">The first {SHOWN} are shown. Filter to see others.</p>
-          ) : null}
+          <ul class="rows">{rows}</ul>
+          {rows.length === found.length ? null : (
+            <p class="dim">
+              {from + 1}–{end} of {found.length}
+            </p>
+          )}
+          <Onward path="/issues" query={words} from={from} next={end < found.length ? end : null} />
         </div>
       </main>
     </Document>

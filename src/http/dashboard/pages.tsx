@@ -22,8 +22,9 @@ import { regions } from "./partials.tsx"
 import { issuePath, runPath } from "./pieces.tsx"
 import { fragmentResponse, pageResponse } from "./render.ts"
 import { RunStatus } from "./runStatus.tsx"
-import { stepsOf } from "./steps.ts"
-import { PAGE_SIZE, pageWith, TranscriptPage } from "./transcriptPage.tsx"
+import { isFailure, stepsOf } from "./steps.ts"
+import { TextPage } from "./textPage.tsx"
+import { onOnePage, PAGE_SIZE, TranscriptPage, type TranscriptPlace } from "./transcriptPage.tsx"
 import { WorkPage } from "./workPage.tsx"
 
 const partials = Object.entries(regions).map(([name, Region]) =>
@@ -74,9 +75,13 @@ const query = <A, I extends Readonly<Record<string, string | undefined>>>(
     Effect.catchTag("SchemaError", () => Effect.succeed(otherwise))
   )
 
+/** A place in what is shown, in the address. */
+const Index = Schema.optional(Schema.NumberFromString.pipe(Schema.check(Schema.isInt())))
+
 const IssuesQuery = Schema.Struct({
   status: Schema.optional(Schema.String),
-  q: Schema.optional(Schema.String)
+  q: Schema.optional(Schema.String),
+  from: Index
 })
 
 const issues = HttpRouter.add(
@@ -84,8 +89,8 @@ const issues = HttpRouter.add(
   "/issues",
   Effect.gen(function* () {
     const board = yield* Board
-    const { q = "", status = "" } = yield* query(IssuesQuery, {})
-    return pageResponse(<IssuesPage board={yield* board.snapshot} query={{ q, status }} />)
+    const { from = 0, q = "", status = "" } = yield* query(IssuesQuery, {})
+    return pageResponse(<IssuesPage board={yield* board.snapshot} query={{ from, q, status }} />)
   })
 )
 
@@ -115,6 +120,14 @@ const issueRoute = <R,>(
 
 const issue = issueRoute("/issues/:identifier", (board, found) =>
   Effect.succeed(pageResponse(<IssuePage board={board} issue={found} />))
+)
+
+const texts = issueRoute(
+  "/issues/:identifier/text",
+  Effect.fnUntraced(function* (board, found) {
+    const { from = 0 } = yield* query(Schema.Struct({ from: Index }), {})
+    return pageResponse(<TextPage board={board} issue={found} from={from} />)
+  })
 )
 
 const stop = issueRoute("/issues/:identifier/stop", (board, found) =>
@@ -178,20 +191,45 @@ const noSuchRun = (issue: BoardIssue) =>
 
 const TranscriptQuery = Schema.Struct({
   depth: Schema.optional(Schema.Literals(["line", "steps", "raw"])),
-  before: Schema.optional(Schema.NumberFromString.pipe(Schema.check(Schema.isInt())))
+  before: Index,
+  /** Counts for more than `before`. */
+  from: Index
 })
+
+const placeOf = ({ before, from }: typeof TranscriptQuery.Type): TranscriptPlace | null =>
+  from !== undefined
+    ? { end: "from", seq: from }
+    : before !== undefined
+      ? { end: "before", seq: before }
+      : null
 
 const transcript = issueRoute(
   "/issues/:identifier/runs/:run",
   Effect.fnUntraced(function* (board, found, run) {
-    const { before = null, depth = "steps" } = yield* query(TranscriptQuery, {})
+    const asked = yield* query(TranscriptQuery, {})
+    const { depth = "steps" } = asked
+    const place = placeOf(asked)
     const id = runOf(found, run)
     if (id === null) return noSuchRun(found)
     const transcripts = yield* Transcripts
     const limit = depth === "line" ? WHOLE : PAGE_SIZE
-    const page = yield* transcripts.page(found.identifier, id, { before, limit })
+    const before = place === null ? null : place.end === "from" ? place.seq + limit : place.seq
+    const { entries: around, total } = yield* transcripts.page(found.identifier, id, { before, limit })
+    const entries = onOnePage(depth, place?.end ?? "before", {
+      entries: place?.end === "from" ? around.filter(({ seq }) => seq >= place.seq) : around,
+      issue: found,
+      run: id
+    })
     return pageResponse(
-      <TranscriptPage board={board} issue={found} run={id} depth={depth} before={before} {...page} />
+      <TranscriptPage
+        board={board}
+        issue={found}
+        run={id}
+        depth={depth}
+        place={place}
+        entries={entries}
+        total={total}
+      />
     )
   })
 )
@@ -216,16 +254,28 @@ const lastError = issueRoute(
     if (id === null) return noSuchRun(found)
     const transcripts = yield* Transcripts
     const { entries, total } = yield* transcripts.page(found.identifier, id, { before: null, limit: WHOLE })
-    const failed = stepsOf(entries).findLast((step) => step.failed)
-    return failed === undefined
-      ? messagePage(404, "No error", "Nothing has failed in this run.", runPath(found.identifier, id))
-      : HttpServerResponse.redirect(pageWith(found.identifier, id, failed.seq, total), { status: 303 })
+    const path = runPath(found.identifier, id)
+    const failure = entries.findLast(isFailure)
+    if (failure === undefined) return messagePage(404, "No error", "Nothing has failed in this run.", path)
+    /** The failed step, where it is on the page that ends before an entry. */
+    const stepBefore = (end: number) => {
+      const up = entries.filter(({ seq }) => seq < end).slice(-PAGE_SIZE)
+      return stepsOf(onOnePage("steps", "before", { entries: up, issue: found, run: id })).findLast(
+        (step) => step.failed
+      )
+    }
+    const newest = stepBefore(total)
+    const step = newest ?? stepBefore(failure.seq + 1)
+    return HttpServerResponse.redirect(
+      `${path}${newest === undefined ? `?before=${failure.seq + 1}` : ""}#e-${step?.seq ?? failure.seq}`,
+      { status: 303 }
+    )
   })
 )
 
 const ChangeQuery = Schema.Struct({
   commit: Schema.optional(Schema.String),
-  page: Schema.optional(Schema.NumberFromString.pipe(Schema.check(Schema.isInt())))
+  page: Index
 })
 
 const noSuchCommit = (issue: BoardIssue, path: string) =>
@@ -293,6 +343,7 @@ export const pageRoutes = Layer.mergeAll(
   drain,
   issues,
   issue,
+  texts,
   stop,
   move,
   transcript,

@@ -3,6 +3,7 @@ import { printable, printableLine } from "../../domain/printable.ts"
 import { UNREADABLE } from "../../board/unread.ts"
 import { withoutMarks } from "../../tracker/notes.ts"
 import { isoTime } from "../isoTime.ts"
+import { beginning } from "./pageBytes.ts"
 import { clockTime, duration } from "./format.ts"
 
 export interface RegionProps {
@@ -59,6 +60,9 @@ export const Age = ({ board, issue }: RegionProps & { readonly issue: BoardIssue
 
 export const issuePath = (identifier: string): string => `/issues/${encodeURIComponent(identifier)}`
 
+/** Where all that is written of an issue can be read. */
+export const textPath = (identifier: string): string => `${issuePath(identifier)}/text`
+
 export const runPath = (identifier: string, run: string): string =>
   `${issuePath(identifier)}/runs/${encodeURIComponent(run)}`
 
@@ -86,6 +90,37 @@ export const textOf = ({ description, why }: BoardIssue): string =>
 /** What there is to a handoff that has no commit. */
 export const withoutCommit = ({ account }: Pick<BoardIssue, "account">): string =>
   account === null ? "No commit was there to be handed over." : "No commit: the summary is the result."
+
+/** The beginning of such a text of an issue, and the way to all of it. `bytes`: what it may take. */
+export const Excerpt = ({
+  bytes,
+  issue,
+  text
+}: {
+  readonly issue: Pick<BoardIssue, "identifier">
+  readonly text: string
+  readonly bytes: number
+}) => {
+  const shown = beginning(text, bytes)
+  return shown === text ? (
+    <Untrusted text={text} />
+  ) : (
+    <>
+      <Untrusted text={`${shown}…`} />
+      <p>
+        <a href={textPath(issue.identifier)}>all of it</a>
+      </p>
+    </>
+  )
+}
+
+/** That a list goes on elsewhere. */
+export const More = ({ count, href }: { readonly count: number; readonly href: string }) =>
+  count === 0 ? null : (
+    <p>
+      <a href={href}>and {count} more</a>
+    </p>
+  )
 
 /** The content of a textarea: HTML drops a line break that it begins with. */
 export const areaText = (text: string): string => (text.startsWith("\n") ? `\n${text}` : text)

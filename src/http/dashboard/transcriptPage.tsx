@@ -4,19 +4,16 @@ import type { TranscriptEntry } from "../../journal/Transcripts.ts"
 import { Bar } from "./bar.tsx"
 import { clockTime, duration, plural } from "./format.ts"
 import { Document } from "./layout.tsx"
+import { beginning, fitting, weightOf } from "./pageBytes.ts"
 import { issuePath, runPath } from "./pieces.tsx"
 import { RunStatus } from "./runStatus.tsx"
-import { isFailure, type Step, stepsOf, turnsOf } from "./steps.ts"
+import { isFailure, type Step, stepsOf, type TurnLine as Turn, turnsOf } from "./steps.ts"
 
-/** Entries on one page. */
+/** Entries on one page, at the most. */
 export const PAGE_SIZE = 200
-
-/** The address of the page with an entry on it, at the depth of steps; the newest page where it is on that. */
-export const pageWith = (identifier: string, run: string, seq: number, total: number): string => {
-  const before = seq + PAGE_SIZE
-  const query = before >= total ? "" : `?before=${before}`
-  return `${runPath(identifier, run)}${query}#e-${seq}`
-}
+/** What they may take, and of that one of them at the raw depth. */
+const PAGE_BYTES = 80_000
+const ENTRY_BYTES = 40_000
 
 const DEPTHS = ["line", "steps", "raw"] as const
 export type Depth = (typeof DEPTHS)[number]
@@ -26,11 +23,17 @@ export interface TranscriptProps {
   readonly issue: BoardIssue
   readonly run: string
   readonly depth: Depth
-  /** The page ends before this entry; null: it is the newest, and live. */
-  readonly before: number | null
+  /** Where the page ends or begins; `null`: it is the newest, and live. */
+  readonly place: TranscriptPlace | null
+  /** As many as the page has room for. */
   readonly entries: ReadonlyArray<TranscriptEntry>
   readonly total: number
 }
+
+/** A page ends before an entry, or begins with one. */
+export type TranscriptPlace =
+  | { readonly end: "before"; readonly seq: number }
+  | { readonly end: "from"; readonly seq: number }
 
 const KINDS: Record<Step["kind"], string> = {
   Prompt: "prompt",
@@ -50,13 +53,15 @@ const time = (at: number): string => clockTime(at).slice(11, 19)
 
 const took = (from: number, to: number): string => (to - from < 1000 ? "" : duration((to - from) / 1000))
 
-/** Of what a step holds; the rest is at the raw depth. A page stays a page, whatever an agent prints. */
-const LONGEST_DETAIL = 4000
+/** What is shown of what a step holds may take; the rest is at the raw depth. */
+const DETAIL_BYTES = 4000
 
-const shortened = (text: string): string =>
-  text.length <= LONGEST_DETAIL
+const shortened = (text: string): string => {
+  const shown = beginning(text, DETAIL_BYTES)
+  return shown === text
     ? text
-    : `${text.slice(0, LONGEST_DETAIL)}…\n(${text.length - LONGEST_DETAIL} more characters at the depth "raw")`
+    : `${shown}…\n(${text.length - shown.length} more characters at the depth "raw")`
+}
 
 /** What a call gave back, where it fits beside the call. */
 const isResult = ({ detail, kind }: Step): boolean =>
@@ -98,7 +103,7 @@ const StepLine = ({ step }: { readonly step: Step }) => {
   )
 }
 
-type ViewProps = Pick<TranscriptProps, "entries" | "issue" | "run" | "total">
+type ViewProps = Pick<TranscriptProps, "entries" | "issue" | "run">
 
 const Steps = ({ entries }: ViewProps) => (
   <>
@@ -108,52 +113,109 @@ const Steps = ({ entries }: ViewProps) => (
   </>
 )
 
-const Lines = ({ entries, issue, run, total }: ViewProps) => (
+const TurnLine = ({ base, turn }: { readonly base: string; readonly turn: Turn }) => (
+  <li id={`e-${turn.seq}`} class={turn.failed ? "step failed" : "step"}>
+    <div class="line">
+      <span class="dim">{time(turn.startedAt)}</span>
+      <span class="kind">turn {turn.turn}</span>
+      <a class="title" data-stop href={`${base}?from=${turn.seq}#e-${turn.seq}`}>
+        {printableLine(turn.last, 200)}
+      </a>
+      <span class={turn.failed ? "error" : "dim"}>
+        {turn.failed ? <span aria-hidden="true">■ </span> : null}
+        {plural(turn.calls, "call")}
+        {turn.failures > 0 ? `, ${turn.failures} failed` : ""}
+      </span>
+      <span class="num dim">{took(turn.startedAt, turn.endedAt)}</span>
+    </div>
+  </li>
+)
+
+const Lines = ({ entries, issue, run }: ViewProps) => (
   <>
     {turnsOf(entries).map((turn) => (
-      <li id={`e-${turn.seq}`} class={turn.failed ? "step failed" : "step"}>
-        <div class="line">
-          <span class="dim">{time(turn.startedAt)}</span>
-          <span class="kind">turn {turn.turn}</span>
-          <a class="title" data-stop href={pageWith(issue.identifier, run, turn.seq, total)}>
-            {printableLine(turn.last, 200)}
-          </a>
-          <span class={turn.failed ? "error" : "dim"}>
-            {turn.failed ? <span aria-hidden="true">■ </span> : null}
-            {plural(turn.calls, "call")}
-            {turn.failures > 0 ? `, ${turn.failures} failed` : ""}
-          </span>
-          <span class="num dim">{took(turn.startedAt, turn.endedAt)}</span>
-        </div>
-      </li>
+      <TurnLine base={runPath(issue.identifier, run)} turn={turn} />
     ))}
   </>
 )
 
-const Raw = ({ entries }: ViewProps) => (
+const RawEntry = ({
+  entry,
+  issue,
+  run
+}: Omit<ViewProps, "entries"> & { readonly entry: TranscriptEntry }) => {
+  const text = `${entry.seq} ${clockTime(entry.at)} turn ${entry.turn} ${JSON.stringify(entry.event)}`
+  const shown = beginning(text, ENTRY_BYTES)
+  return (
+    <li id={`e-${entry.seq}`} class={isFailure(entry) ? "step failed" : "step"} tabindex={-1} data-stop>
+      <div class="untrusted mono">{printable(shown)}</div>
+      {shown === text ? null : (
+        <a href={`/api/v1${runPath(issue.identifier, run)}/transcript?before=${entry.seq + 1}&limit=1`}>
+          and {text.length - shown.length} more characters
+        </a>
+      )}
+    </li>
+  )
+}
+
+const Raw = ({ entries, ...of }: ViewProps) => (
   <>
     {entries.map((entry) => (
-      <li id={`e-${entry.seq}`} class={isFailure(entry) ? "step failed" : "step"} tabindex={-1} data-stop>
-        <div class="untrusted mono">
-          {printable(`${entry.seq} ${clockTime(entry.at)} turn ${entry.turn} ${JSON.stringify(entry.event)}`)}
-        </div>
-      </li>
+      <RawEntry entry={entry} {...of} />
     ))}
   </>
 )
 
 const VIEWS = { line: Lines, steps: Steps, raw: Raw } as const
 
+/** What the rows of a page take, each with its first entry. Of steps at the most: some entries become one. */
+const rowsOf = (
+  depth: Depth,
+  { entries, issue, run }: ViewProps
+): ReadonlyArray<{ readonly seq: number; readonly cost: () => number }> => {
+  switch (depth) {
+    case "line": {
+      const base = runPath(issue.identifier, run)
+      return turnsOf(entries).map((turn) => ({
+        seq: turn.seq,
+        cost: () => weightOf(<TurnLine base={base} turn={turn} />)
+      }))
+    }
+    case "steps":
+      return entries.map((entry) => ({
+        seq: entry.seq,
+        cost: () => weightOf(<Steps entries={[entry]} issue={issue} run={run} />)
+      }))
+    case "raw":
+      return entries.map((entry) => ({
+        seq: entry.seq,
+        cost: () => weightOf(<RawEntry entry={entry} issue={issue} run={run} />)
+      }))
+  }
+}
+
+/** As many of the entries as a page has room for: the last of them, or with `from` the first. */
+export const onOnePage = (
+  depth: Depth,
+  end: TranscriptPlace["end"],
+  of: ViewProps
+): ReadonlyArray<TranscriptEntry> => {
+  const rows = rowsOf(depth, of)
+  const { count } = fitting(end === "from" ? rows : rows.toReversed(), ({ cost }) => cost(), PAGE_BYTES)
+  const first = end === "from" ? -Infinity : (rows.at(-count)?.seq ?? Infinity)
+  const next = end === "from" ? (rows[count]?.seq ?? Infinity) : Infinity
+  return of.entries.filter(({ seq }) => first <= seq && seq < next)
+}
+
 /** What a run's agent said and did, at three depths, a page at a time; the newest page follows the run. */
 export const TranscriptPage = (props: TranscriptProps) => {
-  const { before, board, depth, entries, issue, run, total } = props
+  const { board, depth, entries, issue, place, run, total } = props
   const base = runPath(issue.identifier, run)
   const at = (query: Readonly<Record<string, string>>) => `${base}?${new URLSearchParams(query).toString()}`
   const first = entries[0]?.seq ?? 0
   const last = entries.at(-1)?.seq ?? 0
-  const live = before === null && issue.run?.run === run
+  const live = place === null && issue.run?.run === run
   const View = VIEWS[depth]
-  const here = before === null ? at({ depth }) : at({ depth, before: String(before) })
   return (
     <Document
       title={`${printableLine(issue.identifier, 80)} ${run} · symphony`}
@@ -189,7 +251,7 @@ export const TranscriptPage = (props: TranscriptProps) => {
           data-total={total}
           {...(live
             ? {
-                "hx-get": here,
+                "hx-get": at({ depth }),
                 "hx-select": "#run",
                 // The whole transcript is read for its lines. `wanted`: by who has come back to its end.
                 "hx-trigger": `refreshed from:body${depth === "line" ? " throttle:2s" : ""}, wanted`,
@@ -208,12 +270,15 @@ export const TranscriptPage = (props: TranscriptProps) => {
                 ? `${first}–${last} of ${total}, UTC`
                 : total === 0
                   ? "nothing yet"
-                  : `none of ${total} before ${before}`}
+                  : `none of ${total} here`}
             </span>
             {first > 0 && entries.length > 0 ? (
               <a href={at({ depth, before: String(first) })}>older</a>
             ) : null}
-            {before === null ? null : <a href={at({ depth })}>newest</a>}
+            {entries.length > 0 && last + 1 < total ? (
+              <a href={at({ depth, from: String(last + 1) })}>newer</a>
+            ) : null}
+            {place === null ? null : <a href={at({ depth })}>newest</a>}
             {entries.length === 0 ? null : (
               <a href={`${base}/last-error`} data-key="e">
                 last error
@@ -221,7 +286,7 @@ export const TranscriptPage = (props: TranscriptProps) => {
             )}
           </div>
           <ol id="log" class="log">
-            <View entries={entries} issue={issue} run={run} total={total} />
+            <View entries={entries} issue={issue} run={run} />
           </ol>
         </div>
         {live ? (
