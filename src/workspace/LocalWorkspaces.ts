@@ -20,7 +20,7 @@ const RECORD_BYTES = 16 * 1024
  */
 const Creation = Schema.fromJsonString(
   Schema.Struct({
-    identifier: Schema.String,
+    identifier: Identifier,
     path: Schema.String,
     status: Schema.Literals(["creating", "ready"])
   })
@@ -183,14 +183,19 @@ export const layer = Layer.effect(
       )
       const found = yield* Effect.forEach(
         records.filter(({ name }) => name.endsWith(".json")),
-        Effect.fnUntraced(function* ({ name }) {
-          const creation = yield* readCreation(workflow, name.slice(0, -".json".length))
-          if (creation === null) return []
-          const { identifier, key, path } = locate(Identifier.make(creation.identifier), workflow)
-          return (yield* isThere({ identifier, key, path }, workflow))
-            ? [{ identifier, path: creation.path }]
-            : []
-        })
+        Effect.fnUntraced(
+          function* ({ name }) {
+            const creation = yield* readCreation(workflow, name.slice(0, -".json".length))
+            if (creation === null) return []
+            const { identifier, key, path } = locate(creation.identifier, workflow)
+            return (yield* isThere({ identifier, key, path }, workflow))
+              ? [{ identifier, path: creation.path }]
+              : []
+          },
+          Effect.catchTag("WorkspaceError", (error) =>
+            Effect.as(Effect.logWarning("the record of a workspace is left out", error), [])
+          )
+        )
       )
       return found.flat()
     })

@@ -87,7 +87,10 @@ export class Workspaces extends Context.Service<
       workspace: Workspace,
       workflow: WorkflowDefinition
     ) => Effect.Effect<boolean, WorkspaceError>
-    /** The workspaces that were made here and are still there, whoever remembers them; not those that people made. */
+    /**
+     * The workspaces that were made here and are still there, whoever remembers them; not those that people made. One
+     * whose record cannot be used is left out, with a warning.
+     */
     readonly made: (
       workflow: WorkflowDefinition
     ) => Effect.Effect<ReadonlyArray<Pick<Workspace, "identifier" | "path">>, WorkspaceError>

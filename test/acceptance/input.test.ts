@@ -338,7 +338,7 @@ describe("what is wrong while it runs harms nothing else", { timeout: BUSY_MACHI
     project.file("Todo", "A-2", ["done A | A."])
     const ended = await workshop.run(project, ["--once"])
     assert.strictEqual(ended.code, 0, ended.stderr)
-    assert.match(ended.stderr, /level=warn msg="workspaces cannot be looked through" error=.*OLD\.json/)
+    assert.match(ended.stderr, /level=warn msg="the record of a workspace is left out" error=.*OLD\.json/)
     assert.deepStrictEqual(project.whereIs("A-2"), ["Done"])
   })
 

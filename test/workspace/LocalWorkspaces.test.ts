@@ -203,6 +203,32 @@ describe("a workspace", () => {
   )
 })
 
+describe("of the workspaces that were made", () => {
+  for (const [what, record] of [
+    ["is cut off", "{"],
+    ["names no issue", JSON.stringify({ identifier: "", path: "/", status: "ready" })],
+    ["is larger than any", `"${"x".repeat(20_000)}"`]
+  ] as const) {
+    it.live(`one whose record ${what} is left out with a warning, and no other`, () =>
+      Effect.gen(function* () {
+        const warned: Array<string> = []
+        const logger = Logger.make(({ logLevel, message }) => {
+          if (logLevel === "Warn") warned.push([message].flat().map(String).join(" "))
+        })
+        yield* inProject(({ fs, root, workflow, workspaces }) =>
+          Effect.gen(function* () {
+            const { path } = yield* workspaces.ensure(A1, workflow(), order)
+            yield* fs.writeFileString(`${root}/state/workspaces/A-0.json`, record)
+            assert.deepStrictEqual(yield* workspaces.made(workflow()), [{ identifier: A1, path }])
+          })
+        ).pipe(Effect.provide(Logger.layer([logger])))
+        assert.lengthOf(warned, 1)
+        assert.include(warned[0], "/state/workspaces/A-0.json")
+      })
+    )
+  }
+})
+
 describe("a hook", () => {
   const run = (project: Project, script: string, env: HookEnvironment = {}, timeoutMs = 60_000) =>
     Effect.gen(function* () {
