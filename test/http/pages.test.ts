@@ -253,6 +253,35 @@ describe("pages", () => {
     )
   )
 
+  it.live("every page says how many problems there are, and leads to them", () => {
+    const problem = {
+      source: "tracker",
+      severity: "error",
+      where: "x.md",
+      message: "no",
+      hint: null
+    } as const
+    const pages = ["/issues", "/keys", "/issues/DEMO-1", "/issues/WEB-7/diff", "/issues/WEB-7/runs/r1-7"]
+    const count = (path: string) =>
+      Effect.map(page(path), ({ text }) => /<a class="error" href="\/#problems">(.*?)<\/a>/.exec(text)?.[1])
+    return run(
+      Effect.gen(function* () {
+        const editor = yield* BoardEditor
+        for (const path of pages) assert.isUndefined(yield* count(path), path)
+        for (const [problems, words] of [
+          [[problem], "1 problem"],
+          [[problem, problem], "2 problems"]
+        ] as const) {
+          yield* editor.update((now) => ({ ...now, problems }))
+          for (const path of [...pages, "/api/v1/partials/badge"])
+            assert.strictEqual(plain((yield* count(path)) ?? "").trim(), `▲ ${words}`, path)
+        }
+        assert.include((yield* page("/")).text, 'id="problems"')
+      }),
+      { diff: loginDiff }
+    )
+  })
+
   it.live("what people read of an issue is its text, without the marks of its notes", () =>
     run(
       Effect.gen(function* () {

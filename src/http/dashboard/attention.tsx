@@ -41,7 +41,7 @@ const ProblemLine = ({ problem }: { readonly problem: Problem }) => (
 
 const Problems = ({ problems }: { readonly problems: ReadonlyArray<Problem> }) =>
   problems.length === 0 ? null : (
-    <section class="problems" aria-label="Problems">
+    <section id="problems" class="problems" aria-label="Problems">
       <h2>
         Problems <span class="count">{problems.length}</span>
       </h2>

@@ -1,8 +1,8 @@
 import type { ComponentChildren } from "preact"
-import { Badge } from "./pieces.tsx"
+import { BarBadge } from "./pieces.tsx"
 import type { RegionProps } from "./pieces.tsx"
 
-/** The strip on top of every page but home: where one is, the way back, and who waits there. */
+/** The strip on top of every page but home: where one is, the way back, and who and what waits there. */
 export const Bar = ({ board, children }: RegionProps & { readonly children?: ComponentChildren }) => (
   <header>
     <nav class="bar" aria-label="Where">
@@ -15,7 +15,7 @@ export const Bar = ({ board, children }: RegionProps & { readonly children?: Com
         hx-trigger="refreshed from:body"
         hx-swap="morph:innerHTML"
       >
-        <Badge board={board} />
+        <BarBadge board={board} />
       </span>
       <a href="/issues">issues</a>
       {children}

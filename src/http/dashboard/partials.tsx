@@ -2,7 +2,7 @@ import type { BoardIssue, BoardSnapshot } from "../../board/Board.ts"
 import { printableLine } from "../../domain/printable.ts"
 import { Attention } from "./attention.tsx"
 import { duration, plural, tokenText, usageText } from "./format.ts"
-import { Act, Age, Badge, Ago, IssueLink, runPath, type RegionProps, StatusMark } from "./pieces.tsx"
+import { Act, Age, BarBadge, Ago, IssueLink, runPath, type RegionProps, StatusMark } from "./pieces.tsx"
 
 const LONGEST_MESSAGE = 140
 const SHOWN_IDLE = 50
@@ -204,5 +204,5 @@ export const regions = {
   sessions: Sessions,
   disk: Disk,
   totals: Totals,
-  badge: Badge
+  badge: BarBadge
 } as const

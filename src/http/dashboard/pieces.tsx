@@ -4,7 +4,7 @@ import { UNREADABLE } from "../../board/unread.ts"
 import { withoutMarks } from "../../tracker/notes.ts"
 import { isoTime } from "../isoTime.ts"
 import { beginning } from "./pageBytes.ts"
-import { clockTime, duration } from "./format.ts"
+import { clockTime, duration, plural } from "./format.ts"
 
 export interface RegionProps {
   readonly board: BoardSnapshot
@@ -28,7 +28,7 @@ export const StatusMark = ({ status }: { readonly status: Status }) => (
 )
 
 /** What the whole is at, leading home; how many need a person where any does. */
-export const Badge = ({ board }: RegionProps) => {
+const Badge = ({ board }: RegionProps) => {
   const needing = board.issues.filter(({ status }) => status === "needs you").length
   return (
     <a class={`badge ${board.badge}`} href="/">
@@ -36,6 +36,21 @@ export const Badge = ({ board }: RegionProps) => {
     </a>
   )
 }
+
+const ProblemCount = ({ board: { problems } }: RegionProps) =>
+  problems.length === 0 ? null : (
+    <a class={problems.some(({ severity }) => severity === "error") ? "error" : ""} href="/#problems">
+      <span aria-hidden="true">▲ </span>
+      {plural(problems.length, "problem")}
+    </a>
+  )
+
+/** The badge of a page that shows no problems of its own. */
+export const BarBadge = ({ board }: RegionProps) => (
+  <>
+    <Badge board={board} /> <ProblemCount board={board} />
+  </>
+)
 
 /** How long ago; the script keeps it counting between refreshes. */
 export const Ago = ({ at, now }: { readonly at: number; readonly now: number }) => (
