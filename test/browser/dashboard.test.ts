@@ -165,6 +165,27 @@ describe.skipIf(!hasChromium("the dashboard in a browser"))("the dashboard", () 
       )
     )
 
+    it.effect("all that need a person are counted in the tab, those without a card, too", () =>
+      Effect.gen(function* () {
+        const { page } = yield* visit("/")
+        const editor = yield* BoardEditor
+        yield* editor.update(({ issues, ...snapshot }) => ({
+          ...snapshot,
+          issues: [...issues, askingIssue("DEMO-30", 30)]
+        }))
+        yield* run(() => page.waitForSelector("#attention .idle a[href='/issues/DEMO-30']"))
+        yield* until(page, "document.title === '(31) symphony'")
+      }).pipe(
+        Effect.provide(
+          server({
+            board: board(
+              Array.from({ length: 30 }, (_, n) => askingIssue(`DEMO-${n}`, n, { title: `Decide ${n}` }))
+            )
+          })
+        )
+      )
+    )
+
     it.effect("the attention region is there only while somebody is needed", () =>
       Effect.gen(function* () {
         const { page } = yield* visit("/")

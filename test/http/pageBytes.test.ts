@@ -4,7 +4,16 @@ import type { BoardSnapshot } from "../../src/board/Board.ts"
 import { makeQuestionId, makeRunId } from "../../src/domain/ids.ts"
 import { type TranscriptEvent, Transcripts } from "../../src/journal/Transcripts.ts"
 import { LOGIN } from "../browser/scenes.ts"
-import { askingIssue, board, heldIssue, NOON } from "./boards.ts"
+import {
+  askingIssue,
+  board,
+  boardIssue,
+  finishedIssue,
+  heldIssue,
+  NOON,
+  proposedIssue,
+  workingIssue
+} from "./boards.ts"
 import { sendAuthorized, server } from "./support.ts"
 
 const LIMIT = 100_000
@@ -117,5 +126,65 @@ describe("a page is within 100 kB and leads to the rest:", () => {
         )
       )
     )
+
+    it.live(`a busy home with long ${kind}`, () => {
+      const why = { code: "Held", text: text(300) } as const
+      const many = (count: number) => upTo(count).map((n) => n + 1)
+      const snapshot = board(
+        [
+          ...many(15).map((n) =>
+            askingIssue(`ASK-${n}`, n, {
+              title: text(120),
+              description: text(4000),
+              question: {
+                id: makeQuestionId(makeRunId(1, n), 1),
+                text: text(500),
+                context: text(4000),
+                askedAt: NOON,
+                turn: 1,
+                reply: null
+              }
+            })
+          ),
+          ...many(8).map((n) =>
+            proposedIssue(`NEW-${n}`, "ASK-1", { title: text(120), description: text(4000) })
+          ),
+          ...many(50).map((n) => workingIssue(`RUN-${n}`, 100 + n, { title: text(120) })),
+          ...many(30).map((n) =>
+            boardIssue(`TRY-${n}`, {
+              title: text(120),
+              why,
+              retryable: true,
+              retry: { attempt: 2, dueAt: NOON + 60_000, kind: "retry", error: text(300) }
+            })
+          ),
+          ...many(60).flatMap((n) => [
+            finishedIssue(`DONE-${n}`, { title: text(120), why }),
+            heldIssue(`HELD-${n}`, { title: text(120), why }),
+            boardIssue(`WAIT-${n}`, { title: text(120), why })
+          ])
+        ],
+        {
+          problems: many(200).map((n) => ({
+            source: "tracker",
+            severity: "error",
+            where: `Todo/BAD-${n}.md:1:1`,
+            message: text(300),
+            hint: text(100)
+          }))
+        }
+      )
+      return Effect.gen(function* () {
+        const html = yield* light("/")
+        assert.match(html, /Needs you <span class="count">23</)
+        if (kind === "words") {
+          for (const n of many(15)) assert.include(html, `href="/issues/ASK-${n}"`)
+          for (const n of many(8)) assert.include(html, `href="/issues/NEW-${n}"`)
+        } else assert.include(html, 'href="/issues?status=needs+you"')
+        assert.include(html, 'id="reply-q-r1-1-1"')
+        assert.match(html, /Sessions <span class="count">65</)
+        assert.include(html, 'href="/issues?status=stopped"')
+      }).pipe(over(snapshot))
+    })
   }
 })

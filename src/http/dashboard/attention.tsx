@@ -4,12 +4,16 @@ import { UNREADABLE } from "../../board/unread.ts"
 import type { Problem } from "../../domain/Problem.ts"
 import { printableLine } from "../../domain/printable.ts"
 import { isAsking } from "../api/view.ts"
+import { within } from "./pageBytes.ts"
 import {
+  Age,
   Ago,
   areaText,
+  Excerpt,
   FieldProblem,
   IssueLink,
   issuePath,
+  More,
   refusedField,
   type RegionProps,
   textOf,
@@ -20,13 +24,17 @@ import { Proposal, RetryNow } from "./issueActions.tsx"
 import { fragmentResponse } from "./render.ts"
 
 const LONGEST_ERROR = 200
-/** Of a text that stands on the issue's own page, too; the home page is fetched anew with each change. */
-const LONGEST_EXCERPT = 2000
-
-const excerpt = (text: string): string =>
-  text.length <= LONGEST_EXCERPT
-    ? text
-    : `${text.slice(0, LONGEST_EXCERPT)}… (the rest is on the issue's page)`
+/**
+ * What each part may take; the home page is fetched anew with each change. Cards that there is no room for are lines
+ * that lead to their issues.
+ */
+const PROBLEMS_BYTES = 5000
+const CARDS_BYTES = 24_000
+const LINES_BYTES = 9000
+const RETRIES_BYTES = 5000
+/** Of a card, what the question and each of the texts below it may take. */
+const QUESTION_BYTES = 6000
+const TEXT_BYTES = 1000
 
 const ProblemLine = ({ problem }: { readonly problem: Problem }) => (
   <li class={problem.severity === "warning" ? "warning" : ""}>
@@ -39,21 +47,26 @@ const ProblemLine = ({ problem }: { readonly problem: Problem }) => (
   </li>
 )
 
-const Problems = ({ problems }: { readonly problems: ReadonlyArray<Problem> }) =>
-  problems.length === 0 ? null : (
+const Problems = ({ problems }: { readonly problems: ReadonlyArray<Problem> }) => {
+  const { more, rows } = within(problems, (problem) => <ProblemLine problem={problem} />, PROBLEMS_BYTES)
+  return problems.length === 0 ? null : (
     <section id="problems" class="problems" aria-label="Problems">
       <h2>
         Problems <span class="count">{problems.length}</span>
       </h2>
       <div class="listing" tabindex={0} role="region" aria-label="All problems">
         <ul>
-          {problems.map((problem) => (
-            <ProblemLine problem={problem} />
-          ))}
+          {rows}
+          {more === 0 ? null : (
+            <li>
+              and {more} more, all of them in <a href="/api/v1/state">/api/v1/state</a>
+            </li>
+          )}
         </ul>
       </div>
     </section>
   )
+}
 
 /** An answer that was not taken: what was typed, and why. `question: null`: whatever is open. */
 export interface RefusedAnswer {
@@ -75,7 +88,7 @@ const scrolls = (text: string): boolean => text.length > 120 || text.split("\n")
 export const QuestionText = ({ issue, text }: { readonly issue: BoardIssue; readonly text: string }) =>
   scrolls(text) ? (
     <div class="question" tabindex={0} role="region" aria-label={`Question of ${issue.identifier}`}>
-      <Untrusted text={text} />
+      <Excerpt issue={issue} text={text} bytes={QUESTION_BYTES} />
     </div>
   ) : (
     <Untrusted text={text} />
@@ -167,11 +180,11 @@ export const Ask = ({
         {question.context === null ? null : (
           <>
             <h4>The agent's context</h4>
-            <Untrusted text={excerpt(question.context)} />
+            <Excerpt issue={issue} text={question.context} bytes={TEXT_BYTES} />
           </>
         )}
         <h4>The issue</h4>
-        <Untrusted text={excerpt(textOf(issue))} />
+        <Excerpt issue={issue} text={textOf(issue)} bytes={TEXT_BYTES} />
       </details>
     </article>
   )
@@ -201,34 +214,51 @@ const Decide = ({ board, issue }: RegionProps & { readonly issue: BoardIssue }) 
     {issue.description === null ? null : (
       <details id={`text-${issue.id}`}>
         <summary>The issue</summary>
-        <Untrusted text={excerpt(textOf(issue))} />
+        <Excerpt issue={issue} text={textOf(issue)} bytes={TEXT_BYTES} />
       </details>
     )}
   </article>
+)
+
+/** An issue that needs a person, and whose card there is no room for. */
+const NeedingLine = ({ board, issue }: RegionProps & { readonly issue: BoardIssue }) => (
+  <li class="idle" id={`needs-${issue.id}`}>
+    <IssueLink issue={issue} />
+    <span class="title">{printableLine(issue.title, 80)}</span>
+    <Age board={board} issue={issue} />
+  </li>
+)
+
+type Retry = NonNullable<BoardIssue["retry"]>
+
+const RetryLine = ({
+  board,
+  issue,
+  retry
+}: RegionProps & { readonly issue: BoardIssue; readonly retry: Retry }) => (
+  <li class="retry" id={`retry-${issue.id}`}>
+    <IssueLink issue={issue} />
+    <span>attempt {retry.attempt}</span>
+    <span class="dim">
+      due <Until at={retry.dueAt} now={board.generatedAt} />
+    </span>
+    <span class="error">{retry.error === null ? "" : printableLine(retry.error, LONGEST_ERROR)}</span>
+    <RetryNow board={board} issue={issue} />
+  </li>
 )
 
 const Retries = ({ board }: RegionProps) => {
   const retries = board.issues.flatMap((issue) =>
     issue.retry === null || issue.retry.kind === "continuation" ? [] : [{ issue, retry: issue.retry }]
   )
+  const { more, rows } = within(retries, (of) => <RetryLine board={board} {...of} />, RETRIES_BYTES)
   return retries.length === 0 ? null : (
     <section aria-label="Retries">
       <h2>
         Retries <span class="count">{retries.length}</span>
       </h2>
-      <ul class="rows">
-        {retries.map(({ issue, retry }) => (
-          <li class="retry" id={`retry-${issue.id}`}>
-            <IssueLink issue={issue} />
-            <span>attempt {retry.attempt}</span>
-            <span class="dim">
-              due <Until at={retry.dueAt} now={board.generatedAt} />
-            </span>
-            <span class="error">{retry.error === null ? "" : printableLine(retry.error, LONGEST_ERROR)}</span>
-            <RetryNow board={board} issue={issue} />
-          </li>
-        ))}
-      </ul>
+      <ul class="rows">{rows}</ul>
+      <More count={more} href="/issues?status=waiting" />
     </section>
   )
 }
@@ -238,8 +268,28 @@ export const Attention = ({
   board,
   refused = null
 }: RegionProps & { readonly refused?: RefusedAnswer | null }) => {
-  const needing = board.issues.filter((issue) => issue.status === "needs you")
   const again = (issue: BoardIssue) => (refused !== null && isOpenFor(refused, issue) ? refused : null)
+  const all = board.issues.filter((issue) => issue.status === "needs you")
+  // What was typed is on a card, whatever else there is.
+  const needing = [
+    ...all.filter((issue) => again(issue) !== null),
+    ...all.filter((issue) => again(issue) === null)
+  ]
+  const cards = within(
+    needing,
+    (issue) =>
+      issue.question === null ? (
+        <Decide board={board} issue={issue} />
+      ) : (
+        <Ask board={board} issue={issue} inQueue refused={again(issue)} />
+      ),
+    CARDS_BYTES
+  )
+  const lines = within(
+    needing.slice(cards.rows.length),
+    (issue) => <NeedingLine board={board} issue={issue} />,
+    LINES_BYTES
+  )
   return (
     <>
       {refused === null || needing.some((issue) => again(issue) !== null) ? null : (
@@ -253,13 +303,9 @@ export const Attention = ({
           <h2>
             Needs you <span class="count">{needing.length}</span>
           </h2>
-          {needing.map((issue) =>
-            issue.question === null ? (
-              <Decide board={board} issue={issue} />
-            ) : (
-              <Ask board={board} issue={issue} inQueue refused={again(issue)} />
-            )
-          )}
+          {cards.rows}
+          {lines.rows.length === 0 ? null : <ul class="rows">{lines.rows}</ul>}
+          <More count={lines.more} href="/issues?status=needs+you" />
         </section>
       )}
       <Retries board={board} />

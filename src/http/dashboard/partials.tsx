@@ -2,10 +2,13 @@ import type { BoardIssue, BoardSnapshot } from "../../board/Board.ts"
 import { printableLine } from "../../domain/printable.ts"
 import { Attention } from "./attention.tsx"
 import { duration, plural, tokenText, usageText } from "./format.ts"
-import { Act, Age, BarBadge, Ago, IssueLink, runPath, type RegionProps, StatusMark } from "./pieces.tsx"
+import { within } from "./pageBytes.ts"
+import { Act, Age, BarBadge, Ago, IssueLink, More, runPath, type RegionProps, StatusMark } from "./pieces.tsx"
 
 const LONGEST_MESSAGE = 140
-const SHOWN_IDLE = 50
+/** What the rows of the sessions may take, and of each list of issues. */
+const SESSIONS_BYTES = 34_000
+const IDLE_BYTES = 4000
 
 const PLACES = [
   ["needs you", "attention"],
@@ -108,20 +111,14 @@ const Session = ({
 
 export const Sessions = ({ board }: RegionProps) => {
   const runs = board.issues.flatMap((issue) => (issue.run === null ? [] : [{ issue, run: issue.run }]))
+  const { more, rows } = within(runs, (of) => <Session board={board} {...of} />, SESSIONS_BYTES)
   return (
     <section aria-label="Sessions">
       <h2>
         Sessions <span class="count">{runs.length}</span>
       </h2>
-      {runs.length === 0 ? (
-        <p class="dim">Nothing runs.</p>
-      ) : (
-        <ul class="rows sessions">
-          {runs.map(({ issue, run }) => (
-            <Session board={board} issue={issue} run={run} />
-          ))}
-        </ul>
-      )}
+      {runs.length === 0 ? <p class="dim">Nothing runs.</p> : <ul class="rows sessions">{rows}</ul>}
+      <More count={more} href="/issues?status=working" />
     </section>
   )
 }
@@ -131,9 +128,7 @@ const Idle = ({ board, issue }: RegionProps & { readonly issue: BoardIssue }) =>
     <IssueLink issue={issue} />
     <span class="title">{printableLine(issue.title, 120)}</span>
     <span class="dim">{printableLine(issue.state, 40)}</span>
-    <span class="why" title={printableLine(issue.why.text)}>
-      {printableLine(issue.why.text)}
-    </span>
+    <span class="why">{printableLine(issue.why.text, 300)}</span>
     <Age board={board} issue={issue} />
   </li>
 )
@@ -147,24 +142,18 @@ const IdleList = ({
   readonly name: string
   readonly status: BoardIssue["status"]
   readonly issues: ReadonlyArray<BoardIssue>
-}) =>
-  issues.length === 0 ? null : (
+}) => {
+  const { more, rows } = within(issues, (issue) => <Idle board={board} issue={issue} />, IDLE_BYTES)
+  return issues.length === 0 ? null : (
     <section aria-label={name} id={status.replaceAll(" ", "-")}>
       <h2>
         <StatusMark status={status} /> <span class="count">{issues.length}</span>
       </h2>
-      <ul class="rows">
-        {issues.slice(0, SHOWN_IDLE).map((issue) => (
-          <Idle board={board} issue={issue} />
-        ))}
-      </ul>
-      {issues.length > SHOWN_IDLE ? (
-        <p>
-          <a href={`/issues?status=${encodeURIComponent(status)}`}>and {issues.length - SHOWN_IDLE} more</a>
-        </p>
-      ) : null}
+      <ul class="rows">{rows}</ul>
+      <More count={more} href={`/issues?status=${encodeURIComponent(status)}`} />
     </section>
   )
+}
 
 const IDLE = [
   ["Ready for review", "ready for review"],
