@@ -39,7 +39,10 @@ const Badge = ({ board }: RegionProps) => {
 
 const ProblemCount = ({ board: { problems } }: RegionProps) =>
   problems.length === 0 ? null : (
-    <a class={problems.some(({ severity }) => severity === "error") ? "error" : ""} href="/#problems">
+    <a
+      class={`problem-count${problems.some(({ severity }) => severity === "error") ? " error" : ""}`}
+      href="/#problems"
+    >
       <span aria-hidden="true">▲ </span>
       {plural(problems.length, "problem")}
     </a>
