@@ -263,7 +263,10 @@ describe("pages", () => {
     } as const
     const pages = ["/issues", "/keys", "/issues/DEMO-1", "/issues/WEB-7/diff", "/issues/WEB-7/runs/r1-7"]
     const count = (path: string) =>
-      Effect.map(page(path), ({ text }) => /<a class="error" href="\/#problems">(.*?)<\/a>/.exec(text)?.[1])
+      Effect.map(
+        page(path),
+        ({ text }) => /<a class="problem-count error" href="\/#problems">(.*?)<\/a>/.exec(text)?.[1]
+      )
     return run(
       Effect.gen(function* () {
         const editor = yield* BoardEditor
