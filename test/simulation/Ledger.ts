@@ -149,11 +149,25 @@ export const makeLedger = (facts: Facts) => {
     issue.question = null
   }
 
-  const moved = (issue: IssueId, state: string | null, move: IntendedMove | null): void =>
+  /** Where our own moves have taken issues, and when. */
+  const takenTo = new Map<string, { readonly state: string | null; readonly at: number }>()
+  const isOurOwn = (issue: IssueId, state: string | null, since: number): boolean => {
+    const last = takenTo.get(issue)
+    if (last !== undefined && last.state === state && last.at >= since) return true
+    return (
+      issueOf(issue).relocation?.to === state ||
+      [...runs.values()].some((run) => run.issue === issue && run.move?.to === state)
+    )
+  }
+
+  const moved = (issue: IssueId, state: string | null, move: IntendedMove | null): void => {
     require(move === null ||
       move.to === state ||
-      facts.wasTakenAway(issue, move.since), "a move is made", () =>
+      facts.wasTakenAway(issue, move.since) ||
+      isOurOwn(issue, state, move.since), "a move is made", () =>
       `${issue} is in ${state} and was to go to ${move?.to}`)
+    takenTo.set(issue, { state, at: facts.now() })
+  }
 
   let mode = "running"
 
@@ -392,7 +406,8 @@ export const makeLedger = (facts: Facts) => {
       case "MoveIntended": {
         const run = liveRun(event)
         require(run.slot || run.exported, "nothing is moved before its export", () => event.run)
-        run.move = { to: event.to, since: facts.now() }
+        // Taken up again, it is the same.
+        run.move = { to: event.to, since: run.move?.since ?? facts.now() }
         run.stage = "move intended"
         return
       }

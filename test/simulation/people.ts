@@ -28,6 +28,8 @@ export const makePeople = (world: World) => {
   const takenAway = new Map<string, number>()
   /** Put aside by an editor that is about to write them anew. */
   const aside = new Set<string>()
+  /** When they were last: nobody saves the same file all the time. */
+  const savedAside = new Map<string, number>()
   /** Saved in the midst of a move, and two files until it is taken up again. */
   const halfSaved = new Set<string>()
   const answers: Array<Answer> = []
@@ -152,6 +154,8 @@ export const makePeople = (world: World) => {
   const saveAside = (name: string, ms: number): void => {
     const [file, other] = folder.files().filter((each) => each.name === name)
     if (file === undefined || other !== undefined || file.spoiled || !copies.has(name)) return
+    if (machine.now() - (savedAside.get(name) ?? -Infinity) < MINUTE) return
+    savedAside.set(name, machine.now())
     world.hit("person puts aside", file.path)
     aside.add(name)
     const putBack = folder.putAside(file.path)
