@@ -1,10 +1,13 @@
-import type { BoardIssue } from "../../board/Board.ts"
+import type { ComponentChildren } from "preact"
+import type { BoardIssue, BoardSnapshot } from "../../board/Board.ts"
 import { printable, printableLine } from "../../domain/printable.ts"
 import type { Change, HandoffFlag } from "../../handoff/Handoff.ts"
 import { type DiffPart, FOLDED, LONGEST_LINE, pagesOf } from "./diffPages.ts"
 import { isAsking } from "../api/view.ts"
 import { QuestionText } from "./attention.tsx"
+import { Bar } from "./bar.tsx"
 import { plural } from "./format.ts"
+import { Document } from "./layout.tsx"
 import { issuePath } from "./pieces.tsx"
 import { type DiffFile, type DiffLine, parseDiff } from "./unifiedDiff.ts"
 
@@ -12,6 +15,35 @@ import { type DiffFile, type DiffLine, parseDiff } from "./unifiedDiff.ts"
 const MOST_LISTED = 40
 
 const SIGNS: Record<DiffLine["kind"], string> = { added: "+", removed: "-", context: " ", hunk: "", note: "" }
+
+/** A page about a change of an issue. `title` begins its title, `name` says in the bar where one is. */
+export const ChangePage = ({
+  board,
+  children,
+  issue,
+  name,
+  title
+}: {
+  readonly board: BoardSnapshot
+  readonly issue: BoardIssue
+  readonly title: string
+  readonly name: string
+  readonly children: ComponentChildren
+}) => (
+  <Document
+    title={`${title} ${printableLine(issue.identifier, 80)} · symphony`}
+    now={board.generatedAt}
+    scripts={["review.js"]}
+  >
+    <Bar board={board}>
+      <a class="id" href={issuePath(issue.identifier)}>
+        {printableLine(issue.identifier, 80)}
+      </a>
+      <span>{name}</span>
+    </Bar>
+    <main id="main">{children}</main>
+  </Document>
+)
 
 /** What to look at before anything else; on each page of a change. */
 export const Flags = ({ flags }: { readonly flags: ReadonlyArray<typeof HandoffFlag.Type> }) =>

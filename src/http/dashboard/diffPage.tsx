@@ -1,10 +1,17 @@
 import type { BoardIssue, BoardSnapshot } from "../../board/Board.ts"
 import { printableLine } from "../../domain/printable.ts"
 import type { HandoffDiff } from "../../handoff/Handoff.ts"
-import { Bar } from "./bar.tsx"
-import { ChangeView, Flags, hasLines, purposeOf, Review, type ReviewPurpose, shortId } from "./changeView.tsx"
+import {
+  ChangePage,
+  ChangeView,
+  Flags,
+  hasLines,
+  purposeOf,
+  Review,
+  type ReviewPurpose,
+  shortId
+} from "./changeView.tsx"
 import { plural } from "./format.ts"
-import { Document } from "./layout.tsx"
 import { issuePath, runPath, Untrusted, withoutCommit } from "./pieces.tsx"
 
 /** Of the agent's account; the rest is in its report. */
@@ -33,50 +40,38 @@ export const DiffPage = ({
   const { exported, summary } = diff
   const purpose = purposeOf(issue, REVIEW)
   return (
-    <Document
-      title={`Diff of ${printableLine(issue.identifier, 80)} · symphony`}
-      now={board.generatedAt}
-      scripts={["review.js"]}
-    >
-      <Bar board={board}>
-        <a class="id" href={issuePath(issue.identifier)}>
-          {printableLine(issue.identifier, 80)}
-        </a>
-        <span>diff</span>
-      </Bar>
-      <main id="main">
-        <h1 class="issue-title">{printableLine(diff.title, 200)}</h1>
-        {issue.run === null || issue.run.run === diff.runId ? null : (
-          <p class="warning">
-            <strong>A newer run is under way:</strong>{" "}
-            <a class="id" href={runPath(issue.identifier, issue.run.run)}>
-              {issue.run.run}
-            </a>
-            . This is what {diff.runId} handed over.
-          </p>
-        )}
-        <p class="dim">
-          {diff.runId} · {exported.verdict} · {plural(exported.commits, "commit")} ·{" "}
-          {plural(exported.files.length, "file")} · <span class="mono">{shortId(exported.base)}</span>
-          {exported.head === null ? null : <span class="mono">..{shortId(exported.head)}</span>}
+    <ChangePage board={board} issue={issue} title="Diff of" name="diff">
+      <h1 class="issue-title">{printableLine(diff.title, 200)}</h1>
+      {issue.run === null || issue.run.run === diff.runId ? null : (
+        <p class="warning">
+          <strong>A newer run is under way:</strong>{" "}
+          <a class="id" href={runPath(issue.identifier, issue.run.run)}>
+            {issue.run.run}
+          </a>
+          . This is what {diff.runId} handed over.
         </p>
-        <Flags flags={exported.flags} />
-        <Untrusted text={summary.slice(0, LONGEST_SUMMARY)} />
-        {summary.length > LONGEST_SUMMARY ? (
-          <p class="dim">The rest is in {printableLine(exported.report)}.</p>
-        ) : null}
-        {diff.patch === null && exported.patch !== null ? (
-          <p class="dim">The patch is at {printableLine(exported.patch)}.</p>
-        ) : null}
-        {exported.head === null ? <p class="dim">{withoutCommit(issue)}</p> : null}
-        <ChangeView
-          path={`${issuePath(issue.identifier)}/diff`}
-          change={diff}
-          page={page}
-          comments={typeof purpose !== "string"}
-        />
-        <Review issue={issue} hasLines={hasLines(diff)} page="diff" about={diff.runId} purpose={purpose} />
-      </main>
-    </Document>
+      )}
+      <p class="dim">
+        {diff.runId} · {exported.verdict} · {plural(exported.commits, "commit")} ·{" "}
+        {plural(exported.files.length, "file")} · <span class="mono">{shortId(exported.base)}</span>
+        {exported.head === null ? null : <span class="mono">..{shortId(exported.head)}</span>}
+      </p>
+      <Flags flags={exported.flags} />
+      <Untrusted text={summary.slice(0, LONGEST_SUMMARY)} />
+      {summary.length > LONGEST_SUMMARY ? (
+        <p class="dim">The rest is in {printableLine(exported.report)}.</p>
+      ) : null}
+      {diff.patch === null && exported.patch !== null ? (
+        <p class="dim">The patch is at {printableLine(exported.patch)}.</p>
+      ) : null}
+      {exported.head === null ? <p class="dim">{withoutCommit(issue)}</p> : null}
+      <ChangeView
+        path={`${issuePath(issue.identifier)}/diff`}
+        change={diff}
+        page={page}
+        comments={typeof purpose !== "string"}
+      />
+      <Review issue={issue} hasLines={hasLines(diff)} page="diff" about={diff.runId} purpose={purpose} />
+    </ChangePage>
   )
 }

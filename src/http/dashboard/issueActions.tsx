@@ -53,36 +53,23 @@ export const Proposal = ({ board, issue }: IssueProps) => {
   return (
     <>
       {first === undefined ? null : (
-        <form
-          id={`approve-${issue.id}`}
-          method="post"
+        <Act
           action={path}
-          hx-post={path}
-          hx-swap="none"
-          class="act"
-          data-done={`${issue.identifier} is approved.`}
-        >
-          <input type="hidden" name="to" value={first} />
-          <button type="submit" class="primary" data-stop data-key="y">
-            Approve: move to {first}
-          </button>
-        </form>
+          fields={{ to: first }}
+          label={`Approve: move to ${first}`}
+          done={`${issue.identifier} is approved.`}
+          hotkey="y"
+          kind="primary"
+        />
       )}
       {discard === undefined ? null : (
-        <form
-          id={`discard-${issue.id}`}
-          method="post"
+        <Act
           action={path}
-          hx-post={path}
-          hx-swap="none"
-          class="act"
-          data-done={`${issue.identifier} is discarded: its file is in ${discard}.`}
-        >
-          <input type="hidden" name="to" value={discard} />
-          <button type="submit" data-stop data-key="x">
-            Discard: move to {discard}
-          </button>
-        </form>
+          fields={{ to: discard }}
+          label={`Discard: move to ${discard}`}
+          done={`${issue.identifier} is discarded: its file is in ${discard}.`}
+          hotkey="x"
+        />
       )}
     </>
   )

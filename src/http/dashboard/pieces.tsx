@@ -161,11 +161,14 @@ export const FieldProblem = ({ of, problem }: { readonly of: string; readonly pr
 export const Act = ({
   action,
   done,
+  fields = {},
   hotkey,
   kind,
   label
 }: {
   readonly action: string
+  /** What is sent with it. */
+  readonly fields?: Readonly<Record<string, string>>
   readonly label: string
   /** What is said once it is taken. */
   readonly done: string
@@ -173,7 +176,7 @@ export const Act = ({
   readonly kind?: "primary" | "danger"
 }) => (
   <form
-    id={`act${action}`}
+    id={["act", action, ...Object.values(fields)].join(" ").replaceAll(" ", "-")}
     method="post"
     action={action}
     hx-post={action}
@@ -181,6 +184,9 @@ export const Act = ({
     class="act"
     data-done={done}
   >
+    {Object.entries(fields).map(([name, value]) => (
+      <input type="hidden" name={name} value={value} />
+    ))}
     <button type="submit" class={kind ?? ""} data-stop data-key={hotkey}>
       {label}
     </button>

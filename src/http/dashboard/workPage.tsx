@@ -1,10 +1,17 @@
 import type { BoardIssue, BoardSnapshot } from "../../board/Board.ts"
 import { printableLine } from "../../domain/printable.ts"
 import type { WorkPreview } from "../../handoff/Handoff.ts"
-import { Bar } from "./bar.tsx"
-import { ChangeView, Flags, hasLines, purposeOf, Review, type ReviewPurpose, shortId } from "./changeView.tsx"
+import {
+  ChangePage,
+  ChangeView,
+  Flags,
+  hasLines,
+  purposeOf,
+  Review,
+  type ReviewPurpose,
+  shortId
+} from "./changeView.tsx"
 import { clockTime, plural } from "./format.ts"
-import { Document } from "./layout.tsx"
 import { issuePath } from "./pieces.tsx"
 
 const MOST_LISTED = 25
@@ -50,45 +57,27 @@ export const WorkPage = ({
   const path = `${issuePath(issue.identifier)}/work`
   const purpose = purposeOf(issue, SEND_BACK)
   return (
-    <Document
-      title={`Work on ${printableLine(issue.identifier, 80)} · symphony`}
-      now={board.generatedAt}
-      scripts={["review.js"]}
-    >
-      <Bar board={board}>
-        <a class="id" href={issuePath(issue.identifier)}>
-          {printableLine(issue.identifier, 80)}
-        </a>
-        <span>work so far</span>
-      </Bar>
-      <main id="main">
-        <h1 class="issue-title">{printableLine(issue.title, 200)}</h1>
-        <p>
-          <strong>Not handed over yet.</strong> What is in its workspace as of {clockTime(work.takenAt)}
-          {issue.run === null ? "" : ", while its run goes on"}. <a href={path}>Look again</a>
-        </p>
-        <p class="dim">
-          {plural(work.commits.length, "commit")} · {plural(work.files.length, "file")} ·{" "}
-          <span class="mono">{shortId(work.base)}</span>
-          {work.head === null ? null : <span class="mono">..{shortId(work.head)}</span>}
-        </p>
-        <Flags flags={work.flags} />
-        {work.refusal === null ? null : (
-          <p class="warning">Its agent could not be done with it as it is: {printableLine(work.refusal)}</p>
-        )}
-        <Names heading="In no commit" names={work.uncommitted} />
-        <Names heading="In no commit, and not kept by a handoff" names={work.leftOut} />
-        <Names heading="Beside its branch" names={work.elsewhere} />
-        {work.head === null ? <p class="dim">Nothing is committed yet.</p> : null}
-        <ChangeView path={path} change={work} page={page} comments={typeof purpose !== "string"} />
-        <Review
-          issue={issue}
-          hasLines={hasLines(work)}
-          page="work"
-          about={aboutOf(issue)}
-          purpose={purpose}
-        />
-      </main>
-    </Document>
+    <ChangePage board={board} issue={issue} title="Work on" name="work so far">
+      <h1 class="issue-title">{printableLine(issue.title, 200)}</h1>
+      <p>
+        <strong>Not handed over yet.</strong> What is in its workspace as of {clockTime(work.takenAt)}
+        {issue.run === null ? "" : ", while its run goes on"}. <a href={path}>Look again</a>
+      </p>
+      <p class="dim">
+        {plural(work.commits.length, "commit")} · {plural(work.files.length, "file")} ·{" "}
+        <span class="mono">{shortId(work.base)}</span>
+        {work.head === null ? null : <span class="mono">..{shortId(work.head)}</span>}
+      </p>
+      <Flags flags={work.flags} />
+      {work.refusal === null ? null : (
+        <p class="warning">Its agent could not be done with it as it is: {printableLine(work.refusal)}</p>
+      )}
+      <Names heading="In no commit" names={work.uncommitted} />
+      <Names heading="In no commit, and not kept by a handoff" names={work.leftOut} />
+      <Names heading="Beside its branch" names={work.elsewhere} />
+      {work.head === null ? <p class="dim">Nothing is committed yet.</p> : null}
+      <ChangeView path={path} change={work} page={page} comments={typeof purpose !== "string"} />
+      <Review issue={issue} hasLines={hasLines(work)} page="work" about={aboutOf(issue)} purpose={purpose} />
+    </ChangePage>
   )
 }
