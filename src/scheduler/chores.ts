@@ -30,10 +30,11 @@ const relocate = Effect.fnUntraced(function* (tracker: Tracker["Service"], act: 
           )
         )
       )
-    const isEdited =
-      result._tag === "elsewhere" && (result.state === null || sameState(result.state, relocation.from))
-    if (!isEdited) return result.state
-    // An editor has replaced the file that was meant, or has put it aside to do so.
+    const { state } = result
+    const isUnderway = state === null || sameState(state, relocation.from) || sameState(state, relocation.to)
+    if (result._tag !== "elsewhere" || !isUnderway) return state
+    // An editor has replaced the file that was meant, or has put it aside to do so. Where it lies at its goal, we may
+    // have died half way, and it still has its old name, too.
     inode = (yield* asItIs).inode
   }
   return null

@@ -260,6 +260,29 @@ describe("recovery", () => {
     assert.strictEqual(house.record("A").attempts, 2)
   })
 
+  it("finishes a move that it died in, of a file that was saved anew since the move was put on record", () => {
+    let saved = false
+    const house = makeHousehold({
+      config: { states },
+      issues: { "Done/A.md": {} },
+      behaviour: {
+        tracker: ({ operation }) => {
+          if (operation === "move" && !saved) house.put("Done/A.md", { title: "Saved" })
+          if (operation === "move") saved = true
+          return operation === "unlink" ? Effect.never : Effect.void
+        }
+      }
+    })
+    house.send({ _tag: "Move", issue: A, to: "Triage" })
+    house.advance("1 second")
+    assert.deepStrictEqual(house.files(), ["Done/A.md", "Triage/A.md"])
+    house.world.behaviour.tracker = () => Effect.void
+    house.restart()
+    house.advance("5 seconds")
+    assert.deepStrictEqual(house.files(), ["Triage/A.md"])
+    assert.strictEqual(house.record("A").relocation, null)
+  })
+
   it("refuses the signals and the reports of a run of an older generation", () => {
     const house = makeHousehold({ issues: { "Todo/A.md": {} }, behaviour: { prompt: inTurn(busy) } })
     house.advance("1 second")

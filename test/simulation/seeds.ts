@@ -14,6 +14,11 @@ export const KEPT_SEEDS: ReadonlyArray<{ readonly seed: number; readonly found: 
   { seed: 178, found: "our own move, journaled late, hid what a person did to the issue after it" },
   { seed: 360, found: "a duplicate in a terminal state that was removed as its run started" },
   {
+    seed: 399,
+    found:
+      "a crash between link and unlink of a file that an editor had saved anew since the move was put on record"
+  },
+  {
     seed: 777140,
     found: "a crash between unlink and sync of a move: with a power loss hours later the old name came back"
   }
