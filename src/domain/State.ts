@@ -29,8 +29,10 @@ export interface StatePolicy {
 
 export type StatePolicies = ReadonlyArray<StatePolicy>
 
-export const policyOf = (policies: StatePolicies, state: string): StatePolicy | undefined =>
-  policies.find((policy) => sameState(policy.name, state))
+export const policyOf = (policies: StatePolicies, state: string): StatePolicy | undefined => {
+  const key = stateKey(state)
+  return policies.find((policy) => stateKey(policy.name) === key)
+}
 
 /** Undeclared states are holding: nothing is dispatched from, or cleaned up in, a folder nobody declared. */
 export const roleOf = (policies: StatePolicies, state: string): StateRole =>

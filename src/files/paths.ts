@@ -43,9 +43,18 @@ export const namesOf = (
   return plain ? Result.succeed(names) : Result.fail(fileError(operation, place, path, "outside"))
 }
 
+/** UTF-16 writes the characters beyond U+FFFF with units below U+E000; in UTF-8 they come last. */
+const rankOf = (unit: number): number => (unit < 0xd800 ? unit : unit < 0xe000 ? unit + 0x2000 : unit - 0x800)
+
 /** Byte order of UTF-8, the same on every machine. */
-export const byteOrder = (left: string, right: string): number =>
-  Buffer.compare(Buffer.from(left), Buffer.from(right))
+export const byteOrder = (left: string, right: string): number => {
+  const shorter = Math.min(left.length, right.length)
+  for (let index = 0; index < shorter; index++) {
+    const [one, other] = [left.charCodeAt(index), right.charCodeAt(index)]
+    if (one !== other) return rankOf(one) - rankOf(other)
+  }
+  return left.length - right.length
+}
 
 /** Name of the file that becomes another; hidden, so that no reader of folders takes it for content. */
 export const temporaryName = (random: number): string =>

@@ -185,6 +185,9 @@ const forgettable = (state: SchedulerState, observation: Observation): ReadonlyA
 
 const dispatch = (state: SchedulerState, observation: Observation, now: number): ReadonlyArray<Decision> => {
   if (obstacleTo(state, observation, now) !== null) return []
+  let capacity = capacityOf(state, observation)
+  // Nobody is looked for to whom there is nothing to give.
+  if (capacity.inUse.total >= observation.policy.maxConcurrent) return []
   const ready = [...observation.tracker.byId.keys()]
     .flatMap((id) => {
       const issue = observed(state, observation, id)
@@ -195,8 +198,6 @@ const dispatch = (state: SchedulerState, observation: Observation, now: number):
         : []
     })
     .sort(dispatchOrder)
-  if (ready.length === 0) return []
-  let capacity = capacityOf(state, observation)
   let memory = observation.memorySlots
   const decisions: Array<Decision> = []
   for (const { issue, kind, retryAttempt } of ready) {

@@ -62,7 +62,10 @@ export type Explanation =
 export const observed = (state: SchedulerState, observation: Observation, id: IssueId): Issue | undefined => {
   const issue = observation.tracker.byId.get(id)
   const move = issueOf(state, id)?.lastMove ?? null
-  return issue === undefined || move === null || observation.tracker.scan > move.scan
+  return issue === undefined ||
+    move === null ||
+    observation.tracker.scan > move.scan ||
+    issue.state === move.state
     ? issue
     : new Issue({ ...issue, state: move.state })
 }

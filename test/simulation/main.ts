@@ -56,7 +56,8 @@ const runSeeds = ({ deepOnly, from, maxSteps, seeds, stopAtFirst }: Job): Promis
     const workers = Math.min(availableParallelism(), seeds)
     for (let index = 0; index < workers; index++) {
       const worker = fork(fileURLToPath(import.meta.url), ["--worker"], {
-        execArgv: ["--max-semi-space-size=64"]
+        // Stacks are for who replays a seed.
+        execArgv: ["--max-semi-space-size=64", "--stack-trace-limit=0"]
       })
       living += 1
       const deal = (): void => {
