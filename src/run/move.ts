@@ -69,9 +69,9 @@ const asItIs = (run: RunContext, to: string): Effect.Effect<MoveOnRecord | null,
 
 export interface Journey {
   readonly to: string
-  /** One that is on record, or of the file as it was just seen; null: as it is now. */
+  /** One that is on record, or of the file as it was just seen: it is made. Null: as the file is now. */
   readonly first: MoveOnRecord | null
-  /** Whether an issue that lies there is to be moved: elsewhere, people have put it. */
+  /** Whether an issue that is found there is to be moved: elsewhere, people have put it. */
   readonly leaves: (state: string) => boolean
   readonly taken: (message: string) => RunFailure
 }
@@ -91,7 +91,8 @@ export const moveTo = (
       move ??= yield* asItIs(run, to)
       if (move === null) return yield* settled(null, false)
       const { from } = move
-      if (!leaves(from) || sameState(from, move.to)) return yield* settled(from, false)
+      const isMade = move === first || leaves(from)
+      if (!isMade || sameState(from, move.to)) return yield* settled(from, false)
       yield* run.report({ _tag: "MoveIntended", ...move })
       const result = yield* moveUntilKnown(run, move).pipe(Effect.mapError(({ message }) => taken(message)))
       const isEdited = result._tag === "elsewhere" && (result.state === null || sameState(result.state, from))

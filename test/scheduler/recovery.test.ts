@@ -283,6 +283,24 @@ describe("recovery", () => {
     assert.strictEqual(house.record("A").relocation, null)
   })
 
+  it("makes a move that is on record from a state that is no longer worked in", () => {
+    const house = makeHousehold({
+      config: { states },
+      issues: { "Review/A.md": {} },
+      behaviour: { tracker: ({ operation }) => (operation === "link" ? Effect.never : Effect.void) }
+    })
+    house.advance("10 seconds")
+    assert.deepInclude(house.runOf("A")?.move, { from: "Review", to: "Done" })
+    house.kill()
+    house.world.behaviour.tracker = () => Effect.void
+    house.configure({
+      states: states.map((state) => (state.name === "Review" ? testState("Review", "holding") : state))
+    })
+    house.start()
+    house.advance("10 seconds")
+    assert.deepStrictEqual(house.files(), ["Done/A.md"])
+  })
+
   it("refuses the signals and the reports of a run of an older generation", () => {
     const house = makeHousehold({ issues: { "Todo/A.md": {} }, behaviour: { prompt: inTurn(busy) } })
     house.advance("1 second")

@@ -62,6 +62,8 @@ export interface Facts {
   /** The largest number that was in force within the last seconds. */
   readonly recentCap: () => number
   readonly recentStateCap: (state: string) => number | null
+  /** Whether issues were to be started from there within the last seconds. */
+  readonly wasActive: (state: string) => boolean
   readonly recentThreshold: () => number
   readonly recentSessions: () => number
   readonly recentBackoffCaps: () => ReadonlyArray<number>
@@ -69,6 +71,8 @@ export interface Facts {
   readonly isFinished: (id: string) => boolean
   /** By a clock that nobody sets. */
   readonly now: () => number
+  /** By the same clock: what is journaled now was decided then, or later. */
+  readonly decidedAt: () => number
   /** Whether people have taken the issue elsewhere since, or have made it unreadable. */
   readonly wasTakenAway: (id: string, since: number) => boolean
   /** Whether the sandbox of a run lives, as the world knows. */
@@ -196,6 +200,8 @@ export const makeLedger = (facts: Facts) => {
     const same = live.filter((run) => run.state.toLowerCase() === event.state.toLowerCase()).length
     require(cap === null || same < cap, "caps hold", () =>
       `${same} in ${event.state}, cap ${cap}, and ${event.run} starts`)
+    require(facts.wasActive(event.state), "only active states are worked in", () =>
+      `${event.run} starts in ${event.state}`)
     require(!facts.isFinished(event.issue), "nothing terminal is re-run", () =>
       `${event.run} of ${event.issue}`)
     require(!issue.held, "the breaker trips and stays", () =>
@@ -407,7 +413,7 @@ export const makeLedger = (facts: Facts) => {
         const run = liveRun(event)
         require(run.slot || run.exported, "nothing is moved before its export", () => event.run)
         // Taken up again, it is the same.
-        run.move = { to: event.to, since: run.move?.since ?? facts.now() }
+        run.move = { to: event.to, since: run.move?.since ?? facts.decidedAt() }
         run.stage = "move intended"
         return
       }
@@ -441,7 +447,7 @@ export const makeLedger = (facts: Facts) => {
       case "RunEnded":
         return ended(event)
       case "RelocationIntended":
-        issueOf(event.issue).relocation = { to: event.to, since: facts.now() }
+        issueOf(event.issue).relocation = { to: event.to, since: facts.decidedAt() }
         return
       case "Relocated": {
         const issue = issueOf(event.issue)

@@ -252,6 +252,13 @@ export const MUTATIONS: ReadonlyArray<Mutation> = [
     breaks: ["no issue is doubled", "nothing terminal is re-run"]
   },
   {
+    name: "holding-worked-in",
+    file: "scheduler/eligibility.ts",
+    from: `if (role === "holding") {`,
+    to: `if (role === "holding" && record === undefined) {`,
+    breaks: ["only active states are worked in"]
+  },
+  {
     name: "terminal-re-run",
     file: "scheduler/eligibility.ts",
     from: `if (role === "terminal" && record?.hold?.reason !== "handoff") {`,

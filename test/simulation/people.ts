@@ -230,7 +230,9 @@ export const makePeople = (world: World) => {
       const held = Object.values(view.state.issues).find(
         (record) => record.hold !== null || record.retry !== null
       )
-      order({ _tag: "RetryNow", issue: held?.id ?? id }, "operator retries")
+      if (held?.hold?.reason === "handoff" && dice.chance(0.5)) {
+        order({ _tag: "HandOver", issue: held.id }, "operator hands over")
+      } else order({ _tag: "RetryNow", issue: held?.id ?? id }, "operator retries")
     } else if (roll < 75) {
       order({ _tag: "Review", issue: id }, "operator reviews")
     } else {
@@ -247,6 +249,8 @@ export const makePeople = (world: World) => {
     const after = drawSettings(dice)
     world.hit("config accepted", JSON.stringify(after))
     if (after.cap < before.cap) world.hit("config cap lowered")
+    if (after.reviewRole !== before.reviewRole) world.hit("config role changed")
+    if (after.reviewAdapter !== before.reviewAdapter) world.hit("config adapter changed")
     world.configure(after)
   }
 

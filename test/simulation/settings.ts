@@ -1,3 +1,4 @@
+import { roleOf, type StatePolicies } from "../../src/domain/State.ts"
 import type { Dice } from "../support/Machine.ts"
 import { type ConfigOverrides, testState } from "../support/workflow.ts"
 
@@ -10,6 +11,11 @@ export interface Settings {
   readonly maxTurns: number
   readonly backoffCap: number
   readonly holdMs: number
+  /** Whether agents work in `Review`, or issues wait there for people. */
+  readonly reviewRole: "active" | "holding"
+  readonly reviewAdapter: "codex" | "claude"
+  /** Whether issues of `Todo` are worked on in `In Progress`, or where they lie. */
+  readonly movesOnStart: boolean
 }
 
 export const drawSettings = (dice: Dice): Settings => ({
@@ -19,21 +25,31 @@ export const drawSettings = (dice: Dice): Settings => ({
   maxSessions: dice.between(3, 8),
   maxTurns: dice.between(1, 5),
   backoffCap: dice.pick([60_000, 120_000, 300_000]),
-  holdMs: dice.pick([30_000, 300_000, 1_800_000])
+  holdMs: dice.pick([30_000, 300_000, 1_800_000]),
+  reviewRole: dice.pick(["active", "active", "active", "holding"]),
+  reviewAdapter: dice.pick(["codex", "claude"]),
+  movesOnStart: dice.chance(0.8)
 })
+
+const statesOf = ({ movesOnStart, reviewAdapter, reviewCap, reviewRole }: Settings): StatePolicies => [
+  testState("Todo", "active", { onStart: movesOnStart ? "In Progress" : null }),
+  testState("In Progress", "active"),
+  // The first that holds issues is where they are parked: not this one.
+  testState("Triage", "holding"),
+  testState("Review", reviewRole, { adapter: reviewAdapter, maxConcurrent: reviewCap }),
+  testState("Done", "terminal"),
+  testState("Cancelled", "terminal")
+]
+
+/** Whether issues are started from there. */
+export const isActive = (settings: Settings, state: string): boolean =>
+  roleOf(statesOf(settings), state) === "active"
 
 export type Mode = "patch" | "none" | "pull_request"
 
 export const configOf = (settings: Settings, mode: Mode, root: string): ConfigOverrides => ({
   tracker: { root },
-  states: [
-    testState("Todo", "active", { onStart: "In Progress" }),
-    testState("In Progress", "active"),
-    testState("Review", "active", { adapter: "codex", maxConcurrent: settings.reviewCap }),
-    testState("Triage", "holding"),
-    testState("Done", "terminal"),
-    testState("Cancelled", "terminal")
-  ],
+  states: [...statesOf(settings)],
   polling: { intervalMs: 30_000 },
   agent: {
     maxConcurrentAgents: settings.cap,

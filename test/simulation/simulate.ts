@@ -24,7 +24,7 @@ import { type Coverage, type Fault, noCoverage } from "./coverage.ts"
 import { diskFolder, type IssueFolder, recordFolder } from "./folder.ts"
 import { makeLedger, Violation } from "./Ledger.ts"
 import { makePeople, type People } from "./people.ts"
-import { configOf, drawSettings, type Mode, type Settings } from "./settings.ts"
+import { configOf, drawSettings, isActive, type Mode, type Settings } from "./settings.ts"
 import { HOUR, MINUTE, type Plan, type Services, type World } from "./World.ts"
 
 /** How long a change of settings may take to be seen by everybody. */
@@ -49,8 +49,6 @@ export interface Outcome {
 }
 
 const FINISHED = /^(Done|Cancelled)$/
-/** Where issues are started from. */
-const ACTIVE = /^(Todo|In Progress|Review)$/
 const TRACKER_ROOT = "/project/issues"
 
 /** Operations at which a death may be planned. */
@@ -169,6 +167,7 @@ export const simulate = (plan: Plan): Outcome => {
       const caps = recent().map(({ reviewCap }) => reviewCap)
       return caps.includes(null) ? null : Math.max(...caps.map((cap) => cap ?? 0))
     },
+    wasActive: (state) => recent().some((each) => isActive(each, state)),
     recentThreshold: () => Math.max(...recent().map(({ threshold }) => threshold)),
     recentSessions: () => Math.max(...recent().map(({ maxSessions }) => maxSessions)),
     recentBackoffCaps: () => recent().map(({ backoffCap }) => backoffCap),
@@ -184,6 +183,7 @@ export const simulate = (plan: Plan): Outcome => {
       )
     },
     now: machine.now,
+    decidedAt: () => refusedSince ?? machine.now(),
     wasTakenAway: (id, since) => people.takenAwayAt(id) >= since,
     lives: (run) => house.guests.has(run),
     holdsToken: (run) => {
@@ -241,6 +241,8 @@ export const simulate = (plan: Plan): Outcome => {
     return true
   }
 
+  /** Since when nothing can be journaled. */
+  let refusedSince: number | null = null
   /** The life that is compacting its journal. */
   let compacting = -1
   const journalLeaf = Layer.effect(
@@ -263,8 +265,11 @@ export const simulate = (plan: Plan): Outcome => {
         append: (entries) =>
           io(
             "journal append",
-            () =>
-              inTrouble("journal fails", 0.001, 10 * MINUTE) ? Effect.fail(refused("append")) : Effect.void,
+            () => {
+              if (!inTrouble("journal fails", 0.001, 10 * MINUTE)) return Effect.void
+              refusedSince ??= machine.now()
+              return Effect.fail(refused("append"))
+            },
             quick
           ).pipe(
             Effect.andThen(inner.append(entries)),
@@ -272,6 +277,7 @@ export const simulate = (plan: Plan): Outcome => {
               Effect.sync(() => {
                 for (const entry of entries) traceEntry(entry)
                 guarded(() => ledger.appended(entries))
+                refusedSince = null
                 touch("journal appended")
               })
             )
@@ -790,7 +796,7 @@ export const simulate = (plan: Plan): Outcome => {
       const rests = ["Finished", "ForReview", "NotActive", "Proposed", "Held", "Blocked"].includes(why._tag)
       if (!rests) found.push(`${id} in ${issue.state}: ${why._tag} ${JSON.stringify(why).slice(0, 200)}`)
       const hold = now.state.issues[id]?.hold ?? null
-      const isParked = !ACTIVE.test(issue.state) || people.hadNamesake(issue.identifier)
+      const isParked = !isActive(settings, issue.state) || people.hadNamesake(issue.identifier)
       if (hold !== null && parks(hold.reason) && !isParked)
         found.push(`${id} in ${issue.state}: held (${hold.reason}) and not parked`)
     }
