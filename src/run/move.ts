@@ -71,7 +71,7 @@ export interface Journey {
   readonly to: string
   /** One that is on record, or of the file as it was just seen: it is made. Null: as the file is now. */
   readonly first: MoveOnRecord | null
-  /** Whether an issue that is found there is to be moved: elsewhere, people have put it. */
+  /** Where else than in the state that `first` leaves an issue is to be moved from: elsewhere, people have put it. */
   readonly leaves: (state: string) => boolean
   readonly taken: (message: string) => RunFailure
 }
@@ -86,13 +86,13 @@ export const moveTo = (
 ): Effect.Effect<string | null, RunFailure | RunFenced> =>
   Effect.gen(function* () {
     const settled = (state: string | null, byUs: boolean) => Effect.as(reportMoved(run, state, byUs), state)
+    const isLeft = (state: string) => leaves(state) || (first !== null && sameState(state, first.from))
     let move = first
     for (let tries = 1; ; tries++) {
       move ??= yield* asItIs(run, to)
       if (move === null) return yield* settled(null, false)
       const { from } = move
-      const isMade = move === first || leaves(from)
-      if (!isMade || sameState(from, move.to)) return yield* settled(from, false)
+      if (!isLeft(from) || sameState(from, move.to)) return yield* settled(from, false)
       yield* run.report({ _tag: "MoveIntended", ...move })
       const result = yield* moveUntilKnown(run, move).pipe(Effect.mapError(({ message }) => taken(message)))
       const isEdited = result._tag === "elsewhere" && (result.state === null || sameState(result.state, from))

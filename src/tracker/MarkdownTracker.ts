@@ -63,13 +63,19 @@ const make = Effect.gen(function* () {
   const scans = yield* Ref.make(0)
   const watchProblems = yield* Ref.make<ReadonlyArray<Problem>>([])
 
+  /** Names that issues have, or have had. */
+  const names = new Set<string>()
+
   const look = Effect.fnUntraced(function* (index: TrackerIndex, extent: Extent) {
     const scanner = { files, place, now: yield* Clock.currentTimeMillis }
     const number = yield* Ref.updateAndGet(scans, (before) => before + 1)
     const next = yield* scan(scanner, index, extent)
     const found = findings(next, place, number)
     const problems = [...found.problems, ...(yield* Ref.get(watchProblems))]
-    return { index: next, snapshot: makeSnapshot({ ...found, problems }, yield* policies) } satisfies Seen
+    const snapshot = makeSnapshot({ ...found, problems }, yield* policies)
+    for (const { fileName } of filesIn(next)) names.add(baseNameOf(fileName))
+    for (const { identifier } of snapshot.issues) names.add(identifier)
+    return { index: next, snapshot } satisfies Seen
   })
 
   const seen = yield* look(emptyIndex, "all").pipe(
@@ -138,12 +144,7 @@ const make = Effect.gen(function* () {
     const declared = yield* Effect.fromResult(checkNewIssue(issue, yield* policies))
     const now = yield* Effect.mapError(rescan("all"), trackerError("create"))
     const { index } = yield* SubscriptionRef.get(seen)
-    const identifier =
-      issue.identifier ??
-      nextIdentifier([
-        ...filesIn(index).map(({ fileName }) => baseNameOf(fileName)),
-        ...now.issues.map(({ identifier }) => identifier)
-      ])
+    const identifier = issue.identifier ?? nextIdentifier(names)
     const state = folderOf(index, declared)
     const fileName = fileNameOf(identifier)
     const path = `${state}/${fileName}`

@@ -104,12 +104,7 @@ const make = (
       const state = folderOf(yield* Effect.fromResult(checkNewIssue(issue, world.states())))
       yield* look("create", state)
       const { issues } = world.snapshot()
-      const identifier =
-        issue.identifier ??
-        nextIdentifier([
-          ...world.paths().map((path) => baseNameOf(splitPath(path).fileName)),
-          ...issues.map((one) => one.identifier)
-        ])
+      const identifier = issue.identifier ?? nextIdentifier(world.names())
       const fileName = fileNameOf(identifier)
       const path = `${state}/${fileName}`
       const same = (left: string, right: string) => left.toLowerCase() === right.toLowerCase()

@@ -28,6 +28,8 @@ export interface TrackerWorld {
   readonly states: () => StatePolicies
   readonly file: (path: string) => WorldFile | undefined
   readonly paths: () => ReadonlyArray<string>
+  /** Names that issues have, or have had. */
+  readonly names: () => ReadonlySet<string>
   /** Writes a file anew, as an editor does: another inode. */
   readonly put: (path: string, written: WrittenIssue) => void
   readonly move: (from: string, to: string) => void
@@ -82,6 +84,7 @@ export const makeTrackerWorld = (options: { readonly states: StatePolicies }): T
   let current: TrackerSnapshot | undefined
   const files = new Map<string, WorldFile>()
   const records = new Map<string, IssueRecord>()
+  const names = new Set<string>()
   const listeners = new Set<() => void>()
 
   const changed = (): void => {
@@ -95,6 +98,8 @@ export const makeTrackerWorld = (options: { readonly states: StatePolicies }): T
       files.delete(path)
     } else {
       files.set(path, file)
+      const baseName = baseNameOf(splitPath(path).fileName)
+      names.add(baseName).add(file.written.identifier ?? baseName)
       if (!file.spoiled) records.set(path, toRecord(path, file))
     }
   }
@@ -135,6 +140,7 @@ export const makeTrackerWorld = (options: { readonly states: StatePolicies }): T
     states: () => states,
     file: (path) => files.get(path),
     paths: () => [...files.keys()].sort(byteOrder),
+    names: () => names,
     put: (path, written) => {
       set(path, { inode: freshInode(), written, spoiled: false })
       changed()

@@ -59,8 +59,11 @@ export const checkNewIssue = (
     : Result.succeed(name)
 }
 
-/** `<PREFIX>-<next number>`, with the prefix that most of the names have. */
-export const nextIdentifier = (names: ReadonlyArray<string>): string => {
+/**
+ * `<PREFIX>-<next number>`, with the prefix that most of the names have: of all that issues have had, for one whose
+ * file an editor has put aside is not there just now.
+ */
+export const nextIdentifier = (names: Iterable<string>): string => {
   const counts = new Map<string, { readonly count: number; readonly highest: number }>()
   for (const name of names) {
     const match = /^([A-Za-z][A-Za-z0-9_]*)-(\d{1,9})$/.exec(name)

@@ -293,6 +293,8 @@ describe("recovery", () => {
     assert.deepInclude(house.runOf("A")?.move, { from: "Review", to: "Done" })
     house.kill()
     house.world.behaviour.tracker = () => Effect.void
+    // Saved meanwhile, it is another file in the same place.
+    house.put("Review/A.md", { title: "Saved" })
     house.configure({
       states: states.map((state) => (state.name === "Review" ? testState("Review", "holding") : state))
     })

@@ -17,6 +17,8 @@ interface IntendedMove {
   readonly to: string
   /** By a clock that nobody sets. */
   readonly since: number
+  /** Number of the process that intended it. */
+  readonly life: number
 }
 
 export interface LedgerRun {
@@ -105,8 +107,8 @@ export const makeLedger = (facts: Facts) => {
   const totals = { tokens: 0, runs: 0, completed: 0, seconds: 0 }
   /** Seconds of runs that live: of earlier processes, and since when they are alive in this one. */
   const alive = new Map<string, { readonly seconds: number; readonly since: number }>()
-  /** Since when this process lives, by a clock that nobody sets. */
-  let bootedAt = 0
+  /** Number of the process that lives. */
+  let life = 0
   /** When the newest event was. */
   let lastAt = 0
   /** A run has met a machine that has nothing left, and none has come further since. */
@@ -413,14 +415,14 @@ export const makeLedger = (facts: Facts) => {
         const run = liveRun(event)
         require(run.slot || run.exported, "nothing is moved before its export", () => event.run)
         // Taken up again, it is the same.
-        run.move = { to: event.to, since: run.move?.since ?? facts.decidedAt() }
+        run.move = { to: event.to, since: run.move?.since ?? facts.decidedAt(), life: run.move?.life ?? life }
         run.stage = "move intended"
         return
       }
       case "Moved": {
         const run = liveRun(event)
         // One that a predecessor was about to start ends, and its issue is started anew from where it lies.
-        if (!run.slot || (run.move?.since ?? 0) >= bootedAt) moved(run.issue, event.state, run.move)
+        if (!run.slot || run.move?.life === life) moved(run.issue, event.state, run.move)
         run.move = null
         run.stage = run.slot ? "preparing" : "moved"
         run.state = event.state ?? run.state
@@ -447,7 +449,7 @@ export const makeLedger = (facts: Facts) => {
       case "RunEnded":
         return ended(event)
       case "RelocationIntended":
-        issueOf(event.issue).relocation = { to: event.to, since: facts.decidedAt() }
+        issueOf(event.issue).relocation = { to: event.to, since: facts.decidedAt(), life }
         return
       case "Relocated": {
         const issue = issueOf(event.issue)
@@ -478,7 +480,7 @@ export const makeLedger = (facts: Facts) => {
         issues.delete(event.issue)
         return
       case "Booted":
-        bootedAt = facts.now()
+        life += 1
         for (const run of alive.keys()) alive.set(run, { seconds: aliveUntil(run, lastAt), since: event.at })
         return
       case "WorkspaceRemoved":

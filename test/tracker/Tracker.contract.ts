@@ -284,6 +284,17 @@ export const trackerContract = (name: string, bench: Effect.Effect<Bench, never,
         assert.deepStrictEqual(yield* tracker.move(request), { _tag: "elsewhere", state: null })
       }))
 
+    test("does not give the number of an issue that was there to another: an editor may have put its file aside", (bench, start) =>
+      Effect.gen(function* () {
+        const tracker = yield* start
+        bench.put("Todo/APP-8.md", {})
+        bench.put("Todo/APP-9.md", { identifier: "APP-12" })
+        yield* tracker.refresh
+        bench.remove("Todo/APP-9.md")
+        yield* tracker.refresh
+        assert.strictEqual((yield* tracker.create(plain)).identifier, "APP-13")
+      }))
+
     test("creates with the next number of the commonest prefix, over all states", (bench, start) =>
       Effect.gen(function* () {
         const tracker = yield* start
