@@ -202,10 +202,10 @@ export const makeLedger = (facts: Facts) => {
     const same = live.filter((run) => run.state.toLowerCase() === event.state.toLowerCase()).length
     require(cap === null || same < cap, "caps hold", () =>
       `${same} in ${event.state}, cap ${cap}, and ${event.run} starts`)
-    require(facts.wasActive(event.state), "only active states are worked in", () =>
-      `${event.run} starts in ${event.state}`)
     require(!facts.isFinished(event.issue), "nothing terminal is re-run", () =>
       `${event.run} of ${event.issue}`)
+    require(facts.wasActive(event.state), "only active states are worked in", () =>
+      `${event.run} starts in ${event.state}`)
     require(!issue.held, "the breaker trips and stays", () =>
       `${event.run} of ${event.issue} after ${issue.failures} failures`)
     const { since, until } = issue.waits

@@ -221,7 +221,12 @@ export const MUTATIONS: ReadonlyArray<Mutation> = [
     file: "scheduler/memory.ts",
     from: `encode({ _tag: "Snapshot", state })`,
     to: `encode({ _tag: "Snapshot", state: emptyState })`,
-    breaks: ["totals never fall", "at most one live run per issue", "nothing is deleted before its export"]
+    breaks: [
+      "totals never fall",
+      "at most one live run per issue",
+      "nothing is deleted before its export",
+      "the breaker trips and stays"
+    ]
   },
   {
     name: "removed-before-export",
@@ -249,7 +254,7 @@ export const MUTATIONS: ReadonlyArray<Mutation> = [
     file: "run/RunsLive.ts",
     from: "if (record.move !== null) {",
     to: "if (record.move !== null && record.done !== null) {",
-    breaks: ["no issue is doubled", "nothing terminal is re-run"]
+    breaks: ["no issue is doubled", "nothing terminal is re-run", "a move is made"]
   },
   {
     name: "holding-worked-in",
@@ -263,7 +268,7 @@ export const MUTATIONS: ReadonlyArray<Mutation> = [
     file: "scheduler/eligibility.ts",
     from: `if (role === "terminal" && record?.hold?.reason !== "handoff") {`,
     to: `if (role === "terminal" && record !== undefined && record.hold?.reason !== "handoff") {`,
-    breaks: ["nothing terminal is re-run"]
+    breaks: ["nothing terminal is re-run", "only active states are worked in"]
   },
   {
     name: "totals-forgotten",
