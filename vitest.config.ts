@@ -1,4 +1,6 @@
+import { availableParallelism } from "node:os"
 import { defineConfig } from "vitest/config"
+import { BaseSequencer, type TestSpecification } from "vitest/node"
 
 // vitest 5.1 reports failures with Map.groupBy, which Node 20 lacks: each failure would hide behind a TypeError.
 if (!("groupBy" in Map)) {
@@ -11,12 +13,23 @@ if (!("groupBy" in Map)) {
   })
 }
 
+/** Those that live through whole lives of the program take longest: begun last, they would be waited for alone. */
+class LongestFirst extends BaseSequencer {
+  override async sort(files: Array<TestSpecification>): Promise<Array<TestSpecification>> {
+    const isLong = ({ moduleId }: TestSpecification) =>
+      /\/test\/(acceptance|smolvm|agent|browser)\//.test(moduleId)
+    const sorted = await super.sort(files)
+    return [...sorted.filter(isLong), ...sorted.filter((file) => !isLong(file))]
+  }
+}
+
 export default defineConfig({
   test: {
     include: ["test/**/*.test.ts"],
     globalSetup: ["test/support/build.ts"],
-    // Most of them wait for processes of others: a worker less than there are cores would leave one idle.
-    maxWorkers: "100%",
+    // The long ones wait for processes of others more than they work.
+    maxWorkers: availableParallelism() + 1,
+    sequence: { sequencer: LongestFirst },
     testTimeout: 120_000,
     // Tests with real processes meet a machine that others use, too; a second failure is ours.
     retry: process.env["CI"] === "true" ? 1 : 0,
