@@ -20,7 +20,7 @@ const inProject = <A, E, R>(body: (project: Project, session: AgentSession) => E
   Effect.gen(function* () {
     const project = yield* makeProject
     return yield* body(project, yield* open(project))
-  }).pipe(Effect.provide(realAgents))
+  }).pipe(Effect.scoped, Effect.provide(realAgents))
 
 const git = (project: Project, ...args: ReadonlyArray<string>): string =>
   execFileSync("git", ["-C", project.workspace, ...args], { encoding: "utf8" }).trim()
@@ -114,7 +114,7 @@ describe("the demo agent", () => {
       yield* Effect.scoped(Effect.flatMap(open(project), (session) => session.prompt(steps)))
       assert.strictEqual(readFileSync(`${project.workspace}/log.txt`, "utf8"), "one\ntwo\n")
       assert.strictEqual(project.tools.calls.length, 1)
-    }).pipe(Effect.provide(realAgents))
+    }).pipe(Effect.scoped, Effect.provide(realAgents))
   )
 
   it.live("fails its turn when a command fails, and not when it was only tried", () =>
@@ -192,7 +192,7 @@ describe("the demo agent", () => {
       yield* Scope.close(scope, Exit.void)
       assert.throws(() => process.kill(pid, 0))
       yield* Fiber.interrupt(turn)
-    }).pipe(Effect.provide(realAgents))
+    }).pipe(Effect.scoped, Effect.provide(realAgents))
   )
 })
 
@@ -207,7 +207,7 @@ describe("a hostile agent harms only its own run", () => {
       assert.strictEqual((yield* Fiber.join(flood)).reason, "flood")
       assert.strictEqual(fine.stopReason, "end_turn")
       assert.isBelow(process.memoryUsage().rss - before, 200 * 1024 * 1024)
-    }).pipe(Effect.provide(realAgents))
+    }).pipe(Effect.scoped, Effect.provide(realAgents))
   )
 
   it.live("with 50,000 updates in a burst", () =>
@@ -220,7 +220,7 @@ describe("a hostile agent harms only its own run", () => {
       const events = yield* heard(flooding, "over")
       assert.isBelow(events.length, 2000)
       assert.match(events[0]?._tag === "Notice" ? events[0].text : "", /updates were dropped/)
-    }).pipe(Effect.provide(realAgents))
+    }).pipe(Effect.scoped, Effect.provide(realAgents))
   )
 })
 
