@@ -183,7 +183,7 @@ export const simulate = (plan: Plan): Outcome => {
       )
     },
     now: machine.now,
-    decidedAt: () => refusedSince ?? machine.now(),
+    decidedAt: () => Math.min(refusedSince ?? Infinity, blindSince ?? Infinity, machine.now()),
     wasTakenAway: (id, since) => people.takenAwayAt(id) >= since,
     lives: (run) => house.guests.has(run),
     holdsToken: (run) => {
@@ -243,6 +243,8 @@ export const simulate = (plan: Plan): Outcome => {
 
   /** Since when nothing can be journaled. */
   let refusedSince: number | null = null
+  /** Since when nobody sees what becomes of the issues. */
+  let blindSince: number | null = null
   /** The life that is compacting its journal. */
   let compacting = -1
   const journalLeaf = Layer.effect(
@@ -344,14 +346,16 @@ export const simulate = (plan: Plan): Outcome => {
       if (operation === "read" || operation === "append" || operation === "move") meetEditor(path)
       return io(
         `tracker ${operation}`,
-        () =>
-          inTrouble("tracker fails", 0.0005, 5 * MINUTE)
-            ? Effect.fail(
-                trackerFault(operation === "link" || operation === "unlink" ? "move" : operation, path)
-              )
-            : operation === "link" || operation === "unlink" || operation === "append"
-              ? Effect.sync(() => guarded(() => checkIntent(operation, path)))
-              : Effect.void,
+        () => {
+          const isMove = operation === "move" || operation === "link" || operation === "unlink"
+          if (inTrouble("tracker fails", 0.0005, 5 * MINUTE)) {
+            blindSince ??= machine.now()
+            return Effect.fail(trackerFault(isMove ? "move" : operation, path))
+          }
+          // Each of the others begins with a look.
+          if (!isMove) blindSince = null
+          return Effect.sync(() => guarded(() => checkIntent(operation, path)))
+        },
         quick
       ).pipe(Effect.asVoid)
     }
