@@ -107,6 +107,9 @@ export const makeLedger = (facts: Facts) => {
   const totals = { tokens: 0, runs: 0, completed: 0, seconds: 0 }
   /** Seconds of runs that live: of earlier processes, and since when they are alive in this one. */
   const alive = new Map<string, { readonly seconds: number; readonly since: number }>()
+  /** When the newest append returned, and when what is read now was decided, at the earliest. */
+  let appendedAt = 0
+  let decidedAt = 0
   /** Number of the process that lives. */
   let life = 0
   /** When the newest event was. */
@@ -415,7 +418,7 @@ export const makeLedger = (facts: Facts) => {
         const run = liveRun(event)
         require(run.slot || run.exported, "nothing is moved before its export", () => event.run)
         // Taken up again, it is the same.
-        run.move = { to: event.to, since: run.move?.since ?? facts.decidedAt(), life: run.move?.life ?? life }
+        run.move = { to: event.to, since: run.move?.since ?? decidedAt, life: run.move?.life ?? life }
         run.stage = "move intended"
         return
       }
@@ -449,7 +452,7 @@ export const makeLedger = (facts: Facts) => {
       case "RunEnded":
         return ended(event)
       case "RelocationIntended":
-        issueOf(event.issue).relocation = { to: event.to, since: facts.decidedAt(), life }
+        issueOf(event.issue).relocation = { to: event.to, since: decidedAt, life }
         return
       case "Relocated": {
         const issue = issueOf(event.issue)
@@ -502,14 +505,19 @@ export const makeLedger = (facts: Facts) => {
     totals,
     /** Entries that an append has returned from. */
     appended: (entries: ReadonlyArray<JournalEntry>): void => {
-      const durable = [...found, ...entries]
+      const earlier = found
       found = []
-      for (const entry of durable) {
-        if (!isEvent(entry)) continue
+      const read = (entry: JournalEntry): void => {
+        if (!isEvent(entry)) return
         observe(entry)
         lastAt = entry.at
       }
-      count += durable.length
+      decidedAt = appendedAt
+      earlier.forEach(read)
+      decidedAt = facts.decidedAt()
+      entries.forEach(read)
+      appendedAt = facts.now()
+      count += earlier.length + entries.length
     },
     compacted: (): void => {
       count = 0
