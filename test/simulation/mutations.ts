@@ -271,6 +271,13 @@ export const MUTATIONS: ReadonlyArray<Mutation> = [
     breaks: ["nothing terminal is re-run", "only active states are worked in"]
   },
   {
+    name: "own-move-trusted-for-ever",
+    file: "scheduler/eligibility.ts",
+    from: "    observation.tracker.scan > move.scan ||\n",
+    to: "",
+    breaks: ["nothing terminal is re-run"]
+  },
+  {
     name: "totals-forgotten",
     file: "scheduler/evolve.ts",
     from: "epoch: event.epoch,",
