@@ -65,9 +65,11 @@ const place = (file) => {
 
 const serve = (input, output) => {
   let order = "", child = null, over = false, held = Buffer.alloc(0)
-  // The machine may be kept for the next run, and a credential may not.
+  // The machine may be kept for the next run, and a credential may not. Gone before the host is told of an end:
+  // it may stop the machine at once.
   const secrets = []
-  process.on("exit", () => { for (const below of secrets) try { forget(below) } catch {} })
+  const forgetAll = () => { for (const below of secrets) try { forget(below) } catch {} }
+  process.on("exit", forgetAll)
   const send = (type, payload) => {
     const head = Buffer.alloc(5)
     head.writeUInt8(type, 0)
@@ -80,6 +82,7 @@ const serve = (input, output) => {
     if (child === null) process.exit(0)
     child.stdin.destroy()
     kill("SIGTERM")
+    forgetAll()
     setTimeout(() => { kill("SIGKILL"); process.exit(0) }, 1000)
   }
   const pour = (stream, type) => stream.on("data", (bytes) => {
@@ -99,13 +102,14 @@ const serve = (input, output) => {
       if (over) return
       over = true
       kill("SIGKILL")
+      forgetAll()
       send(5, Buffer.from(JSON.stringify({ code, signal })))
       output.end(() => process.exit(0))
     }
     child.on("close", leave)
     child.on("exit", (code, signal) => { kill("SIGKILL"); setTimeout(leave, 500, code, signal) })
   }
-  const refuse = (code, message) => { over = true; send(2, Buffer.from(JSON.stringify({ code, message }))); output.end(() => process.exit(1)) }
+  const refuse = (code, message) => { over = true; forgetAll(); send(2, Buffer.from(JSON.stringify({ code, message }))); output.end(() => process.exit(1)) }
   const prepare = (asked) => {
     for (const { at, to } of asked.links) {
       if (fs.existsSync(at)) continue
